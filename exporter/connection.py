@@ -1,0 +1,87 @@
+"""One accepted connection with deadlines: for the head of a request, and for a client that does not read."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class _Deadline:
+    def __init__(self, seconds: float, missed: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._missed = missed
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start unless it runs already: a deadline is not put off by a byte now and then."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._missed)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Connection(asyncio.Protocol):
+    """Stands before aiohttp's protocol, which ends idle connections only, and passes everything on to it."""
+
+    def __init__(self, inner: asyncio.Protocol, *, header_timeout: float, write_timeout: float) -> None:
+        self._inner = inner
+        self._head = _Deadline(header_timeout, self.abort)
+        self._write = _Deadline(write_timeout, self.abort)
+        self._transport: asyncio.Transport | None = None
+        self._answering = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._head.start()
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._answering:
+            self._head.start()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._write.start()
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._write.stop()
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head.stop()
+        self._write.stop()
+        self._inner.connection_lost(exc)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def request_began(self) -> None:
+        """The head of a request is whole; whoever answers it watches over the rest."""
+        self._answering = True
+        self._head.stop()
+
+    def request_ended(self) -> None:
+        """The answer is made; the next byte that comes is the start of another request."""
+        self._answering = False
+
+    def abort(self) -> None:
+        """End at once with a reset, so that nobody takes what was sent so far for the whole."""
+        if self._transport is None:
+            return
+        with suppress(OSError):
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
