@@ -1,0 +1,61 @@
+# `make demo` to look, `make test` to check; `make help` lists the rest.
+# PYTHON=python3.12 names another interpreter, PROMETHEUS=/folder another Prometheus, ARGS=... is passed on.
+
+BIN := .venv/bin
+RUN_LOCKS := requirements.lock
+DEV_LOCKS := requirements.lock requirements-dev.lock requirements-tools.lock requirements-build.lock
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+
+export PYTHON PROMETHEUS
+
+.PHONY: help demo test check lock bench soak docs docs-fresh wheel clean run-environment dev-environment
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: run-environment ## the exporter on a simulated SageMaker, at http://localhost:9841
+	@$(BIN)/python -m exporter demo $(ARGS)
+
+test: dev-environment ## all tests with branch coverage; ARGS=tests/x.py only these
+	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
+	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
+
+check: dev-environment docs-fresh ## lint, format, types, import boundaries, generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+docs: dev-environment ## write docs/metrics.md anew from the catalogue
+	@$(BIN)/python -m exporter metrics --format markdown > docs/metrics.md.new
+	@mv docs/metrics.md.new docs/metrics.md
+
+docs-fresh: dev-environment
+	@$(BIN)/python -m exporter metrics --format markdown | diff -u docs/metrics.md - || \
+		{ echo "docs/metrics.md is not what the catalogue says: make docs" >&2; exit 1; }
+
+bench: dev-environment ## what a poll and a scrape cost, side by side with the usual ways
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: dev-environment ## the fault harness on many seeds: SEEDS=1000, or one again: SEED=17
+	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)
+
+lock: ## pin all dependencies anew (needs uv); UPGRADE=1 to the newest versions
+	@command -v uv > /dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) -c requirements.lock pyproject.toml --group dev --group deploy -o requirements-dev.lock
+	$(COMPILE) --no-deps --group tools -o requirements-tools.lock
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(COMPILE) -c requirements-dev.lock - -o requirements-build.lock
+
+wheel: dev-environment ## the package as a wheel, in dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+clean: ## remove everything that was made here, .venv included
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage* build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+run-environment:
+	@hack/venv.sh $(RUN_LOCKS)
+
+dev-environment:
+	@hack/venv.sh $(DEV_LOCKS)

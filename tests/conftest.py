@@ -1,0 +1,83 @@
+"""What every test runs in: no AWS account, no proxy, a Prometheus to ask; and in CI, nothing skipped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from tests import prometheus as real
+
+PrometheusFactory = Callable[..., AbstractAsyncContextManager[real.Prometheus]]
+
+_FAKE_AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_aws_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hides the AWS settings, the credentials and the proxies of whoever runs the tests."""
+    nothing = tmp_path_factory.mktemp("no-aws")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE" or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        for name, value in _FAKE_AWS.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_CONFIG_FILE", str(nothing / "config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nothing / "credentials"))
+        yield
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> PrometheusFactory:
+    """Starts Prometheus: `async with prometheus(scraping("127.0.0.1:9841")) as p: await p.query("up")`.
+
+    Further arguments are flags for Prometheus. Paths in the configuration are relative to `tmp_path`.
+    """
+    return lambda config, *flags: real.running(config, tmp_path, *flags)
+
+
+@pytest.fixture
+def promtool() -> Callable[..., real.Outcome]:
+    """Runs promtool: `promtool("check", "metrics", stdin=text).returncode`."""
+    return real.promtool
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whoever asks for Prometheus or promtool needs the programs."""
+    if {"prometheus", "promtool"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker("prometheus")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("prometheus") and real.programs() is None:
+        pytest.skip("Prometheus and promtool are not here: hack/prometheus.sh")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI a test that does not run is a test that does not pass."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, which CI does not allow: {report.longrepr}"
