@@ -1,20 +1,19 @@
-"""Listening: from a listen address to sockets, and from sockets to connections."""
+"""Listening: from an address to sockets, and from sockets to connections."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import logging
-import re
 import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from exporter.connection import Connection
+from exporter.syntax import Address
 
 _log = logging.getLogger(__name__)
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^:\[\]]*)):(?P<port>\d{1,5})")
 _BACKLOG = 128
 _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -24,22 +23,12 @@ class ListenError(Exception):
     """The server cannot listen; the message says where and why, and is meant for the user."""
 
 
-def parse_address(address: str) -> tuple[str, int]:
-    """`HOST:PORT`, `:PORT` or `[IPV6]:PORT`; the host "" means every interface. Raises ListenError."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None or int(match["port"]) > 65535:
-        raise ListenError(
-            f"listen address {address!r} is not HOST:PORT, for instance :9841, 127.0.0.1:9841 or [::1]:9841"
-        )
-    return match["v6"] or match["host"] or "", int(match["port"])
-
-
-def bind(address: str) -> tuple[socket.socket, ...]:
+def bind(address: Address) -> tuple[socket.socket, ...]:
     """Listening sockets: one for every interface, both IPv4 and IPv6, or one for each address of the host.
 
     Port 0 lets the system choose, the same port for all of them. Raises ListenError.
     """
-    host, port = parse_address(address)
+    host, port = address.host, address.port
     try:
         return (_bind_all_interfaces(port),) if host == "" else _bind_host(host, port)
     except socket.gaierror as error:

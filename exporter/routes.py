@@ -13,6 +13,7 @@ from aiohttp import web
 
 from exporter import negotiate, page
 from exporter.connection import Connection
+from exporter.syntax import Address
 from exporter.websecurity import WebSecurity
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class ReloadError(Exception):
 class WebOptions:
     """Where and what is served."""
 
-    listen_address: str = ":9841"
+    listen_address: Address
     telemetry_path: str = "/metrics"
     lifecycle: bool = False
     """Whether POST /-/reload is answered."""
@@ -130,8 +131,7 @@ class Routes:
         app.router.add_get("/favicon.ico", self._favicon)
         app.router.add_post("/-/reload", self._reload)
         app.router.add_put("/-/reload", self._reload)
-        if self._options.telemetry_path != "/":
-            app.router.add_get("/", self._page)
+        app.router.add_get("/", self._page)
         app.on_response_prepare.append(self._add_headers)
         return app
 

@@ -10,13 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 
 from exporter.connection import Connection
-from exporter.listener import Acceptor, ListenError, bind
+from exporter.listener import Acceptor, bind
 from exporter.routes import Exporter, Limits, Routes, WebOptions
 from exporter.websecurity import PlainHttp, WebSecurity
 
 # aiohttp logs whatever nonsense a client sends, with a traceback; the routes log what goes wrong in them.
 _silent = logging.Logger("exporter.server.protocol", logging.CRITICAL + 1)
-_OWN_PATHS = frozenset({"/healthz", "/readyz", "/-/reload", "/favicon.ico"})
 _DEFAULT_LIMITS = Limits()
 
 
@@ -29,9 +28,6 @@ async def serve(
     limits: Limits = _DEFAULT_LIMITS,
 ) -> AsyncIterator[tuple[tuple[str, int], ...]]:
     """Serve while the block runs; yields the (host, port)s that are listened on. Raises ListenError."""
-    path = options.telemetry_path
-    if path in _OWN_PATHS or not path.startswith("/"):
-        raise ListenError(f"telemetry path {path!r} must start with / and not be one of the server's own paths")
     security = security or PlainHttp()
     routes = Routes(exporter, options, security, limits)
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from exporter.page_text import PHASE_KINDS, escaped, moment, name, phase_bar, row, table
+from exporter.page.text import PHASE_KINDS, escaped, moment, name, phase_bar, row, table
 
 ROWS = 200
 _LONGEST = 200

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.page_jobs import JobRow, jobs_section
-from exporter.page_style import CONTENT_SECURITY_POLICY, STYLE
-from exporter.page_text import escaped, moment, name, row, span, table
+from exporter.page.jobs import JobRow, jobs_section
+from exporter.page.style import CONTENT_SECURITY_POLICY, STYLE
+from exporter.page.text import escaped, moment, name, row, span, table
 
 __all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "JobRow", "StateRow", "Status", "TargetRow", "render"]
 
