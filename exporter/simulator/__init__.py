@@ -1,0 +1,33 @@
+"""A simulated SageMaker API on which the demo and the tests run."""
+
+from exporter.simulator.answers import describe, search_record, summary
+from exporter.simulator.clock import ManualClock, ScaledClock
+from exporter.simulator.faults import Fault, Faults, Kind, mixture
+from exporter.simulator.generator import Plan, steady
+from exporter.simulator.life import Life
+from exporter.simulator.server import Simulator
+from exporter.simulator.store import Consistency
+from exporter.simulator.sts import Role
+from exporter.simulator.truth import Expected, Totals, expected, total
+
+__all__ = [
+    "Consistency",
+    "Expected",
+    "Fault",
+    "Faults",
+    "Kind",
+    "Life",
+    "ManualClock",
+    "Plan",
+    "Role",
+    "ScaledClock",
+    "Simulator",
+    "Totals",
+    "describe",
+    "expected",
+    "mixture",
+    "search_record",
+    "steady",
+    "summary",
+    "total",
+]

@@ -1,0 +1,293 @@
+"""What the API answers about a life at a moment, in wire form: timestamps are epoch floats, values JSON's own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.simulator.life import Life, Rule, Span, timeline
+
+Wire = dict[str, Any]
+
+# DescribeTrainingJob has these and the TrainingJob of Search has not.
+NOT_IN_SEARCH = (
+    "BillableTokenCount",
+    "InfraCheckConfig",
+    "MlflowConfig",
+    "MlflowDetails",
+    "ProfilerRuleConfigurations",
+    "ProfilerRuleEvaluationStatuses",
+    "ProfilingStatus",
+    "ProgressInfo",
+    "RemoteDebugConfig",
+    "ServerlessJobConfig",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a life stands: the spans that have begun, and when it ended (infinite while it runs)."""
+
+    life: Life
+    now: float
+    begun: tuple[Span, ...]
+    end: float
+
+    @property
+    def ended(self) -> bool:
+        return self.end <= self.now
+
+    @property
+    def status(self) -> str:
+        """TrainingJobStatus."""
+        if self.life.deleted <= self.now:
+            return "Deleting"
+        if self.ended and self.life.ending:
+            return self.life.ending.status
+        return self.begun[-1].phase.job_status
+
+    @property
+    def secondary_status(self) -> str:
+        """SecondaryStatus."""
+        if self.ended and self.life.ending:
+            return self.life.ending.secondary_status
+        return self.begun[-1].phase.status
+
+    @property
+    def last_modified(self) -> float:
+        """LastModifiedTime: the last change of status, and some seconds later once more."""
+        if not self.ended:
+            return self.begun[-1].start
+        settled = round(self.end + self.life.settles_after, 3)
+        return settled if settled <= self.now else self.end
+
+    @property
+    def training_start(self) -> float | None:
+        """TrainingStartTime: when it first got instances."""
+        return next((span.start for span in self.begun if span.phase.on_instances), None)
+
+    @property
+    def training_end(self) -> float | None:
+        """TrainingEndTime; a job that never got instances has none."""
+        return self.end if self.ended and self.training_start is not None else None
+
+
+def moment(life: Life, now: float) -> Moment:
+    """Where `life` stands at `now`; before its creation it stands at its creation."""
+    spans = timeline(life)
+    begun = tuple(span for span in spans if span.start <= now) or spans[:1]
+    return Moment(life, now, begun, spans[-1].end if life.ending else math.inf)
+
+
+def describe(life: Life, now: float) -> Wire:
+    """The DescribeTrainingJob answer."""
+    at = moment(life, now)
+    answer: Wire = {
+        "TrainingJobName": life.name,
+        "TrainingJobArn": life.arn,
+        **life.spec,
+        "ModelArtifacts": {"S3ModelArtifacts": _artifacts(life)},
+        "TrainingJobStatus": at.status,
+        "SecondaryStatus": at.secondary_status,
+        "CreationTime": round(life.created, 3),
+        "LastModifiedTime": at.last_modified,
+        "SecondaryStatusTransitions": _transitions(at),
+    }
+    _add_times(answer, at)
+    _add_outcome(answer, at)
+    _add_pool(answer, at)
+    _add_selected(answer, at)
+    _add_rules(answer, at)
+    _add_serverless(answer, at)
+    return answer
+
+
+def summary(life: Life, now: float) -> Wire:
+    """The job's entry in a ListTrainingJobs answer."""
+    at = moment(life, now)
+    answer: Wire = {
+        "TrainingJobName": life.name,
+        "TrainingJobArn": life.arn,
+        "CreationTime": round(life.created, 3),
+        "LastModifiedTime": at.last_modified,
+        "TrainingJobStatus": at.status,
+        "SecondaryStatus": at.secondary_status,
+    }
+    if at.training_end is not None:
+        answer["TrainingEndTime"] = at.training_end
+    if plan := life.spec.get("ResourceConfig", {}).get("TrainingPlanArn"):
+        answer["TrainingPlanArn"] = plan
+    _add_pool(answer, at)
+    return answer
+
+
+def search_record(life: Life, now: float, lag: float = 0.0) -> Wire:
+    """The TrainingJob of a Search result, as the index had it `lag` seconds before `now`."""
+    record = describe(life, now - lag)
+    for name in NOT_IN_SEARCH:
+        record.pop(name, None)
+    record["Tags"] = tag_list(life)
+    return record
+
+
+def tag_list(life: Life) -> list[Wire]:
+    """Its tags as ListTags has them."""
+    return [{"Key": key, "Value": value} for key, value in life.tags.items()]
+
+
+def training_seconds(at: Moment) -> int:
+    """Whole seconds on instances so far."""
+    spent = sum(min(span.end, at.now) - span.start for span in at.begun if span.phase.on_instances)
+    return int(round(spent, 3))
+
+
+def _artifacts(life: Life) -> str:
+    path = life.spec.get("OutputDataConfig", {}).get("S3OutputPath", "s3://models/")
+    return f"{path.rstrip('/')}/{life.name}/output/model.tar.gz"
+
+
+def _transitions(at: Moment) -> list[Wire]:
+    entries = []
+    for span in at.begun:
+        entry: Wire = {"Status": span.phase.status, "StartTime": span.start}
+        if span.end <= at.now:
+            entry["EndTime"] = span.end
+        entry["StatusMessage"] = span.phase.message
+        entries.append(entry)
+    if at.ended and at.life.ending:
+        ending = at.life.ending
+        entries.append(
+            {
+                "Status": ending.secondary_status,
+                "StartTime": at.end,
+                "EndTime": at.end,
+                "StatusMessage": ending.message,
+            }
+        )
+    return entries
+
+
+def _add_times(answer: Wire, at: Moment) -> None:
+    if at.training_start is not None:
+        answer["TrainingStartTime"] = at.training_start
+    if at.training_end is not None:
+        answer["TrainingEndTime"] = at.training_end
+    seconds = training_seconds(at)
+    if seconds and (at.ended or at.life.seconds_while_running):
+        answer["TrainingTimeInSeconds"] = seconds
+    if seconds and at.ended and (billable := _billable_seconds(at, seconds)):
+        answer["BillableTimeInSeconds"] = billable
+
+
+def _billable_seconds(at: Moment, seconds: int) -> int | None:
+    reported = [step.share for step in at.life.billing if round(at.end + step.after, 3) <= at.now]
+    if at.life.billable_ratio is None or not reported:
+        return None
+    final = max(1, int(seconds * at.life.billable_ratio))
+    return max(1, int(final * reported[-1]))
+
+
+def _add_outcome(answer: Wire, at: Moment) -> None:
+    if not at.ended or not at.life.ending:
+        return
+    if at.life.ending.failure_reason:
+        answer["FailureReason"] = at.life.ending.failure_reason
+    if at.life.metrics:
+        answer["FinalMetricDataList"] = [
+            {
+                "MetricName": metric.name,
+                "Value": _number(metric.value),
+                "Timestamp": round(at.end - metric.age, 3),
+            }
+            for metric in at.life.metrics
+        ]
+
+
+def _number(value: float) -> float | str:
+    """The protocol has no JSON number for these and writes them as strings."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _add_pool(answer: Wire, at: Moment) -> None:
+    pool = at.life.pool
+    if pool is None or at.training_start is None:
+        return
+    if not at.ended:
+        answer["WarmPoolStatus"] = {"Status": "InUse"}
+        return
+    if not pool.shows or at.now < round(at.end + pool.appears_after, 3):
+        return
+    released = round(at.end + pool.released_after, 3)
+    retained = int(round(min(at.now, released) - at.end, 3))
+    status = "Available" if at.now < released else "Reused" if pool.reused_by else "Terminated"
+    answer["WarmPoolStatus"] = {"Status": status, "ResourceRetainedBillableTimeInSeconds": retained}
+    if status == "Reused":
+        answer["WarmPoolStatus"]["ReusedByJob"] = pool.reused_by
+
+
+def _add_selected(answer: Wire, at: Moment) -> None:
+    if at.life.selected and at.training_start is not None:
+        group = at.life.groups[0]
+        answer["ResourceConfig"] = {
+            **answer["ResourceConfig"],
+            "SelectedInstanceType": group.instance_type,
+            "SelectedInstanceCount": group.count,
+        }
+
+
+def _add_rules(answer: Wire, at: Moment) -> None:
+    start = at.training_start
+    if start is None:
+        return
+    for kind, name in (("debugger", "DebugRule"), ("profiler", "ProfilerRule")):
+        entries = [_rule(at, rule, start) for rule in at.life.rules if rule.kind == kind]
+        if entries:
+            answer[f"{name}EvaluationStatuses"] = entries
+
+
+def _rule(at: Moment, rule: Rule, start: float) -> Wire:
+    entry: Wire = {
+        "RuleConfigurationName": rule.name,
+        "RuleEvaluationJobArn": (
+            f"arn:aws:sagemaker:{at.life.region}:{at.life.account}:processing-job/{at.life.name[:40]}-rule"
+        ),
+        "RuleEvaluationStatus": rule.verdict if at.ended else "InProgress",
+        "LastModifiedTime": at.end if at.ended else start,
+    }
+    if at.ended and rule.details:
+        entry["StatusDetails"] = rule.details
+    return entry
+
+
+def _add_serverless(answer: Wire, at: Moment) -> None:
+    serverless = at.life.serverless
+    if serverless is None or at.training_start is None:
+        return
+    steps = serverless.steps_per_epoch * serverless.max_epoch
+    done = math.floor(steps * _progress(at))
+    epoch, step = divmod(done, serverless.steps_per_epoch)
+    if epoch == serverless.max_epoch:
+        epoch, step = epoch - 1, serverless.steps_per_epoch
+    answer["ProgressInfo"] = {
+        "TotalStepCountPerEpoch": serverless.steps_per_epoch,
+        "CurrentStep": step,
+        "CurrentEpoch": epoch,
+        "MaxEpoch": serverless.max_epoch,
+    }
+    if at.ended:
+        answer["BillableTokenCount"] = serverless.tokens
+        if serverless.output_model_package and at.status == "Completed":
+            answer["OutputModelPackageArn"] = serverless.output_model_package
+
+
+def _progress(at: Moment) -> float:
+    """How much of the training is done, 0 to 1."""
+    training = [span for span in timeline(at.life) if span.phase.status == "Training"]
+    planned = sum(span.end - span.start for span in training)
+    spent = sum(min(span.end, at.now) - span.start for span in training if span.start <= at.now)
+    return min(1.0, spent / planned) if planned else 0.0

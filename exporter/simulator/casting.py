@@ -1,0 +1,123 @@
+"""Where a shape of job begins: who, when, how fast; and the phases and the plain life that shapes are made of."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from exporter.simulator import request
+from exporter.simulator.life import COMPLETED, Ending, Group, Life, Metric, Phase
+
+# What an average job takes at pace 1, seconds; measured over the deck, and good enough to plan a fleet with.
+USUAL_SECONDS = 3200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """What a shape is given: the account and region, the moment, and `pace`, by which every duration is multiplied."""
+
+    rng: random.Random
+    created: float
+    account: str = "123456789012"
+    region: str = "us-east-1"
+    pace: float = 1.0
+    serial: int = 0
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def seconds(self, low: float, high: float) -> float:
+        """A duration between `low` and `high` at pace 1."""
+        return round(self.rng.uniform(low, high) * self.pace, 3)
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of another SageMaker resource of the same account and region."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name}"
+
+    def later(self, created: float) -> Casting:
+        """The same for a second job of the same shape, created at `created`."""
+        return replace(self, created=created, about={**self.about, "suffix": "b"})
+
+
+def starting(cast: Casting, low: float = 60.0, high: float = 240.0) -> Phase:
+    """Waiting for instances."""
+    return Phase("Starting", cast.seconds(low, high), "Preparing the instances for training")
+
+
+def pending(cast: Casting) -> Phase:
+    """Waiting in a queue before instances are even asked for."""
+    return Phase("Pending", cast.seconds(120, 900), "Waiting for capacity of the training plan")
+
+
+def working(cast: Casting) -> tuple[Phase, ...]:
+    """Downloading and training."""
+    return (
+        Phase("Downloading", cast.seconds(20, 180), "Downloading input data", on_instances=True),
+        Phase(
+            "Training",
+            cast.seconds(900, 4500),
+            "Training image download completed. Training in progress.",
+            on_instances=True,
+        ),
+    )
+
+
+def uploading(cast: Casting) -> Phase:
+    """Saving the model."""
+    return Phase("Uploading", cast.seconds(10, 60), "Uploading generated training model", on_instances=True)
+
+
+def interrupted(cast: Casting) -> Phase:
+    """Spot capacity was taken away."""
+    return Phase("Interrupted", cast.seconds(30, 300), "Training job interrupted")
+
+
+def failed(reason: str, category: str) -> Ending:
+    """The ending of a job that failed for `reason`."""
+    return Ending("Failed", "Failed", "Training job failed", reason, category)
+
+
+def usual(cast: Casting, stem: str, groups: tuple[Group, ...] | None = None) -> Life:
+    """An on-demand job that completes, with tags, metrics and some extras."""
+    rng = cast.rng
+    if groups is None:
+        groups = (Group(rng.choice(request.INSTANCE_TYPES), rng.choice((1, 1, 1, 2, 4))),)
+    spec = request.plain(rng, cast.account, cast.region, groups)
+    return Life(
+        name=_name(cast, stem),
+        created=round(cast.created, 3),
+        phases=(starting(cast), *working(cast), uploading(cast)),
+        ending=COMPLETED,
+        groups=groups,
+        spec=request.with_extras(rng, cast.account, cast.region, spec),
+        tags=request.tags(rng),
+        account=cast.account,
+        region=cast.region,
+        metrics=(
+            Metric("train:loss", round(rng.uniform(0.01, 2), 4), cast.seconds(5, 60)),
+            Metric("validation:accuracy", round(rng.uniform(0.5, 1), 4), cast.seconds(5, 60)),
+        ),
+        settles_after=round(rng.uniform(13, 30), 3),
+        stopping_seconds=cast.seconds(10, 120),
+    )
+
+
+def with_spec(life: Life, **fields: Any) -> Life:
+    """The life with these wire fields set or replaced."""
+    return replace(life, spec={**life.spec, **fields})
+
+
+def with_resources(life: Life, **fields: Any) -> Life:
+    """The life with these members of ResourceConfig set or replaced."""
+    return with_spec(life, ResourceConfig={**life.spec["ResourceConfig"], **fields})
+
+
+def with_limits(life: Life, **fields: int) -> Life:
+    """The life with these members of StoppingCondition set or replaced."""
+    return with_spec(life, StoppingCondition={**life.spec["StoppingCondition"], **fields})
+
+
+def _name(cast: Casting, stem: str) -> str:
+    moment = time.strftime("%Y-%m-%d-%H-%M-%S", time.gmtime(cast.created))
+    return f"{stem}-{moment}-{cast.serial:04d}{cast.about.get('suffix', '')}"

@@ -1,0 +1,65 @@
+"""Clocks for a simulated world: one that runs faster than real time, one that a test moves by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+
+
+class ScaledClock:
+    """Real time, `speed` times as fast, its wall clock starting at `start` (Unix seconds; now if not given)."""
+
+    def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
+        if not 0 < speed < float("inf"):
+            raise ValueError(f"speed must be a positive number, not {speed}")
+        self.speed = speed
+        self._start = time.time() if start is None else start
+        self._origin = time.monotonic()
+
+    def time(self) -> float:
+        return self._start + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._origin) * self.speed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
+
+
+class ManualClock:
+    """Stands still until `advance` is called, which also wakes those whose sleep is over."""
+
+    def __init__(self, start: float = 1_700_000_000.0) -> None:
+        self._wall = start
+        self._passed = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def time(self) -> float:
+        return self._wall
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def advance(self, seconds: float) -> None:
+        """Let that many seconds pass."""
+        self._wall += seconds
+        self._passed += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._passed:
+            _, _, sleeper = heapq.heappop(self._sleepers)
+            if not sleeper.done():
+                sleeper.set_result(None)
+
+    def set(self, wall: float) -> None:
+        """Step the wall clock, as an administrator does; no time passes and nobody wakes."""
+        self._wall = wall
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._passed + seconds, next(self._order), sleeper))
+        await sleeper

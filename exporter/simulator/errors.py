@@ -1,0 +1,18 @@
+"""Errors as the simulated API answers them."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An error answer: the code that clients switch on, the text for people, and the HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def not_found() -> ApiError:
+    """What Describe, Stop and Delete answer for a job that is not there."""
+    return ApiError("ValidationException", "Requested resource not found.")

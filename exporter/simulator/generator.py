@@ -1,0 +1,101 @@
+"""A fleet: jobs of every shape, created one after another from before the start on and for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from exporter.simulator.casting import USUAL_SECONDS, Casting
+from exporter.simulator.life import Group, Life, Phase
+from exporter.simulator.request import plain
+from exporter.simulator.rng import seeded
+from exporter.simulator.shapes import SHAPES
+
+# The shapes of which a fleet has more than one in every round.
+FREQUENT = ("on_demand",) * 4 + ("spot",) * 3 + ("pool_reused", "pool_expired", "serverless", "tuning", "retried")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many jobs are active at once (about), how fast they live, and since how long they have been created.
+
+    Every duration of a job is multiplied by `pace`; at 1 an average job takes an hour. `history` is in seconds before
+    the start; by default long enough for the fleet to be in full swing. `strange`: some statuses are unknown ones.
+    """
+
+    jobs: int = 40
+    pace: float = 1.0
+    history: float | None = None
+    strange: bool = False
+
+
+class Fleet:
+    """The creations of one account and region: what comes is a function of the seed and the start alone."""
+
+    def __init__(self, plan: Plan, seed: int, start: float, account: str, region: str) -> None:
+        self._creations = _creations(plan, seeded(seed, account, region), start, account, region)
+        self._next = next(self._creations)
+
+    def until(self, now: float) -> Iterator[Life]:
+        """The lives not handed out yet whose creation was due by `now`; some may be created a little later."""
+        while self._next[0] <= now:
+            yield from self._next[1]
+            self._next = next(self._creations)
+
+
+def fleets(
+    plan: Plan | None, seed: int, start: float, homes: Sequence[tuple[str, str]]
+) -> Callable[[str, str], Fleet | None]:
+    """What gives each of the `homes` (account and region) its share of the planned jobs, and others none."""
+
+    def fleet(account: str, region: str) -> Fleet | None:
+        if plan is None or not plan.jobs or (account, region) not in homes:
+            return None
+        share = replace(plan, jobs=max(1, plan.jobs // len(homes)))
+        return Fleet(share, seed, start, account, region)
+
+    return fleet
+
+
+def steady(count: int, created: float, prefix: str = "steady", seconds: float | None = None) -> Iterator[Life]:
+    """Lives all alike that train on and on, or for that long: cheap to make, cheap to serve."""
+    groups = (Group("ml.g5.2xlarge", 1),)
+    life = Life(
+        name=prefix,
+        created=created,
+        phases=(
+            Phase("Starting", 60, "Preparing the instances for training"),
+            Phase("Downloading", 30, "Downloading input data", on_instances=True),
+            Phase("Training", seconds or 0, "Training in progress", on_instances=True),
+        ),
+        groups=groups,
+        spec=plain(seeded(0), "123456789012", "us-east-1", groups),
+        tags={"team": "vision"},
+    )
+    if seconds is None:
+        life = replace(life, ending=None)
+    return (replace(life, name=f"{prefix}-{number:06d}") for number in range(count))
+
+
+def _creations(
+    plan: Plan, rng: random.Random, start: float, account: str, region: str
+) -> Iterator[tuple[float, tuple[Life, ...]]]:
+    usual = USUAL_SECONDS * plan.pace
+    gap = usual / max(1, plan.jobs)
+    created = start - (4 * usual if plan.history is None else plan.history)
+    serial = 0
+    while True:
+        for name in _round(rng, plan.strange):
+            created += rng.uniform(0, 2 * gap)
+            cast = Casting(rng, created, account, region, plan.pace, serial)
+            yield created, SHAPES[name](cast)
+            serial += 1
+
+
+def _round(rng: random.Random, strange: bool) -> list[str]:
+    """Every shape at least once, shuffled: so no fleet has to wait long for any."""
+    names = [name for name in SHAPES if strange or name != "strange"]
+    names += FREQUENT
+    rng.shuffle(names)
+    return names

@@ -1,0 +1,119 @@
+"""The operations of SageMaker: a request and the jobs of its account and region in, an answer out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from exporter.simulator import creating, life
+from exporter.simulator.answers import describe, tag_list
+from exporter.simulator.casting import Casting
+from exporter.simulator.errors import ApiError
+from exporter.simulator.life import Life
+from exporter.simulator.listing import list_training_jobs
+from exporter.simulator.paging import constraint
+from exporter.simulator.rng import seeded
+from exporter.simulator.search import search
+from exporter.simulator.store import Consistency, Jobs
+
+Wire = dict[str, Any]
+
+ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]*):(\d{12}):training-job/(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where and when a request arrives, and how fast the jobs that it creates will live."""
+
+    jobs: Jobs
+    account: str
+    region: str
+    now: float
+    consistency: Consistency
+    seed: int = 0
+    pace: float = 1.0
+
+
+def create(request: Wire, at: Context) -> Wire:
+    name = request.get("TrainingJobName", "")
+    if at.jobs.has(name, at.now):
+        raise ApiError(
+            "ResourceInUse",
+            "Training job names must be unique within an AWS account and region, and a training job "
+            f"with this name already exists ({at.jobs.find(name, at.now).arn})",
+        )
+    rng = seeded(at.seed, at.account, at.region, name, at.now)
+    born = creating.born(request, Casting(rng, at.now, at.account, at.region, at.pace))
+    at.jobs.add(born)
+    return {"TrainingJobArn": born.arn}
+
+
+def list_jobs(request: Wire, at: Context) -> Wire:
+    return list_training_jobs(request, at.jobs, at.now, at.consistency)
+
+
+def describe_job(request: Wire, at: Context) -> Wire:
+    return describe(at.jobs.find(_name(request), at.now), at.now)
+
+
+def search_jobs(request: Wire, at: Context) -> Wire:
+    return search(request, at.jobs, at.now, at.consistency)
+
+
+def stop_job(request: Wire, at: Context) -> Wire:
+    at.jobs.change(_name(request), at.now, lambda job: life.stop(job, at.now))
+    return {}
+
+
+def delete_job(request: Wire, at: Context) -> Wire:
+    at.jobs.change(_name(request), at.now, lambda job: life.delete(job, at.now))
+    return {}
+
+
+def list_tags(request: Wire, at: Context) -> Wire:
+    return {"Tags": tag_list(_by_arn(request, at))}
+
+
+def add_tags(request: Wire, at: Context) -> Wire:
+    added = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+    name = _by_arn(request, at).name
+    return {"Tags": tag_list(at.jobs.change(name, at.now, lambda job: replace(job, tags={**job.tags, **added})))}
+
+
+OPERATIONS: Mapping[str, Callable[[Wire, Context], Wire]] = MappingProxyType(
+    {
+        "CreateTrainingJob": create,
+        "ListTrainingJobs": list_jobs,
+        "DescribeTrainingJob": describe_job,
+        "Search": search_jobs,
+        "StopTrainingJob": stop_job,
+        "DeleteTrainingJob": delete_job,
+        "ListTags": list_tags,
+        "AddTags": add_tags,
+    }
+)
+
+
+def perform(operation: str, request: Wire, at: Context) -> Wire:
+    """Do it. Raises ApiError, also for an operation that is not simulated."""
+    if operation not in OPERATIONS:
+        raise ApiError("UnknownOperationException", f"{operation} is not simulated.")
+    at.jobs.grow(at.now)
+    return OPERATIONS[operation](request, at)
+
+
+def _name(request: Wire) -> str:
+    name = request.get("TrainingJobName")
+    if not isinstance(name, str):
+        raise constraint("null", "trainingJobName", "Member must not be null")
+    return name
+
+
+def _by_arn(request: Wire, at: Context) -> Life:
+    found = ARN.fullmatch(request.get("ResourceArn", ""))
+    if not found or found.groups()[:2] != (at.region, at.account):
+        raise ApiError("ValidationException", "ResourceArn is not the ARN of a training job of this account.")
+    return at.jobs.find(found[3], at.now)

@@ -1,0 +1,118 @@
+"""The jobs of every account and region, as the API sees them at a given moment."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from exporter.simulator.errors import not_found
+from exporter.simulator.generator import Fleet
+from exporter.simulator.life import Life
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """How far behind the truth answers are, seconds: jobs new to List, and the index of Search."""
+
+    list_delay: float = 0.0
+    search_lag: float = 0.0
+
+
+def by_creation(life: Life) -> tuple[float, str]:
+    """The order in which a store keeps its lives."""
+    return life.created, life.name
+
+
+class Jobs:
+    """The jobs of one account and region, oldest first; those created later than now are already there."""
+
+    def __init__(self, fleet: Fleet | None = None) -> None:
+        self._lives: list[Life] = []
+        self._by_name: dict[str, list[Life]] = {}
+        self._fleet = fleet
+
+    def add(self, *lives: Life) -> None:
+        """Put lives into the store."""
+        for life in lives:
+            self._by_name.setdefault(life.name, []).append(life)
+        if len(lives) > 1:
+            self._lives = sorted((*self._lives, *lives), key=by_creation)
+        else:
+            for life in lives:
+                bisect.insort(self._lives, life, key=by_creation)
+
+    def grow(self, now: float) -> None:
+        """Take in what the fleet has created by `now`."""
+        if self._fleet:
+            for life in self._fleet.until(now):
+                self.add(life)
+
+    def all(self) -> tuple[Life, ...]:
+        """Every life there ever was or will be, deleted ones included."""
+        return tuple(self._lives)
+
+    def created(self, after: float, until: float) -> list[Life]:
+        """Lives created in (after, until], oldest first, deleted ones included."""
+        first = bisect.bisect_right(self._lives, after, key=_creation)
+        last = bisect.bisect_right(self._lives, until, key=_creation)
+        return self._lives[first:last]
+
+    def find(self, name: str, now: float) -> Life:
+        """The job that has this name at `now`. Raises ApiError if there is none."""
+        for life in reversed(self._by_name.get(name, ())):
+            if life.created <= now < life.gone:
+                return life
+        raise not_found()
+
+    def has(self, name: str, now: float) -> bool:
+        """Whether the name is taken at `now`."""
+        return any(life.created <= now < life.gone for life in self._by_name.get(name, ()))
+
+    def change(self, name: str, now: float, change: Callable[[Life], Life]) -> Life:
+        """Replace the job that has this name at `now` by what `change` makes of it; the same creation time."""
+        old = self.find(name, now)
+        new = change(old)
+        place = next(
+            index
+            for index in range(bisect.bisect_left(self._lives, by_creation(old), key=by_creation), len(self._lives))
+            if self._lives[index] is old
+        )
+        self._lives[place] = new
+        named = self._by_name[name]
+        named[named.index(old)] = new
+        return new
+
+
+class Store:
+    """All jobs, by account and region."""
+
+    def __init__(
+        self,
+        fleets: Callable[[str, str], Fleet | None] = lambda _account, _region: None,
+        consistency: Consistency | None = None,
+    ) -> None:
+        self._fleets = fleets
+        self._jobs: dict[tuple[str, str], Jobs] = {}
+        self.consistency = consistency or Consistency()
+
+    def jobs(self, account: str, region: str) -> Jobs:
+        """The jobs of one account and region."""
+        if (account, region) not in self._jobs:
+            self._jobs[account, region] = Jobs(self._fleets(account, region))
+        return self._jobs[account, region]
+
+    def add(self, account: str, region: str, *lives: Life) -> None:
+        """Put handmade lives into an account and region, which become theirs."""
+        self.jobs(account, region).add(*(replace(life, account=account, region=region) for life in lives))
+
+    def lives(self, now: float | None = None) -> Iterable[Life]:
+        """Every life of every account and region, grown to `now` if given: what truth.total is to be fed with."""
+        for jobs in self._jobs.values():
+            if now is not None:
+                jobs.grow(now)
+        return tuple(life for jobs in self._jobs.values() for life in jobs.all())
+
+
+def _creation(life: Life) -> float:
+    return life.created
