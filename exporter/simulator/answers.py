@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-from exporter.simulator.life import Life, Rule, Span, timeline
+from exporter.simulator.life import Life, Rule, timeline
+from exporter.simulator.moment import Moment, moment
 
 Wire = dict[str, Any]
 
@@ -23,61 +23,6 @@ NOT_IN_SEARCH = (
     "RemoteDebugConfig",
     "ServerlessJobConfig",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Where a life stands: the spans that have begun, and when it ended (infinite while it runs)."""
-
-    life: Life
-    now: float
-    begun: tuple[Span, ...]
-    end: float
-
-    @property
-    def ended(self) -> bool:
-        return self.end <= self.now
-
-    @property
-    def status(self) -> str:
-        """TrainingJobStatus."""
-        if self.life.deleted <= self.now:
-            return "Deleting"
-        if self.ended and self.life.ending:
-            return self.life.ending.status
-        return self.begun[-1].phase.job_status
-
-    @property
-    def secondary_status(self) -> str:
-        """SecondaryStatus."""
-        if self.ended and self.life.ending:
-            return self.life.ending.secondary_status
-        return self.begun[-1].phase.status
-
-    @property
-    def last_modified(self) -> float:
-        """LastModifiedTime: the last change of status, and some seconds later once more."""
-        if not self.ended:
-            return self.begun[-1].start
-        settled = round(self.end + self.life.settles_after, 3)
-        return settled if settled <= self.now else self.end
-
-    @property
-    def training_start(self) -> float | None:
-        """TrainingStartTime: when it first got instances."""
-        return next((span.start for span in self.begun if span.phase.on_instances), None)
-
-    @property
-    def training_end(self) -> float | None:
-        """TrainingEndTime; a job that never got instances has none."""
-        return self.end if self.ended and self.training_start is not None else None
-
-
-def moment(life: Life, now: float) -> Moment:
-    """Where `life` stands at `now`; before its creation it stands at its creation."""
-    spans = timeline(life)
-    begun = tuple(span for span in spans if span.start <= now) or spans[:1]
-    return Moment(life, now, begun, spans[-1].end if life.ending else math.inf)
 
 
 def describe(life: Life, now: float) -> Wire:
@@ -136,12 +81,6 @@ def tag_list(life: Life) -> list[Wire]:
     return [{"Key": key, "Value": value} for key, value in life.tags.items()]
 
 
-def training_seconds(at: Moment) -> int:
-    """Whole seconds on instances so far."""
-    spent = sum(min(span.end, at.now) - span.start for span in at.begun if span.phase.on_instances)
-    return int(round(spent, 3))
-
-
 def _artifacts(life: Life) -> str:
     path = life.spec.get("OutputDataConfig", {}).get("S3OutputPath", "s3://models/")
     return f"{path.rstrip('/')}/{life.name}/output/model.tar.gz"
@@ -173,7 +112,7 @@ def _add_times(answer: Wire, at: Moment) -> None:
         answer["TrainingStartTime"] = at.training_start
     if at.training_end is not None:
         answer["TrainingEndTime"] = at.training_end
-    seconds = training_seconds(at)
+    seconds = at.training_seconds
     if seconds and (at.ended or at.life.seconds_while_running):
         answer["TrainingTimeInSeconds"] = seconds
     if seconds and at.ended and (billable := _billable_seconds(at, seconds)):

@@ -47,7 +47,7 @@ def starting(cast: Casting, low: float = 60.0, high: float = 240.0) -> Phase:
 
 def pending(cast: Casting) -> Phase:
     """Waiting in a queue before instances are even asked for."""
-    return Phase("Pending", cast.seconds(120, 900), "Waiting for capacity of the training plan")
+    return Phase("Pending", cast.seconds(600, 1800), "Waiting for capacity of the training plan")
 
 
 def working(cast: Casting) -> tuple[Phase, ...]:
@@ -70,7 +70,7 @@ def uploading(cast: Casting) -> Phase:
 
 def interrupted(cast: Casting) -> Phase:
     """Spot capacity was taken away."""
-    return Phase("Interrupted", cast.seconds(30, 300), "Training job interrupted")
+    return Phase("Interrupted", cast.seconds(60, 600), "Training job interrupted")
 
 
 def failed(reason: str, category: str) -> Ending:
@@ -99,7 +99,7 @@ def usual(cast: Casting, stem: str, groups: tuple[Group, ...] | None = None) -> 
             Metric("validation:accuracy", round(rng.uniform(0.5, 1), 4), cast.seconds(5, 60)),
         ),
         settles_after=round(rng.uniform(13, 30), 3),
-        stopping_seconds=cast.seconds(10, 120),
+        stopping_seconds=cast.seconds(120, 360),
     )
 
 

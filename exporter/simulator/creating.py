@@ -36,7 +36,7 @@ def born(request: Wire, cast: Casting) -> Life:
         region=cast.region,
         selected=bool(config and config.get("InstancePreferences")),
         settles_after=round(cast.rng.uniform(13, 30), 3),
-        stopping_seconds=cast.seconds(10, 120),
+        stopping_seconds=cast.seconds(120, 360),
     )
     if life.spot:
         life = replace(life, billable_ratio=round(cast.rng.uniform(0.25, 0.6), 3))

@@ -11,8 +11,3 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.status = status
-
-
-def not_found() -> ApiError:
-    """What Describe, Stop and Delete answer for a job that is not there."""
-    return ApiError("ValidationException", "Requested resource not found.")

@@ -13,7 +13,16 @@ from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
 
 # The shapes of which a fleet has more than one in every round.
-FREQUENT = ("on_demand",) * 4 + ("spot",) * 3 + ("pool_reused", "pool_expired", "serverless", "tuning", "retried")
+FREQUENT = (
+    *("on_demand",) * 4,
+    *("spot",) * 3,
+    *("stopped",) * 3,
+    *("pool_reused", "pool_expired", "serverless", "tuning", "debugged"),
+)
+
+
+# With this pace jobs live for one to five minutes.
+DEMO_PACE = 1 / 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,8 @@ class Plan:
     """How many jobs are active at once (about), how fast they live, and since how long they have been created.
 
     Every duration of a job is multiplied by `pace`; at 1 an average job takes an hour. `history` is in seconds before
-    the start; by default long enough for the fleet to be in full swing. `strange`: some statuses are unknown ones.
+    the start; by default enough for every shape to have been there and for the fleet to be in full swing. `strange`:
+    some statuses are unknown ones.
     """
 
     jobs: int = 40
@@ -83,7 +93,8 @@ def _creations(
 ) -> Iterator[tuple[float, tuple[Life, ...]]]:
     usual = USUAL_SECONDS * plan.pace
     gap = usual / max(1, plan.jobs)
-    created = start - (4 * usual if plan.history is None else plan.history)
+    history = max(4 * usual, 1.2 * gap * len(_round(rng, plan.strange)))
+    created = start - (history if plan.history is None else plan.history)
     serial = 0
     while True:
         for name in _round(rng, plan.strange):

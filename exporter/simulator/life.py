@@ -204,7 +204,7 @@ def delete(life: Life, now: float) -> Life:
 
     Raises ApiError while the job runs or its warm pool is Available.
     """
-    if now < life.end:
+    if not life.end <= now < life.deleted:
         raise ApiError("ResourceInUse", "Training job is still in progress and cannot be deleted.")
     if life.pool and life.pool.shows and now < life.end + life.pool.released_after:
         raise ApiError("ResourceInUse", "Training job retains a warm pool and cannot be deleted.")

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from exporter.simulator.answers import moment, summary
+from exporter.simulator.answers import summary
 from exporter.simulator.life import Life
+from exporter.simulator.moment import moment
 from exporter.simulator.paging import Cut, Key, one_of, page, size_of
 from exporter.simulator.store import Consistency, Jobs, by_creation
 

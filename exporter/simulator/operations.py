@@ -39,11 +39,11 @@ class Context:
 
 def create(request: Wire, at: Context) -> Wire:
     name = request.get("TrainingJobName", "")
-    if at.jobs.has(name, at.now):
+    if namesake := at.jobs.find(name, at.now):
         raise ApiError(
             "ResourceInUse",
             "Training job names must be unique within an AWS account and region, and a training job "
-            f"with this name already exists ({at.jobs.find(name, at.now).arn})",
+            f"with this name already exists ({namesake.arn})",
         )
     rng = seeded(at.seed, at.account, at.region, name, at.now)
     born = creating.born(request, Casting(rng, at.now, at.account, at.region, at.pace))
@@ -56,7 +56,7 @@ def list_jobs(request: Wire, at: Context) -> Wire:
 
 
 def describe_job(request: Wire, at: Context) -> Wire:
-    return describe(at.jobs.find(_name(request), at.now), at.now)
+    return describe(_named(request, at), at.now)
 
 
 def search_jobs(request: Wire, at: Context) -> Wire:
@@ -64,12 +64,14 @@ def search_jobs(request: Wire, at: Context) -> Wire:
 
 
 def stop_job(request: Wire, at: Context) -> Wire:
-    at.jobs.change(_name(request), at.now, lambda job: life.stop(job, at.now))
+    job = _named(request, at)
+    at.jobs.replace(job, life.stop(job, at.now))
     return {}
 
 
 def delete_job(request: Wire, at: Context) -> Wire:
-    at.jobs.change(_name(request), at.now, lambda job: life.delete(job, at.now))
+    job = _named(request, at)
+    at.jobs.replace(job, life.delete(job, at.now))
     return {}
 
 
@@ -78,9 +80,10 @@ def list_tags(request: Wire, at: Context) -> Wire:
 
 
 def add_tags(request: Wire, at: Context) -> Wire:
-    added = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
-    name = _by_arn(request, at).name
-    return {"Tags": tag_list(at.jobs.change(name, at.now, lambda job: replace(job, tags={**job.tags, **added})))}
+    job = _by_arn(request, at)
+    tagged = replace(job, tags={**job.tags, **{tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}})
+    at.jobs.replace(job, tagged)
+    return {"Tags": tag_list(tagged)}
 
 
 OPERATIONS: Mapping[str, Callable[[Wire, Context], Wire]] = MappingProxyType(
@@ -105,15 +108,22 @@ def perform(operation: str, request: Wire, at: Context) -> Wire:
     return OPERATIONS[operation](request, at)
 
 
-def _name(request: Wire) -> str:
+def _named(request: Wire, at: Context) -> Life:
     name = request.get("TrainingJobName")
     if not isinstance(name, str):
         raise constraint("null", "trainingJobName", "Member must not be null")
-    return name
+    return _found(name, at)
 
 
 def _by_arn(request: Wire, at: Context) -> Life:
-    found = ARN.fullmatch(request.get("ResourceArn", ""))
-    if not found or found.groups()[:2] != (at.region, at.account):
+    arn = ARN.fullmatch(request.get("ResourceArn", ""))
+    if not arn or arn.groups()[:2] != (at.region, at.account):
         raise ApiError("ValidationException", "ResourceArn is not the ARN of a training job of this account.")
-    return at.jobs.find(found[3], at.now)
+    return _found(arn[3], at)
+
+
+def _found(name: str, at: Context) -> Life:
+    job = at.jobs.find(name, at.now)
+    if job is None:
+        raise ApiError(at.consistency.missing_code, "Requested resource not found.")
+    return job

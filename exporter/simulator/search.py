@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from exporter.simulator.answers import Moment, moment, search_record
+from exporter.simulator.answers import search_record
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
+from exporter.simulator.moment import Moment, moment
 from exporter.simulator.paging import Cut, Key, one_of, page, size_of
 from exporter.simulator.store import Consistency, Jobs
 

@@ -6,17 +6,20 @@ import bisect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from exporter.simulator.errors import not_found
 from exporter.simulator.generator import Fleet
 from exporter.simulator.life import Life
 
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """How far behind the truth answers are, seconds: jobs new to List, and the index of Search."""
+    """How far behind the truth answers are, seconds: jobs new to List, and the index of Search.
+
+    `missing_code` is the error code for a job that is not there; ResourceNotFound is the other one seen.
+    """
 
     list_delay: float = 0.0
     search_lag: float = 0.0
+    missing_code: str = "ValidationException"
 
 
 def by_creation(life: Life) -> tuple[float, str]:
@@ -58,30 +61,17 @@ class Jobs:
         last = bisect.bisect_right(self._lives, until, key=_creation)
         return self._lives[first:last]
 
-    def find(self, name: str, now: float) -> Life:
-        """The job that has this name at `now`. Raises ApiError if there is none."""
-        for life in reversed(self._by_name.get(name, ())):
-            if life.created <= now < life.gone:
-                return life
-        raise not_found()
+    def find(self, name: str, now: float) -> Life | None:
+        """The job that has this name at `now`."""
+        named = reversed(self._by_name.get(name, ()))
+        return next((life for life in named if life.created <= now < life.gone), None)
 
-    def has(self, name: str, now: float) -> bool:
-        """Whether the name is taken at `now`."""
-        return any(life.created <= now < life.gone for life in self._by_name.get(name, ()))
-
-    def change(self, name: str, now: float, change: Callable[[Life], Life]) -> Life:
-        """Replace the job that has this name at `now` by what `change` makes of it; the same creation time."""
-        old = self.find(name, now)
-        new = change(old)
-        place = next(
-            index
-            for index in range(bisect.bisect_left(self._lives, by_creation(old), key=by_creation), len(self._lives))
-            if self._lives[index] is old
-        )
-        self._lives[place] = new
-        named = self._by_name[name]
+    def replace(self, old: Life, new: Life) -> None:
+        """Put `new` in the place of `old`, which has the same name and creation time."""
+        place = bisect.bisect_left(self._lives, by_creation(old), key=by_creation)
+        self._lives[self._lives.index(old, place)] = new
+        named = self._by_name[old.name]
         named[named.index(old)] = new
-        return new
 
 
 class Store:

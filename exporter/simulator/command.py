@@ -1,0 +1,104 @@
+"""`python -m exporter.simulator`: the simulated API in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from exporter.simulator.clock import ScaledClock
+from exporter.simulator.faults import mixture
+from exporter.simulator.generator import DEMO_PACE, Plan, steady
+from exporter.simulator.server import Simulator
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; the exit status is 1 if the address cannot be had."""
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        host, port = options.listen_address
+        sys.stderr.write(f"cannot listen on {host}:{port}: {error.strerror or error}\n")
+        return 1
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    host, port = options.listen_address
+    simulator = Simulator(
+        clock=ScaledClock(options.speed),
+        seed=options.seed,
+        plan=Plan(jobs=options.jobs, pace=options.pace, strange=options.strange),
+        accounts=options.accounts,
+        regions=options.regions,
+        faults=mixture(options.fault_rate, options.seed),
+        host=host,
+        port=port,
+    )
+    lives = tuple(steady(options.steady, simulator.clock.time() - 600))
+    for account in options.accounts:
+        for region in options.regions:
+            simulator.store.add(account, region, *lives)
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with simulator:
+        sys.stdout.write(f"{simulator.url}\n")
+        sys.stdout.flush()
+        await ended.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m exporter.simulator",
+        description="A simulated SageMaker API. Prints its URL, for AWS_ENDPOINT_URL, when it is ready.",
+        epilog="The access key id chooses the account: AKIA<account>TEST; any other means the first of --accounts.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--listen-address", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
+    add("--jobs", type=_number(int, 0), default=40, help="active at once, about, over all accounts and regions")
+    add("--steady", type=_number(int, 0), default=0, help="jobs besides that never end, in each account and region")
+    add("--seed", type=int, default=0, help="the same seed, the same jobs")
+    add("--speed", type=_number(float, 1e-3), default=1.0, help="how much faster than real time its clock runs")
+    add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="what durations of jobs are multiplied by")
+    add("--accounts", type=_names(r"\d{12}"), default="123456789012", help="12 digits each, joined by commas")
+    add("--regions", type=_names(r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="joined by commas")
+    add("--fault-rate", type=_number(float, 0, 1), default=0.0, help="share of answers that go wrong, in every way")
+    add("--strange", action="store_true", help="some jobs have statuses that nobody knows")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _number(kind: Callable[[str], float], least: float, most: float = 1e9) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most:g}")
+        return value
+
+    return parse
+
+
+def _names(pattern: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in text.split(","))
+        for name in names:
+            if not re.fullmatch(pattern, name):
+                raise argparse.ArgumentTypeError(f"{name!r} does not look like {pattern}")
+        return names
+
+    return parse

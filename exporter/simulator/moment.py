@@ -1,0 +1,69 @@
+"""Where a life stands at a moment: what every kind of answer about it is made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from exporter.simulator.life import Life, Span, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a life stands: the spans that have begun, and when it ended (infinite while it runs)."""
+
+    life: Life
+    now: float
+    begun: tuple[Span, ...]
+    end: float
+
+    @property
+    def ended(self) -> bool:
+        return self.end <= self.now
+
+    @property
+    def status(self) -> str:
+        """TrainingJobStatus."""
+        if self.life.deleted <= self.now:
+            return "Deleting"
+        if self.ended and self.life.ending:
+            return self.life.ending.status
+        return self.begun[-1].phase.job_status
+
+    @property
+    def secondary_status(self) -> str:
+        """SecondaryStatus."""
+        if self.ended and self.life.ending:
+            return self.life.ending.secondary_status
+        return self.begun[-1].phase.status
+
+    @property
+    def last_modified(self) -> float:
+        """LastModifiedTime: the last change of status, and some seconds later once more."""
+        if not self.ended:
+            return self.begun[-1].start
+        settled = round(self.end + self.life.settles_after, 3)
+        return settled if settled <= self.now else self.end
+
+    @property
+    def training_start(self) -> float | None:
+        """TrainingStartTime: when it first got instances."""
+        return next((span.start for span in self.begun if span.phase.on_instances), None)
+
+    @property
+    def training_end(self) -> float | None:
+        """TrainingEndTime; a job that never got instances has none."""
+        return self.end if self.ended and self.training_start is not None else None
+
+    @property
+    def training_seconds(self) -> int:
+        """Whole seconds on instances so far."""
+        spent = sum(min(span.end, self.now) - span.start for span in self.begun if span.phase.on_instances)
+        return int(round(spent, 3))
+
+
+def moment(life: Life, now: float) -> Moment:
+    """Where `life` stands at `now`; before its creation it stands at its creation."""
+    spans = timeline(life)
+    begun = tuple(span for span in spans if span.start <= now) or spans[:1]
+    return Moment(life, now, begun, spans[-1].end if life.ending else math.inf)
