@@ -54,6 +54,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m exporter.simulator",
         description="A simulated SageMaker API. Prints its URL, for AWS_ENDPOINT_URL, when it is ready.",
         epilog="The access key id chooses the account: AKIA<account>TEST; any other means the first of --accounts.",
@@ -66,8 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="the same seed, the same jobs")
     add("--speed", type=_number(float, 1e-3), default=1.0, help="how much faster than real time its clock runs")
     add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="what durations of jobs are multiplied by")
-    add("--accounts", type=_names(r"\d{12}"), default="123456789012", help="12 digits each, joined by commas")
-    add("--regions", type=_names(r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="joined by commas")
+    add(
+        "--accounts",
+        type=_names("an account: 12 digits", r"\d{12}"),
+        default="123456789012",
+        help="12 digits each, joined by commas",
+    )
+    add("--regions", type=_names("a region", r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="joined by commas")
     add("--fault-rate", type=_number(float, 0, 1), default=0.0, help="share of answers that go wrong, in every way")
     add("--strange", action="store_true", help="some jobs have statuses that nobody knows")
     return parser
@@ -93,12 +99,12 @@ def _number(kind: Callable[[str], float], least: float, most: float = 1e9) -> Ca
     return parse
 
 
-def _names(pattern: str) -> Callable[[str], tuple[str, ...]]:
+def _names(kind: str, pattern: str) -> Callable[[str], tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
         names = tuple(name.strip() for name in text.split(","))
         for name in names:
             if not re.fullmatch(pattern, name):
-                raise argparse.ArgumentTypeError(f"{name!r} does not look like {pattern}")
+                raise argparse.ArgumentTypeError(f"{name!r} is not {kind}")
         return names
 
     return parse

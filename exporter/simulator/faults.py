@@ -26,7 +26,7 @@ class Kind(StrEnum):
     EMPTY = "empty"  # 200 with {}
     ACCESS_DENIED = "access_denied"
     REGION_DISABLED = "region_disabled"
-    EXPIRED_TOKEN = "expired_token"  # noqa: S105 - no secret
+    EXPIRED = "expired"
     VALIDATION = "validation"
 
 
@@ -126,7 +126,7 @@ def error_of(kind: Kind, call: Call) -> ApiError | None:
             "The security token included in the request is invalid.",
             400,
         ),
-        Kind.EXPIRED_TOKEN: ("ExpiredTokenException", "The security token included in the request is expired", 400),
+        Kind.EXPIRED: ("ExpiredTokenException", "The security token included in the request is expired", 400),
         Kind.VALIDATION: ("ValidationException", "1 validation error detected", 400),
     }
     return ApiError(*errors[kind]) if kind in errors else None

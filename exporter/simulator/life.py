@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.simulator.errors import ApiError
 
@@ -158,8 +158,7 @@ class Life:
         return self.deleted + self.deleting_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A phase with the moments at which it starts and ends, to the millisecond as the API has them."""
 
     phase: Phase
@@ -176,7 +175,7 @@ def timeline(life: Life) -> tuple[Span, ...]:
         spans.append(Span(phase, start, end))
         start = end
     if not life.ending:
-        spans[-1] = replace(spans[-1], end=math.inf)
+        spans[-1] = Span(life.phases[-1], spans[-1].start, math.inf)
     return tuple(spans)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exporter.simulator.life import Life, Span, timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Where a life stands: the spans that have begun, and when it ended (infinite while it runs)."""
 
     life: Life

@@ -81,24 +81,29 @@ class Simulator:
     in_flight_peak: int = field(init=False, default=0)
     _in_flight: int = field(init=False, default=0)
     _buckets: Buckets = field(init=False, default_factory=Buckets)
-    _runner: web.ServerRunner = field(init=False)
+    _runner: web.ServerRunner | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         homes = [(account, region) for account in self.accounts for region in self.regions]
         self.store = Store(fleets(self.plan, self.seed, self.clock.time(), homes), self.consistency)
         self.sts = Sts(self.roles)
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
 
     async def __aenter__(self) -> Simulator:
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
+        try:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
         self.port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
+        if self._runner:
+            await self._runner.cleanup()
 
     @property
     def url(self) -> str:

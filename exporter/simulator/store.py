@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exporter.simulator.generator import Fleet
@@ -96,7 +96,7 @@ class Store:
         """Put handmade lives into an account and region, which become theirs."""
         self.jobs(account, region).add(*(replace(life, account=account, region=region) for life in lives))
 
-    def lives(self, now: float | None = None) -> Iterable[Life]:
+    def lives(self, now: float | None = None) -> tuple[Life, ...]:
         """Every life of every account and region, grown to `now` if given: what truth.total is to be fed with."""
         for jobs in self._jobs.values():
             if now is not None:
