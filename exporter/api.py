@@ -1,0 +1,113 @@
+"""What the exporter asks of SageMaker in one account and region, and how that can fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+LIST, DESCRIBE, SEARCH, TAGS = "ListTrainingJobs", "DescribeTrainingJob", "Search", "ListTags"
+IDENTITY, ASSUME = "GetCallerIdentity", "AssumeRole"
+
+Answer = Mapping[str, Any]
+
+_THROTTLES = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
+_DENIALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
+_ISOLATED = ("InvalidResponse", "ConnectionError", "InternalFailure", "ServiceUnavailable", "ValidationException")
+# By AWS's code or by our own: what it means to the reader. AWS's own messages name roles and are never shown.
+_ADVICE = {
+    **dict.fromkeys(
+        _THROTTLES, "throttled; the limit is shared by the account: lower polling.*_rps or poll less often"
+    ),
+    **dict.fromkeys(_DENIALS, "not allowed; the policy of the credentials or role lacks this operation"),
+    "ExpiredToken": "the credentials have expired; renew them",
+    "ExpiredTokenException": "the credentials have expired; renew them",
+    "UnrecognizedClientException": "the credentials are not valid here; is the region enabled in the account?",
+    "InvalidClientTokenId": "the credentials are not valid here; is the region enabled in the account?",
+    "OptInRequired": "the region is not enabled in the account",
+    "RegionDisabled": "the region is not enabled in the account",
+    "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance",
+    "PartialCredentials": "the AWS credentials in the environment are incomplete",
+    "NoRegion": "no AWS region is set; name one in targets or in AWS_REGION",
+    "NoSuchProfile": "the AWS profile that the environment names does not exist",
+    "EndpointConnectionError": "cannot be reached; is there a network, and SageMaker in that region?",
+    "ConnectionError": "the connection broke",
+    "Timeout": "no answer within polling.timeout",
+    "InvalidResponse": "the answer cannot be read",
+}
+
+
+class ApiError(Exception):
+    """An operation that failed, after its retries. `code` is AWS's error code or one of our own; the text says what
+    to do and holds nothing that AWS said, which may name roles."""
+
+    def __init__(self, operation: str, code: str) -> None:
+        super().__init__(f"{operation}: {code}: {_ADVICE.get(code, 'AWS answered with an error')}")
+        self.operation, self.code = operation, code
+
+    @property
+    def denied(self) -> bool:
+        """AWS will say the same again until somebody changes a policy."""
+        return self.code in _DENIALS
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the next call may well succeed: it is this answer that was bad, not the target."""
+        return self.code in _ISOLATED or self.code.isdecimal()
+
+
+class Calls:
+    """What went to AWS for one target since the process began: requests by operation, failures by operation and
+    code. Retries are counted: AWS's limits count them too."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.errors: Counter[tuple[str, str]] = Counter()
+
+    def sent(self, operation: str) -> None:
+        self.requests[operation] += 1
+
+    def failed(self, operation: str, code: str) -> None:
+        self.errors[operation, code] += 1
+
+
+class JobPage(NamedTuple):
+    """Some of the jobs that were asked for, and the token of the next page."""
+
+    jobs: Sequence[Answer]
+    next_token: str | None
+
+
+class CreatedBetween(NamedTuple):
+    """A span of CreationTime, Unix seconds; None: open."""
+
+    after: float | None
+    before: float | None
+
+
+class Api(Protocol):
+    """SageMaker, to the poller. Every method raises ApiError."""
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        """ListTrainingJobs, newest first."""
+        ...
+
+    async def search_active(self, token: str | None) -> JobPage:
+        """Search for the jobs that have not ended, as the index knows them."""
+        ...
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        """Search by creation time, newest first."""
+        ...
+
+    async def describe(self, name: str) -> Answer | None:
+        """DescribeTrainingJob; None when there is no such job (any more)."""
+        ...
+
+    async def tags(self, arn: str) -> list[Answer]:
+        """ListTags of a job, all pages."""
+        ...
+
+    def now(self) -> float:
+        """AWS's clock by its last answer, Unix seconds."""
+        ...

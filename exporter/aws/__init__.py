@@ -1,0 +1,1 @@
+"""AWS through aiobotocore: the only package that knows the SDK."""

@@ -1,0 +1,148 @@
+"""SageMaker in one account and region: the operations the exporter calls, at their pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from aiolimiter import AsyncLimiter
+from botocore.exceptions import ClientError
+
+from exporter.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.aws.errors import api_error, is_gone, was_received
+from exporter.clock import Clock
+
+_PAGE = 100
+_NEWEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Descending"}
+_ACTIVE = [{"Name": "TrainingJobStatus", "Operator": "In", "Value": "InProgress,Stopping"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests a second by operation, requests at a time, and the seconds an attempt may take; of one target."""
+
+    list_rps: float
+    describe_rps: float
+    search_rps: float
+    max_concurrency: int
+    timeout: float
+
+
+class SageMaker:
+    """An Api over an open client. `everyone` bounds what is in flight over all targets."""
+
+    def __init__(self, client: Any, calls: Calls, limits: Limits, clock: Clock, everyone: asyncio.Semaphore) -> None:
+        self._client, self._calls, self._clock, self._everyone = client, calls, clock, everyone
+        self._here = asyncio.Semaphore(limits.max_concurrency)
+        # Two attempts more, and the SDK's pauses between them.
+        self._patience = 4 * limits.timeout
+        per_describe = _evenly(limits.describe_rps)
+        self._paces = {
+            LIST: _evenly(limits.list_rps),
+            SEARCH: _evenly(limits.search_rps),
+            DESCRIBE: per_describe,
+            TAGS: per_describe,
+        }
+        self._ahead = clock.time() - clock.monotonic()
+
+    def now(self) -> float:
+        return self._clock.monotonic() + self._ahead
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        parameters: dict[str, Any] = {"MaxResults": _PAGE, **_NEWEST_FIRST}
+        if span.after is not None:
+            parameters["CreationTimeAfter"] = span.after
+        if span.before is not None:
+            parameters["CreationTimeBefore"] = span.before
+        answer = await self._call(LIST, self._client.list_training_jobs, _with_token(parameters, token))
+        return JobPage(_objects(answer.get("TrainingJobSummaries")), _token(answer))
+
+    async def search_active(self, token: str | None) -> JobPage:
+        return await self._search(_ACTIVE, token)
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        filters = []
+        if span.after is not None:
+            filters.append(_created("GreaterThanOrEqualTo", span.after))
+        if span.before is not None:
+            filters.append(_created("LessThanOrEqualTo", span.before))
+        return await self._search(filters, token)
+
+    async def describe(self, name: str) -> Answer | None:
+        try:
+            return await self._call(DESCRIBE, self._client.describe_training_job, {"TrainingJobName": name})
+        except ApiError as error:
+            if isinstance(error.__cause__, ClientError) and is_gone(error.__cause__.response.get("Error")):
+                return None
+            raise
+
+    async def tags(self, arn: str) -> list[Answer]:
+        found: list[Answer] = []
+        token = None
+        while True:
+            answer = await self._call(TAGS, self._client.list_tags, _with_token({"ResourceArn": arn}, token))
+            found += _objects(answer.get("Tags"))
+            token = _token(answer)
+            if token is None:
+                return found
+
+    async def _search(self, filters: list[dict[str, str]], token: str | None) -> JobPage:
+        parameters = {
+            "Resource": "TrainingJob",
+            "SearchExpression": {"Filters": filters},
+            "MaxResults": _PAGE,
+            **_NEWEST_FIRST,
+        }
+        answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token))
+        records = [record.get("TrainingJob") for record in _objects(answer.get("Results"))]
+        return JobPage([record for record in records if isinstance(record, dict)], _token(answer))
+
+    async def _call(self, operation: str, method: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One operation, when its turn has come. Raises ApiError."""
+        async with self._here:
+            await self._paces[operation].acquire()
+            async with self._everyone:
+                try:
+                    async with asyncio.timeout(self._patience):
+                        answer: Mapping[str, Any] = await method(**parameters)
+                except Exception as error:
+                    failure = api_error(operation, error)
+                    if not was_received(operation, error):
+                        self._calls.failed(failure.operation, failure.code)
+                    raise failure from error
+        self._set_clock(answer)
+        return answer
+
+    def _set_clock(self, answer: Mapping[str, Any]) -> None:
+        """Times of jobs are AWS's: so is the clock they are compared with."""
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        try:
+            self._ahead = parsedate_to_datetime(date).timestamp() - self._clock.monotonic()
+        except (TypeError, ValueError, OverflowError):
+            return
+
+
+def _evenly(rps: float) -> AsyncLimiter:
+    return AsyncLimiter(1, 1 / rps)
+
+
+def _with_token(parameters: Mapping[str, Any], token: str | None) -> Mapping[str, Any]:
+    return parameters if token is None else {**parameters, "NextToken": token}
+
+
+def _token(answer: Mapping[str, Any]) -> str | None:
+    token = answer.get("NextToken")
+    return token if isinstance(token, str) and token else None
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _created(operator: str, when: float) -> dict[str, str]:
+    text = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"Name": "CreationTime", "Operator": operator, "Value": text}

@@ -1,0 +1,92 @@
+"""How facts become numbers: what a job adds to each series, in exact integers.
+
+Amounts are thousandths, as AWS's clock has milliseconds: sums of them are exact in any order, unlike floats.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from exporter.catalogue.family import Family, Histogram, LabelValues, Total
+from exporter.catalogue.totals import TOTAL_FAMILIES
+from exporter.facts import Facts
+from exporter.job import Pairs
+
+# One number for a counter; for a histogram the cumulative counts by bound, then the sum.
+Amounts = tuple[int, ...]
+_FAMILY = {family.name: family for family in TOTAL_FAMILIES}
+
+
+class SeriesKey(NamedTuple):
+    """A series of a target: its family, the values of the family's labels, and the cost tags."""
+
+    family: str
+    labels: LabelValues
+    tags: Pairs
+
+
+class Series(NamedTuple):
+    """A total as it is (`true`) and as it is shown: the highest it ever was, since a counter never goes down."""
+
+    true: Amounts
+    shown: Amounts
+    created: float
+
+    def plus(self, delta: Amounts) -> Series:
+        true = add(self.true, delta)
+        return Series(true, tuple(map(max, self.shown, true)), self.created)
+
+    def value(self) -> Total | Histogram:
+        """What an exposition shows."""
+        exact = [thousandths / 1000 for thousandths in self.shown]
+        if len(exact) == 1:
+            return Total(exact[0], self.created)
+        return Histogram(tuple(exact[:-1]), exact[-1], self.created)
+
+
+def contributions(facts: Facts) -> dict[SeriesKey, Amounts]:
+    """What a job of these facts adds to each series."""
+    found: dict[SeriesKey, Amounts] = {}
+    for family in TOTAL_FAMILIES:
+        for labels, value in family.rows(facts):
+            key = SeriesKey(family.name, labels, facts.cost_tags)
+            amounts = _amounts(family, value)
+            found[key] = add(found[key], amounts) if key in found else amounts
+    return found
+
+
+def difference(new: Facts, old: Facts | None) -> Iterator[tuple[SeriesKey, Amounts]]:
+    """What must be added for a job whose facts were `old` (None: not accounted yet)."""
+    after, before = contributions(new), contributions(old) if old else {}
+    for key, amounts in after.items():
+        earlier = before.pop(key, None)
+        delta = amounts if earlier is None else tuple(a - b for a, b in zip(amounts, earlier, strict=True))
+        if earlier is None or any(delta):
+            yield key, delta
+    for key, amounts in before.items():
+        yield key, tuple(-a for a in amounts)
+
+
+def add(a: Amounts, b: Amounts) -> Amounts:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
+
+
+def known_series(tags: Pairs) -> list[SeriesKey]:
+    """The series that are there from the start, with 0."""
+    return [SeriesKey(f.name, labels, tags) for f in TOTAL_FAMILIES for labels in f.known]
+
+
+def zero(key: SeriesKey) -> Amounts:
+    family = _FAMILY[key.family]
+    return (0,) * (len(family.buckets) + 2) if family.buckets else (0,)
+
+
+def _amounts(family: Family[Facts], value: float) -> Amounts:
+    thousandths = round(value * 1000)
+    if not family.buckets:
+        return (thousandths,)
+    first = bisect_left(family.buckets, value)
+    counts = [0] * first + [1000] * (len(family.buckets) + 1 - first)
+    return (*counts, thousandths)

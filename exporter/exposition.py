@@ -1,0 +1,125 @@
+"""The text of metrics: rendered when a thing changes, joined when somebody asks.
+
+A Section holds the text of many things of one kind (all jobs, all targets), cut by family, since an exposition wants
+all samples of a family together. Things are kept in blocks, and so is what gzip makes of them: a change costs the
+compression of one block of the families that it touched.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from exporter.catalogue.family import Family, LabelValues, Value
+from exporter.gzipped import Segment
+from exporter.sample_text import Dialect, labels_text
+
+T = TypeVar("T")
+Texts = tuple[bytes, ...]
+Samples = Callable[[Family[Any], T], Iterable[tuple[LabelValues, Value]]]
+_BLOCK = 256
+
+
+@dataclass(slots=True)
+class _Block:
+    """Some of the things of a section. `changes` counts by family, so that a compression that took a while is not
+    kept for text that changed meanwhile."""
+
+    texts: dict[Hashable, Texts] = field(default_factory=dict)
+    changes: Counter[int] = field(default_factory=Counter)
+    segments: dict[int, Segment] = field(default_factory=dict)
+
+    def changed(self, before: Texts, after: Texts) -> None:
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old != new:
+                self.changes[index] += 1
+                self.segments.pop(index, None)
+
+
+class Section(Generic[T]):
+    """The text of things of type T in one dialect. `samples` gives the samples of a family for one thing; the
+    labels of the family's base are given with the thing."""
+
+    def __init__(self, families: Iterable[Family[Any]], samples: Samples[T], dialect: Dialect) -> None:
+        self.families = tuple(families)
+        self.headers = tuple(dialect.header(family) for family in self.families)
+        self._samples, self._dialect = samples, dialect
+        self._empty: Texts = (b"",) * len(self.families)
+        self._blocks: list[_Block] = []
+        self._block_of: dict[Hashable, _Block] = {}
+        self._lines: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._block_of)
+
+    def put(self, key: Hashable, base: Sequence[str], thing: T) -> None:
+        """Render a thing, new or changed."""
+        block = self._block_of.get(key) or self._room(key)
+        before = block.texts.get(key, self._empty)
+        after = self._render(base, thing)
+        block.changed(before, after)
+        block.texts[key] = after
+        self._count(before, after)
+
+    def remove(self, key: Hashable) -> None:
+        """Forget a thing; one that is not there is no error."""
+        if (block := self._block_of.pop(key, None)) is not None:
+            before = block.texts.pop(key)
+            block.changed(before, self._empty)
+            self._count(before, self._empty)
+
+    def series(self) -> Iterator[tuple[str, int]]:
+        """How many samples there are of each family."""
+        for index, family in enumerate(self.families):
+            yield family.name, self._lines[index]
+
+    def text(self) -> Iterator[bytes]:
+        """All of it, a family at a time, as it is at the first call."""
+        things = [list(block.texts.values()) for block in self._blocks]
+        return self._text(things)
+
+    def _text(self, things: list[list[Texts]]) -> Iterator[bytes]:
+        for index, header in enumerate(self.headers):
+            yield header + b"".join([texts[index] for block in things for texts in block])
+
+    def segments(self) -> Iterator[tuple[Callable[[], Segment], Callable[[Segment], None]] | Segment]:
+        """All of it for gzip, in the order of `text`: segments that are there already, or else how to make one
+        (in any thread) and where to leave it."""
+        for index, header in enumerate(self.headers):
+            yield Segment.of(header)
+            for block in list(self._blocks):
+                yield block.segments.get(index) or self._missing(block, index)
+
+    def _missing(self, block: _Block, index: int) -> tuple[Callable[[], Segment], Callable[[Segment], None]]:
+        texts, change = [texts[index] for texts in block.texts.values()], block.changes[index]
+
+        def keep(segment: Segment) -> None:
+            if block.changes[index] == change:
+                block.segments[index] = segment
+
+        return lambda: Segment.of(b"".join(texts)), keep
+
+    def _room(self, key: Hashable) -> _Block:
+        block = next((b for b in reversed(self._blocks) if len(b.texts) < _BLOCK), None)
+        if block is None:
+            block = _Block()
+            self._blocks.append(block)
+        self._block_of[key] = block
+        return block
+
+    def _render(self, base: Sequence[str], thing: T) -> Texts:
+        bases: dict[tuple[str, ...], str] = {}
+        texts = []
+        for family in self.families:
+            start = bases.get(family.base)
+            if start is None:
+                start = bases[family.base] = labels_text(family.base, tuple(base))
+            texts.append(self._dialect.lines(family, start, self._samples(family, thing)))
+        return tuple(texts)
+
+    def _count(self, before: Texts, after: Texts) -> None:
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            if old is not new and old != new:
+                self._lines[index] += new.count(b"\n") - old.count(b"\n")

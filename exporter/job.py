@@ -1,0 +1,227 @@
+"""One training job as the API last described it: a frozen record, nothing of AWS's SDK in it.
+
+A field is None (or empty) where the answer did not say; nothing here turns the unknown into a number.
+Times are Unix seconds, durations seconds, as in the API.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting")
+TERMINAL = frozenset({"Completed", "Failed", "Stopped", "Deleting"})
+OUTCOMES = ("Completed", "Failed", "Stopped")
+SECONDARY_STATUSES = (
+    "Starting",
+    "LaunchingMLInstances",
+    "PreparingTrainingStack",
+    "Downloading",
+    "DownloadingTrainingImage",
+    "Training",
+    "Uploading",
+    "Stopping",
+    "Stopped",
+    "MaxRuntimeExceeded",
+    "Completed",
+    "Failed",
+    "Interrupted",
+    "MaxWaitTimeExceeded",
+    "Updating",
+    "Restarting",
+    "Pending",
+)
+WARM_POOL_STATUSES = ("Available", "InUse", "Reused", "Terminated")
+FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
+
+_OUTCOME_OF_SECONDARY = {
+    "Completed": "Completed",
+    "Failed": "Failed",
+    "Stopped": "Stopped",
+    "MaxRuntimeExceeded": "Stopped",
+    "MaxWaitTimeExceeded": "Stopped",
+}
+_CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|InternalServerError|CapacityError)\b")
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Instances(NamedTuple):
+    """`number` instances of one type; `group` is "" outside heterogeneous clusters."""
+
+    type: str
+    group: str
+    number: int
+
+
+class Transition(NamedTuple):
+    """One entry of SecondaryStatusTransitions; without `end` it is the current one."""
+
+    status: str
+    start: float | None
+    end: float | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the phase took; None while it lasts. AWS's clock has milliseconds."""
+        if self.start is None or self.end is None or self.end < self.start:
+            return None
+        return round(self.end - self.start, 3)
+
+
+class FinalMetric(NamedTuple):
+    """One entry of FinalMetricDataList; the value may be NaN or infinite."""
+
+    name: str
+    value: float
+    timestamp: float | None
+
+
+class WarmPool(NamedTuple):
+    """WarmPoolStatus: what became of the instances after the job."""
+
+    status: str | None
+    retained_seconds: float | None
+    reused_by: str | None
+
+
+class Rule(NamedTuple):
+    """What a debugger or profiler rule found (RuleEvaluationStatus)."""
+
+    kind: str
+    name: str
+    status: str
+
+
+class Progress(NamedTuple):
+    """ProgressInfo of a serverless job."""
+
+    epoch: float | None = None
+    max_epoch: float | None = None
+    step: float | None = None
+    steps_per_epoch: float | None = None
+
+
+class Identity(NamedTuple):
+    """What makes a job itself: a name may be used again once its job was deleted."""
+
+    account: str
+    region: str
+    name: str
+    created_ms: int
+
+
+_NO_PROGRESS = Progress()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """Everything the exporter keeps of a job. Only what an allowlist named is kept of tags, hyperparameters
+    and the failure reason, so that nothing else can leave the process."""
+
+    account: str
+    region: str
+    name: str
+    arn: str = ""
+    status: str | None = None
+    secondary_status: str | None = None
+    created: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    modified: float | None = None
+    training_seconds: float | None = None
+    billable_seconds: float | None = None
+    billable_tokens: float | None = None
+    spot: bool | None = None
+    instances: tuple[Instances, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    final_metrics: tuple[FinalMetric, ...] = ()
+    warm_pool: WarmPool | None = None
+    rules: tuple[Rule, ...] = ()
+    progress: Progress = _NO_PROGRESS
+    training_image: str = ""
+    algorithm_name: str = ""
+    input_mode: str = ""
+    tuning_job: str = ""
+    automl_job: str = ""
+    labeling_job: str = ""
+    experiment: str = ""
+    trial: str = ""
+    training_plan: str = ""
+    network_isolation: bool | None = None
+    inter_container_encryption: bool | None = None
+    vpc: bool | None = None
+    volume_kms: bool | None = None
+    output_kms: bool | None = None
+    volume_gib: float | None = None
+    keep_alive_seconds: float | None = None
+    max_runtime_seconds: float | None = None
+    max_wait_seconds: float | None = None
+    max_pending_seconds: float | None = None
+    retry_max_attempts: float | None = None
+    failure_category: str | None = None
+    failure_reason: str = ""
+    hyperparameters: Pairs | None = None
+    tags: Pairs | None = None
+    cost_tags: Pairs | None = ()
+
+    @property
+    def identity(self) -> Identity:
+        created_ms = round(self.created * 1000) if self.created is not None else 0
+        return Identity(self.account, self.region, self.name, created_ms)
+
+    @property
+    def terminal(self) -> bool:
+        """It will not run again; its bill and its warm pool may still move."""
+        return self.status in TERMINAL
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended, also for a job that is being deleted; None while it runs or when nobody can know."""
+        if self.status in OUTCOMES:
+            return self.status
+        if self.status != "Deleting":
+            return None
+        seen = (self.secondary_status, *(t.status for t in reversed(self.transitions)))
+        return next((_OUTCOME_OF_SECONDARY[s] for s in seen if s in _OUTCOME_OF_SECONDARY), None)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended. A job that failed early has no TrainingEndTime, but its last transition knows."""
+        if not self.terminal or self.ended is not None:
+            return self.ended
+        last = self.transitions[-1] if self.transitions else None
+        return (last.end or last.start) if last and last.status in _OUTCOME_OF_SECONDARY else None
+
+    @property
+    def over_since(self) -> float | None:
+        """The latest moment a terminal job can have ended, where nothing says it exactly; None while it runs."""
+        if not self.terminal:
+            return None
+        return next((t for t in (self.ended_at, self.modified, self.created) if t is not None), None)
+
+    @property
+    def last_change(self) -> float:
+        """The latest time the answer speaks of; 0 where it speaks of none."""
+        return max((t for t in (self.ended_at, self.modified, self.created) if t is not None), default=0.0)
+
+    @property
+    def secondary_status_since(self) -> float | None:
+        """When the current secondary status began (StartTime of its transition)."""
+        for transition in reversed(self.transitions):
+            if transition.status == self.secondary_status:
+                return transition.start
+        return None
+
+    @property
+    def interruptions(self) -> int:
+        """How often spot capacity was taken away."""
+        return sum(t.status == "Interrupted" for t in self.transitions)
+
+
+def failure_category(reason: str) -> str:
+    """The bounded kind of a FailureReason, which begins with it ("AlgorithmError: ...")."""
+    match = _CATEGORY.match(reason)
+    return match.group(1) if match else "Other"
