@@ -48,6 +48,10 @@ class Health:
         if not self._failing:
             self.last_success = self.last_attempt
 
+    def settled(self, activity: str) -> None:
+        """There is nothing left that could fail."""
+        self._failing.pop(activity, None)
+
     def failed(self, activity: str, error: ApiError) -> None:
         """Logged when it begins, and when its code changes; not at every poll."""
         self.last_attempt = self._time()

@@ -10,8 +10,8 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from exporter.config import Address
 from exporter.connection import Connection
-from exporter.syntax import Address
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 128

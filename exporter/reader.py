@@ -100,12 +100,10 @@ class Reader:
         else:
             news.readings.append(Reading.last(job.identity))
 
-    def lacks_tags(self, name: str) -> bool:
+    def lacks_tags(self, job: TrainingJob) -> bool:
         """Whether tags are wanted and not known yet of a followed job."""
-        followed = self._fleet.get(name)
-        if followed is None or not self._allow.wants_tags:
-            return False
-        return (bool(self._allow.tags) and followed.job.tags is None) or followed.job.cost_tags is None
+        job = self._with_tags(job)
+        return (bool(self._allow.tags) and job.tags is None) or job.cost_tags is None
 
     def tagged(self, job: TrainingJob, items: Iterable[object]) -> TrainingJob:
         """A job with its tags, as ListTags gave them."""

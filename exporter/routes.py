@@ -12,8 +12,8 @@ from typing import Protocol
 from aiohttp import web
 
 from exporter import negotiate, page
+from exporter.config import Address
 from exporter.connection import Connection
-from exporter.syntax import Address
 from exporter.websecurity import WebSecurity
 
 _log = logging.getLogger(__name__)
@@ -224,6 +224,7 @@ class Routes:
 
 
 async def _stream(request: web.Request, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    connection = _connection(request)
     first = await anext(chunks, b"")
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
@@ -234,6 +235,6 @@ async def _stream(request: web.Request, headers: Mapping[str, str], chunks: Asyn
         await response.write_eof()
     except BaseException:
         # Half an exposition must not look like a whole one.
-        _connection(request).abort()
+        connection.abort()
         raise
     return response

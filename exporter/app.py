@@ -1,0 +1,208 @@
+"""Wires the parts together: sessions, ledger, one task for each target, and the board they fill."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+from exporter import __version__
+from exporter.api import Api, ApiError, Calls
+from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.sessions import Role, Sessions
+from exporter.board import Board
+from exporter.catalogue.own import ProcessHealth
+from exporter.clock import Clock
+from exporter.config import Config
+from exporter.fleet import Fleet, Pace
+from exporter.health import Health
+from exporter.ledger import Ledger
+from exporter.parsing import Allowlist
+from exporter.poller import Poller, Schedule
+from exporter.reader import Reader
+from exporter.store import Target
+
+_log = logging.getLogger(__name__)
+# Over all targets, so that hundreds of them do not open thousands of connections.
+_EVERYONE = 10
+_STAGGER = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A target as the configuration names it; the region is None for the SDK's default."""
+
+    region: str | None
+    role: Role | None
+
+
+@dataclass(slots=True)
+class Watch:
+    """A target being polled, or not reached yet. `name` is its account and region as far as they are known."""
+
+    spot: Spot
+    name: Target
+    health: Health
+    poller: Poller | None = None
+
+
+class App:
+    """Polls the targets of a configuration; open with `App.open`."""
+
+    def __init__(self, config: Config, clock: Clock, sessions: Sessions, ledger: Ledger) -> None:
+        self.config, self._clock, self._sessions, self.ledger = config, clock, sessions, ledger
+        self.started = clock.time()
+        self.loaded, self.reload_ok = self.started, True
+        self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started)
+        self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
+        self.watches = [self._watch(spot) for spot in spots(config)]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: Config, clock: Clock) -> AsyncIterator[App]:
+        """Raises StateError where the state file cannot be used."""
+        polling = config.polling
+        async with AsyncExitStack() as stack:
+            sessions = Sessions(polling.timeout, polling.max_concurrency)
+            ledger = await stack.enter_async_context(Ledger(config.state.path, clock.time, config.totals.backfill))
+            yield cls(config, clock, sessions, ledger)
+
+    async def run(self) -> None:
+        """Poll all targets until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for number, watch in enumerate(self.watches):
+                tasks.create_task(self._keep(watch, number * _STAGGER))
+
+    async def once(self) -> bool:
+        """Poll each target once; says whether all went well."""
+        return all(await asyncio.gather(*(self._once(watch) for watch in self.watches)))
+
+    def waiting(self) -> list[str]:
+        """The targets that were not tried yet."""
+        return ["/".join(w.name) for w in self.watches if not self._tried(w)]
+
+    def _tried(self, watch: Watch) -> bool:
+        if watch.poller is None:
+            return watch.health.last_attempt is not None
+        return watch.poller.tried.is_set()
+
+    async def _keep(self, watch: Watch, delay: float) -> None:
+        await self._clock.sleep(delay)
+        while True:
+            try:
+                async with self._connected(watch) as poller:
+                    await poller.run()
+            except ApiError as error:
+                self._unreachable(watch, error)
+            await self._clock.sleep(self.config.polling.discovery_interval)
+
+    async def _once(self, watch: Watch) -> bool:
+        try:
+            async with self._connected(watch) as poller:
+                return await poller.once()
+        except ApiError as error:
+            self._unreachable(watch, error)
+            return False
+
+    def _unreachable(self, watch: Watch, error: ApiError) -> None:
+        watch.health.failed("connection", error)
+        self.board.health(watch.name, watch.health, 0)
+
+    @asynccontextmanager
+    async def _connected(self, watch: Watch) -> AsyncIterator[Poller]:
+        spot, calls = watch.spot, watch.health.calls
+        region = spot.region or self._sessions.default_region()
+        if region is None:
+            raise ApiError("GetCallerIdentity", "NoRegion")
+        try:
+            account = await self._sessions.account(region, spot.role)
+        except ApiError as error:
+            calls.failed(error.operation, error.code)
+            raise
+        if watch.name != (account, region):
+            self.board.forget(watch.name)
+            watch.name = (account, region)
+        async with self._sessions.client(region, spot.role, calls) as client:
+            watch.health.succeeded("connection")
+            api = SageMaker(client, calls, self._limits(), self._clock, self._everyone)
+            watch.poller = self._poller(watch, api)
+            yield watch.poller
+
+    def _poller(self, watch: Watch, api: Api) -> Poller:
+        polling, jobs = self.config.polling, self.config.jobs
+        fleet = Fleet(Pace(polling.active_interval, polling.settle, jobs.retention))
+        account, region = watch.name
+        return Poller(
+            watch.name,
+            api,
+            Schedule(
+                polling.discovery_interval,
+                polling.active_interval,
+                polling.resync_interval,
+                polling.lookback,
+                polling.strategy == "search",
+                polling.max_concurrency,
+            ),
+            fleet,
+            Reader(account, region, allowlist(self.config), fleet, watch.health),
+            self.ledger,
+            self.board,
+            watch.health,
+            self._clock,
+        )
+
+    def _limits(self) -> Limits:
+        polling = self.config.polling
+        return Limits(
+            polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
+        )
+
+    def _watch(self, spot: Spot) -> Watch:
+        name = (spot.role.account if spot.role else "", spot.region or "")
+        return Watch(spot, name, Health("/".join(filter(None, name)) or "own account", Calls(), self._clock.time))
+
+    def _shows(self, family: str) -> bool:
+        jobs = self.config.jobs
+        per_job = family.startswith("sagemaker_training_job_") and not family.startswith(
+            "sagemaker_training_job_duration_seconds"
+        )
+        return not jobs.disables(family) and (jobs.per_job_metrics or not per_job)
+
+    def _process(self, series: Mapping[str, int]) -> ProcessHealth:
+        return ProcessHealth(
+            version=__version__,
+            python_version=platform.python_version(),
+            reload_success=self.reload_ok,
+            reloaded=self.loaded,
+            state_write_errors=self.ledger.write_errors,
+            series=series,
+        )
+
+
+def allowlist(config: Config) -> Allowlist:
+    """What the configuration lets out of the parts of an answer that can hold secrets."""
+    jobs = config.jobs
+    return Allowlist(
+        frozenset(jobs.tags), frozenset(jobs.hyperparameters), config.totals.by_tags, jobs.failure_reason_length
+    )
+
+
+def spots(config: Config) -> list[Spot]:
+    """The targets that are this shard's: every account and region belongs to one shard, by a stable hash."""
+    found = []
+    for target in config.targets:
+        secret = target.external_id.get_secret_value() if target.external_id else None
+        role = Role(target.role_arn, secret, target.session_name) if target.role_arn else None
+        found += [Spot(region, role) for region in target.regions or (None,)]
+    return list(_of_shard(found, config.sharding.index, config.sharding.total))
+
+
+def _of_shard(found: Iterable[Spot], index: int, total: int) -> Iterable[Spot]:
+    for spot in found:
+        key = f"{spot.role.account if spot.role else ''}/{spot.region or ''}"
+        if int.from_bytes(sha256(key.encode()).digest()[:8], "big") % total == index:
+            yield spot

@@ -1,0 +1,152 @@
+"""What `/metrics` shows: the sections of the exposition, kept up to date by the pollers, joined for a scrape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+
+from exporter.catalogue import FLEET_FAMILIES, JOB_FAMILIES, PROCESS_FAMILIES, TARGET_FAMILIES, TOTAL_FAMILIES
+from exporter.catalogue.family import Family, LabelValues, Total, Value
+from exporter.catalogue.fleet import FleetCounts
+from exporter.catalogue.own import ProcessHealth, TargetHealth
+from exporter.contributions import Series, SeriesKey
+from exporter.exposition import Section
+from exporter.gzipped import HEADER, Segment, trailer
+from exporter.health import Health
+from exporter.job import TrainingJob
+from exporter.ledger import Ledger
+from exporter.sample_text import OPENMETRICS, TEXT, Dialect
+from exporter.store import Target
+
+# What a scrape sends at a time, so that neither the loop nor the client waits long for a piece.
+_CHUNK = 1 << 18
+Totals = Mapping[SeriesKey, Series]
+
+
+class Board:
+    """`shows` says whether a family is shown, `selects` whether a job has series of its own, `process` gives how the
+    exporter itself fares."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        shows: Callable[[str], bool],
+        selects: Callable[[str], bool],
+        process: Callable[[Mapping[str, int]], ProcessHealth],
+        started: float,
+    ) -> None:
+        self._ledger, self._selects, self._process, self._started = ledger, selects, process, started
+        self._jobs = Section[TrainingJob](_shown(JOB_FAMILIES, shows), _rows, TEXT)
+        self._fleet = Section[FleetCounts](_shown(FLEET_FAMILIES, shows), _rows, TEXT)
+        self._totals = {d: Section[Totals](_shown(TOTAL_FAMILIES, shows), _totals, d) for d in (TEXT, OPENMETRICS)}
+        self._targets = {
+            d: Section[TargetHealth](_shown(TARGET_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
+        }
+        self._processes = {
+            d: Section[ProcessHealth](_shown(PROCESS_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
+        }
+        self._shown_totals: dict[Target, Totals] = {}
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def job(self, job: TrainingJob) -> None:
+        """A job is new or has changed."""
+        if job.status and self._selects(job.name):
+            self._jobs.put((job.account, job.region, job.name), (job.account, job.region, job.name), job)
+
+    def gone(self, target: Target, name: str) -> None:
+        """A job has no series any more."""
+        self._jobs.remove((*target, name))
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+        """How a target is now."""
+        self._fleet.put(target, target, counts)
+        self.health(target, health, jobs)
+        totals = self._ledger.totals(target)
+        if totals and self._shown_totals.get(target) is not totals:
+            self._shown_totals[target] = totals
+            for section in self._totals.values():
+                section.put(target, target, totals)
+
+    def health(self, target: Target, health: Health, jobs: int) -> None:
+        """How the exporter fares with a target, even one that it cannot reach."""
+        snapshot = health.snapshot(jobs)
+        for section in self._targets.values():
+            section.put(target, target, snapshot)
+
+    def forget(self, target: Target) -> None:
+        """A target is not polled under this name any more."""
+        sections: tuple[Section[Any], ...] = (self._fleet, *self._totals.values(), *self._targets.values())
+        for section in sections:
+            section.remove(target)
+        self._shown_totals.pop(target, None)
+
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        """The exposition, in pieces."""
+        dialect = OPENMETRICS if openmetrics else TEXT
+        sections = self._sections(dialect)
+        own = self._own_metrics(openmetrics) + dialect.end
+        pieces = self._zipped(sections, own) if gzip else self._plain(sections, own)
+        waiting = bytearray()
+        async for piece in pieces:
+            waiting += piece
+            if len(waiting) >= _CHUNK:
+                yield bytes(waiting)
+                waiting.clear()
+        yield bytes(waiting)
+
+    def _sections(self, dialect: Dialect) -> tuple[Section[Any], ...]:
+        sections = (self._jobs, self._fleet, self._totals[dialect], self._targets[dialect])
+        series = dict(pair for section in sections for pair in section.series())
+        self._processes[dialect].put("process", (), self._process(series))
+        return (*sections, self._processes[dialect])
+
+    async def _plain(self, sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+        for section in sections:
+            for piece in section.text():
+                yield piece
+                await asyncio.sleep(0)
+        yield own
+
+    async def _zipped(self, sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+        yield HEADER
+        segments = []
+        for section in sections:
+            for segment in section.segments():
+                if not isinstance(segment, Segment):
+                    make, keep = segment
+                    segment = await asyncio.to_thread(make)  # noqa: PLW2901
+                    keep(segment)
+                segments.append(segment)
+                yield segment.deflated
+        segments.append(Segment.of(own))
+        yield segments[-1].deflated
+        yield trailer(segments)
+
+    def _own_metrics(self, openmetrics: bool) -> bytes:
+        encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest
+        text: bytes = encode(self._registry)
+        return text.removesuffix(b"# EOF\n")
+
+    def _counted(self, family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
+        """The exporter's own counters begin with the process."""
+        if family.kind == "gauge":
+            return family.rows(thing)
+        return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
+
+
+def _shown(families: Iterable[Family[Any]], shows: Callable[[str], bool]) -> list[Family[Any]]:
+    return [family for family in families if shows(family.name)]
+
+
+def _rows(family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
+    return family.rows(thing)
+
+
+def _totals(family: Family[Any], totals: Totals) -> Iterable[tuple[LabelValues, Value]]:
+    return [((*key.labels, key.tags), one.value()) for key, one in totals.items() if key.family == family.name]

@@ -1,0 +1,53 @@
+"""The exporter on an embedded, simulated SageMaker: something to look at without an AWS account."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.config import Config
+from exporter.simulator import Plan, ScaledClock, Simulator
+from exporter.simulator.generator import DEMO_PACE
+
+ACCOUNTS = ("123456789012",)
+REGIONS = ("us-east-1", "eu-west-1")
+SETTINGS = {
+    "polling": {"discovery_interval": "5s", "active_interval": "5s", "settle": "30s", "list_rps": 10.0},
+    "targets": [{"regions": list(REGIONS)}],
+    "jobs": {"tags": ["team", "project"], "hyperparameters": ["epochs", "learning_rate"], "failure_reason_length": 80},
+    "totals": {"backfill": "1d"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """How many jobs are active at once (about), the seed of their lives, and how fast the simulated time runs."""
+
+    jobs: int
+    seed: int
+    speed: float
+
+
+@asynccontextmanager
+async def simulated(demo: Demo) -> AsyncIterator[Clock]:
+    """Runs the simulated API and points this process's AWS settings at it; yields its clock."""
+    clock = ScaledClock(demo.speed)
+    plan = Plan(jobs=demo.jobs, pace=DEMO_PACE)
+    async with Simulator(clock=clock, seed=demo.seed, plan=plan, accounts=ACCOUNTS, regions=REGIONS) as simulator:
+        os.environ.update(
+            AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
+            AWS_ENDPOINT_URL_STS=simulator.url,
+            AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
+            AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
+            AWS_EC2_METADATA_DISABLED="true",
+        )
+        yield clock
+
+
+def settings(overrides: dict[str, str]) -> Config:
+    """The demo's configuration: everything that may be shown is."""
+    web = {key.removeprefix("web."): value for key, value in overrides.items()}
+    return Config.model_validate({**SETTINGS, "web": web})

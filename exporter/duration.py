@@ -1,0 +1,47 @@
+"""Durations as Prometheus writes them: 30s, 1h30m, 7d."""
+
+from __future__ import annotations
+
+import re
+
+# Milliseconds a unit, largest first: the order in which a duration has to name them.
+_UNITS = {
+    "y": 365 * 86_400_000,
+    "w": 7 * 86_400_000,
+    "d": 86_400_000,
+    "h": 3_600_000,
+    "m": 60_000,
+    "s": 1_000,
+    "ms": 1,
+}
+_PATTERN = re.compile("".join(f"(?:([0-9]{{1,18}}){unit})?" for unit in _UNITS))
+# Prometheus keeps durations in 64 bits of nanoseconds.
+_LONGEST = (2**63 - 1) // 1_000_000
+
+
+def parse(text: str) -> float:
+    """Seconds; raises ValueError for anything that Prometheus would not take."""
+    if text == "0":
+        return 0.0
+    match = _PATTERN.fullmatch(text)
+    if not text or match is None:
+        raise ValueError("not a duration")
+    milliseconds = sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS.values(), strict=True) if count)
+    if milliseconds > _LONGEST:
+        raise ValueError("longer than a duration can be")
+    return milliseconds / 1000
+
+
+def to_text(seconds: float) -> str:
+    """The inverse of parse, to the millisecond; years and weeks appear only where they leave no rest."""
+    rest = round(seconds * 1000)
+    if rest < 0:
+        raise ValueError("a duration is never negative")
+    parts = []
+    for unit, size in _UNITS.items():
+        if unit in ("y", "w") and rest % size:
+            continue
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

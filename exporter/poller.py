@@ -1,0 +1,264 @@
+"""Polls one target: finds its jobs, reads those that are due, and tells the ledger and the board.
+
+Three loops: discovery by creation time, reading job by job, and with `strategy: search` sweeps over the active jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.api import DESCRIBE, SEARCH, Answer, Api, ApiError
+from exporter.catalogue.fleet import FleetCounts
+from exporter.clock import Clock
+from exporter.discovery import Discovery
+from exporter.fleet import Fleet
+from exporter.health import Health
+from exporter.job import TrainingJob
+from exporter.ledger import Ledger
+from exporter.reader import News, Reader
+from exporter.store import Target
+
+_log = logging.getLogger(__name__)
+_TICK = 1.0
+_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a target is asked what; seconds. `workers` describes run at a time."""
+
+    discovery_interval: float
+    active_interval: float
+    resync_interval: float
+    lookback: float
+    search: bool
+    workers: int
+
+
+class Board(Protocol):
+    """Where a poller shows what it knows."""
+
+    def job(self, job: TrainingJob) -> None: ...
+
+    def gone(self, target: Target, name: str) -> None: ...
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+
+
+class Poller:
+    """Of one target, whose account is known."""
+
+    def __init__(
+        self,
+        target: Target,
+        api: Api,
+        schedule: Schedule,
+        fleet: Fleet,
+        reader: Reader,
+        ledger: Ledger,
+        board: Board,
+        health: Health,
+        clock: Clock,
+    ) -> None:
+        self._target, self._api, self._schedule = target, api, schedule
+        self.fleet, self._reader, self._ledger, self._board = fleet, reader, ledger, board
+        self.health, self._clock = health, clock
+        self._discovery = Discovery(schedule.lookback, ledger.marks(target).discovered_until or None)
+        self._search = schedule.search
+        self._next_resync = 0.0
+        self._tags_denied = False
+        self.next_discovery: float | None = None
+        self.tried = asyncio.Event()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        await self._begin()
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._every(self._schedule.discovery_interval, self.discover))
+            loops.create_task(self._read_for_ever())
+            if self._search:
+                loops.create_task(self._every(self._schedule.active_interval, self.sweep))
+
+    async def once(self) -> bool:
+        """Poll once, everything; says whether all went well."""
+        await self._begin()
+        if self._search:
+            await self.sweep()
+        await self.discover()
+        while self.health.up and (names := self.fleet.due(self._clock.monotonic())):
+            await self._read(names)
+        self._report()
+        return bool(self.health.up)
+
+    async def discover(self) -> None:
+        """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
+        began = self._clock.monotonic()
+        full = began >= self._next_resync
+        history = self._api.search_created if full and self._search else self._api.list_jobs
+        pages = 0
+        try:
+            async for found in self._discovery.walk(self._api.now(), self._api.list_jobs, history, full):
+                pages += 1
+                await self._found(found.jobs, from_index=found.source != self._api.list_jobs)
+                if not self.tried.is_set():
+                    self.health.first_sync = f"{pages} pages read"
+                    self._report()
+        except ApiError as error:
+            self._failed("discovery", error)
+        else:
+            self.health.succeeded("discovery")
+            self.health.poll_seconds = self._clock.monotonic() - began
+            await self._discovered(full, began)
+        self.tried.set()
+        self._report()
+
+    async def sweep(self) -> None:
+        """Read all active jobs through Search, and describe those that it does not show."""
+        if not self._search:
+            return
+        seen: set[str] = set()
+        token: str | None = None
+        try:
+            while True:
+                page = await self._api.search_active(token)
+                seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
+                await self._found(page.jobs, from_index=True)
+                token = page.next_token
+                if token is None:
+                    break
+        except ApiError as error:
+            self._failed("search", error)
+            return
+        self.health.succeeded("search")
+        at = self._clock.monotonic()
+        for followed in list(self.fleet.followed()):
+            if followed.job.name not in seen and not (followed.job.terminal and followed.read):
+                self.fleet.hasten(followed.job.name, at)
+
+    async def _begin(self) -> None:
+        await self._ledger.begin(self._target)
+        self._reader.resume(await self._ledger.open_jobs(self._target), self._clock.monotonic())
+        self._report()
+
+    async def _discovered(self, full: bool, began: float) -> None:
+        self.health.first_sync = None
+        if self._discovery.until is not None and self._discovery.until != self._ledger.marks(self._target)[0]:
+            await self._ledger.apply((), {self._target: self._discovery.until})
+        if full:
+            self._next_resync = began + self._schedule.resync_interval
+            self._tags_denied = False
+            await self._ledger.forget(self._target, self._schedule.lookback)
+
+    async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
+        """A page of jobs: follow those that must be, and take in what the index says of them."""
+        jobs = [job for job in map(self._reader.parse, answers) if job is not None and job.created is not None]
+        closed = await self._ledger.closed(jobs)
+        now, at, news = self._api.now(), self._clock.monotonic(), News.none()
+        for job in jobs:
+            if self.fleet.wants(job, job.identity in closed, now):
+                self._reader.follow(job, at, news)
+            if from_index:
+                self._reader.indexed(job, now, at, news)
+        await self._publish(news)
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            names = self.fleet.due(self._clock.monotonic())
+            if names:
+                await self._read(names)
+            elif not len(self.fleet):
+                self.health.settled("reading")
+            for name in self.fleet.expired(self._api.now()):
+                self.fleet.drop(name)
+                self._board.gone(self._target, name)
+            self._report()
+            await self._clock.sleep(_TICK)
+
+    async def _read(self, names: list[str]) -> None:
+        """Describe these jobs, some at a time. What makes the whole target fail ends the round: the rest would
+        fail too, and wait for it."""
+        for start in range(0, len(names), _BATCH):
+            batch, news = names[start : start + _BATCH], News.none()
+            queue = iter(batch)
+            failures: list[ApiError] = []
+            workers = [self._work(queue, news, failures) for _ in range(min(self._schedule.workers, len(batch)))]
+            await asyncio.gather(*workers)
+            await self._publish(news)
+            if failures:
+                self._failed("reading", failures[0])
+                at = self._clock.monotonic()
+                for name in (*queue, *names[start + _BATCH :]):
+                    self.fleet.postpone(name, at)
+                return
+        self.health.succeeded("reading")
+
+    async def _work(self, queue: Iterator[str], news: News, failures: list[ApiError]) -> None:
+        for name in queue:
+            try:
+                await self._describe(name, news)
+            except ApiError as error:
+                self.fleet.postpone(name, self._clock.monotonic())
+                self.health.noticed(error)
+                if not error.isolated:
+                    failures.append(error)
+            if failures:
+                return
+
+    async def _describe(self, name: str, news: News) -> None:
+        answer = await self._api.describe(name)
+        if answer is None:
+            self._reader.gone(name, news)
+            return
+        job = self._reader.parse(answer)
+        if job is None or job.name != name:
+            self.health.calls.failed(DESCRIBE, "InvalidResponse")
+            raise ApiError(DESCRIBE, "InvalidResponse")
+        if self._reader.lacks_tags(job) and job.arn and not self._tags_denied:
+            job = await self._tagged(job)
+        self._reader.described(job, self._api.now(), self._clock.monotonic(), news)
+
+    async def _tagged(self, job: TrainingJob) -> TrainingJob:
+        """The job with its tags; without them where they cannot be had now: they will be asked for again."""
+        try:
+            return self._reader.tagged(job, await self._api.tags(job.arn))
+        except ApiError as error:
+            self.health.noticed(error)
+            if error.denied:
+                _log.warning("%s: tags cannot be read: %s", "/".join(self._target), error)
+                self._tags_denied = True
+            return job
+
+    async def _publish(self, news: News) -> None:
+        if not news:
+            return
+        if news.readings:
+            await self._ledger.apply(news.readings)
+        for job in news.jobs.values():
+            self._board.job(job)
+        for name in news.gone:
+            self._board.gone(self._target, name)
+
+    def _failed(self, activity: str, error: ApiError) -> None:
+        if error.denied and error.operation == SEARCH:
+            _log.warning("%s: %s; jobs are described instead", "/".join(self._target), error)
+            self._search = False
+            self.health.noticed(error)
+            return
+        self.health.failed(activity, error)
+
+    def _report(self) -> None:
+        self._board.target(self._target, self.fleet.counts(), self.health, len(self.fleet))
+
+    async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            # Jitter keeps targets, and replicas, from asking all at once.
+            wait = interval * random.uniform(0.95, 1.0)  # noqa: S311
+            due = self._clock.monotonic() + wait
+            self.next_discovery = self._clock.time() + wait
+            await poll()
+            await self._clock.sleep(max(0.0, due - self._clock.monotonic()))

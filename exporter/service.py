@@ -1,0 +1,133 @@
+"""The running exporter: the application behind its HTTP server, and a new one in its place after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+from exporter import page
+from exporter.app import App
+from exporter.clock import Clock
+from exporter.config import Config, ConfigError
+from exporter.routes import ReloadError, WebOptions
+from exporter.server import serve
+from exporter.status import status
+from exporter.store import StateError
+from exporter.websecurity import WebSecurity
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """What the server asks (routes.Exporter). `load` reads the configuration anew; it raises ConfigError."""
+
+    def __init__(self, load: Callable[[], Config], clock: Clock) -> None:
+        self._load, self._clock = load, clock
+        self._config = load()
+        self._app: App | None = None
+        self._running: AsyncExitStack | None = None
+        self._turn = asyncio.Lock()
+        self.ended: asyncio.Future[None] | None = None
+
+    @property
+    def config(self) -> Config:
+        return self._config
+
+    async def start(self) -> None:
+        """Begin to poll. Raises StateError."""
+        self._running = AsyncExitStack()
+        self._app = await self._running.enter_async_context(App.open(self._config, self._clock))
+        task = asyncio.create_task(self._app.run())
+        task.add_done_callback(self._poll_ended)
+        self._running.push_async_callback(_stop, task)
+
+    async def stop(self) -> None:
+        running, self._running = self._running, None
+        if running:
+            await running.aclose()
+
+    async def reload(self) -> None:
+        """Read the configuration again and poll by it. What cannot be used is refused, the old one stays."""
+        async with self._turn:
+            try:
+                config = self._load()
+                if (config.web, config.state) != (self._config.web, self._config.state):
+                    raise ReloadError("web and state cannot change while it runs; restart instead")
+            except (ConfigError, ReloadError) as error:
+                if self._app:
+                    self._app.reload_ok = False
+                _log.error("the configuration was not reloaded: %s", error)
+                raise ReloadError(str(error)) from error
+            self._config = config
+            await self.stop()
+            try:
+                await self.start()
+            except StateError as error:
+                raise ReloadError(str(error)) from error
+            _log.info("configuration reloaded")
+
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        async for piece in self._open().board.metrics(openmetrics, gzip):
+            yield piece
+
+    def ready(self) -> tuple[bool, str]:
+        waiting = self._open().waiting()
+        return not waiting, f"waiting for {', '.join(waiting)}" if waiting else "ready"
+
+    def status(self) -> page.Status:
+        return status(self._open(), self._clock.time())
+
+    def _open(self) -> App:
+        if self._app is None:
+            raise RuntimeError("the service has not been started")
+        return self._app
+
+    def _poll_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and self.ended and not self.ended.done() and (error := task.exception()):
+            self.ended.set_exception(error)
+
+
+async def serve_until_stopped(
+    service: Service,
+    lifecycle: bool,
+    security: WebSecurity | None,
+    bound: Callable[[tuple[tuple[str, int], ...]], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises ListenError, StateError."""
+    loop = asyncio.get_running_loop()
+    ended = service.ended = loop.create_future()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(service))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    def stop() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    for number, handler in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
+        loop.add_signal_handler(number, handler)
+    web = service.config.web
+    async with AsyncExitStack() as stack:
+        await service.start()
+        stack.push_async_callback(service.stop)
+        options = WebOptions(web.listen_address, web.telemetry_path, lifecycle)
+        bound(await stack.enter_async_context(serve(service, options, security=security)))
+        await ended
+
+
+async def _reload(service: Service) -> None:
+    try:
+        await service.reload()
+    except ReloadError:
+        return
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

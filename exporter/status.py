@@ -1,0 +1,75 @@
+"""The status page's records, from what the application knows."""
+
+from __future__ import annotations
+
+from exporter import __version__, page
+from exporter.app import App, Watch
+from exporter.fleet import Followed
+from exporter.job import TrainingJob
+
+
+def status(app: App, now: float) -> page.Status:
+    """Everything the page shows."""
+    sharding, ledger = app.config.sharding, app.ledger
+    return page.Status(
+        version=__version__,
+        started=app.started,
+        now=now,
+        ready=not app.waiting(),
+        targets=tuple(_target(watch) for watch in app.watches),
+        jobs=tuple(_job(f) for w in app.watches if w.poller for f in w.poller.fleet.followed() if f.job.status),
+        strategy=app.config.polling.strategy,
+        shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
+        state=page.StateRow("file" if app.config.state.path else "in memory", ledger.last_write, ledger.write_errors),
+        config_loaded=app.loaded,
+        config_ok=app.reload_ok,
+        telemetry_path=app.config.web.telemetry_path,
+    )
+
+
+def _target(watch: Watch) -> page.TargetRow:
+    health, poller = watch.health, watch.poller
+    jobs = [f.job for f in poller.fleet.followed()] if poller else []
+    return page.TargetRow(
+        account_id=watch.name[0],
+        region=watch.name[1],
+        up=health.up,
+        last_attempt=health.last_attempt,
+        last_success=health.last_success,
+        poll_seconds=health.poll_seconds,
+        jobs_active=sum(not job.terminal for job in jobs),
+        jobs_tracked=len(jobs),
+        first_sync=health.first_sync,
+        next_discovery=poller.next_discovery if poller else None,
+        errors=tuple(
+            page.ErrorRow(operation, code, last.message, last.when, health.calls.errors[operation, code])
+            for (operation, code), last in health.last_errors.items()
+        ),
+    )
+
+
+def _job(followed: Followed) -> page.JobRow:
+    job = followed.job
+    return page.JobRow(
+        account_id=job.account,
+        region=job.region,
+        name=job.name,
+        status=job.status or "",
+        secondary_status=job.secondary_status or "",
+        created=job.created,
+        started=job.started,
+        ended=job.ended_at,
+        last_modified=job.modified,
+        instances=", ".join(f"{i.number} {i.type}" for i in job.instances),
+        spot=job.spot,
+        phases=tuple((t.status, t.seconds) for t in job.transitions if t.seconds),
+        settled=followed.settled_at is not None,
+        deadline=_deadline(job),
+    )
+
+
+def _deadline(job: TrainingJob) -> float | None:
+    """When the stopping condition ends a job that still runs."""
+    if job.terminal or job.started is None or job.max_runtime_seconds is None:
+        return None
+    return job.started + job.max_runtime_seconds
