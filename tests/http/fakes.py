@@ -1,0 +1,111 @@
+"""An application for the server to show, and raw sockets to talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from exporter import page
+from exporter.config import Address
+from exporter.page.jobs import JobRow
+from exporter.routes import Limits, WebOptions
+from exporter.server import serve
+from exporter.websecurity import WebSecurity
+
+NOW = 1_795_500_000.0
+LOCAL = WebOptions(Address("127.0.0.1", 0), lifecycle=True)
+QUICK = Limits(header_timeout=0.3, write_timeout=0.3, idle_timeout=0.6)
+
+
+def status(*jobs: JobRow, targets: tuple[page.TargetRow, ...] = ()) -> page.Status:
+    return page.Status("1.2.3", NOW - 3700, NOW, True, targets, jobs)
+
+
+@dataclass
+class FakeExporter:
+    """Answers with `chunks`; one that is an exception is raised in its place, a future is awaited."""
+
+    chunks: Sequence[bytes | Exception | asyncio.Future[bytes]] = (b"up 1\n",)
+    is_ready: bool = True
+    shown: Callable[[], page.Status] = status
+    reload_error: Exception | None = None
+    asked: list[tuple[bool, bool]] = field(default_factory=list)
+    reloads: int = 0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        self.asked.append((openmetrics, gzip))
+        self.begun.set()
+        try:
+            for chunk in self.chunks:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield await chunk if isinstance(chunk, asyncio.Future) else chunk
+        finally:
+            self.ended.set()
+
+    def ready(self) -> tuple[bool, str]:
+        return self.is_ready, "ready" if self.is_ready else "waiting for 123456789012 us-east-1"
+
+    def status(self) -> page.Status:
+        return self.shown()
+
+    async def reload(self) -> None:
+        self.reloads += 1
+        if self.reload_error is not None:
+            raise self.reload_error
+
+
+@asynccontextmanager
+async def serving(
+    exporter: FakeExporter | None = None,
+    options: WebOptions = LOCAL,
+    *,
+    security: WebSecurity | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[int]:
+    """The port of a server on this machine."""
+    async with serve(exporter or FakeExporter(), options, security=security, limits=limits or Limits()) as bound:
+        yield bound[0][1]
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def exchange(port: int, request: bytes, *, seconds: float = 10.0) -> bytes:
+    """What the server says to raw bytes before it closes; a reset ends the answer too."""
+    answer = b""
+    async with asyncio.timeout(seconds), connected(port) as (reader, writer):
+        writer.write(request)
+        with suppress(ConnectionError):
+            while piece := await reader.read(65536):
+                answer += piece
+    return answer
+
+
+async def cut_off(reader: asyncio.StreamReader) -> bool:
+    """Whether the connection ends with a reset, not with a proper end."""
+    try:
+        async with asyncio.timeout(10):
+            while await reader.read(65536):
+                pass
+    except ConnectionError:
+        return True
+    return False
+
+
+def get(path: str, *headers: str, version: str = "1.1") -> bytes:
+    """The bytes of a GET after which the connection ends."""
+    lines = [f"GET {path} HTTP/{version}", "Host: test", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode()

@@ -1,0 +1,183 @@
+"""Clients that are slow, greedy or mad; afterwards the server still serves."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from exporter.routes import Limits
+from tests.http.fakes import QUICK, FakeExporter, connected, cut_off, exchange, get, serving
+
+
+async def assert_alive(port: int) -> None:
+    answer = await exchange(port, get("/healthz"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"ok\n")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_head_that_does_not_come_is_cut_off(sent: bytes) -> None:
+    async with serving(limits=QUICK) as port:
+        began = time.monotonic()
+        assert await exchange(port, sent) == b""
+        assert 0.2 < time.monotonic() - began < 3
+        await assert_alive(port)
+
+
+async def test_a_byte_now_and_then_does_not_put_the_deadline_off() -> None:
+    async with serving(limits=QUICK) as port, connected(port) as (reader, writer):
+        ended = asyncio.create_task(reader.read())
+        began = time.monotonic()
+        writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+        while not ended.done() and time.monotonic() - began < 5:
+            writer.write(b"z")
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - began < 3
+        assert isinstance(ended.exception(), ConnectionError) or ended.result() == b""
+
+
+async def test_the_second_head_has_a_deadline_too() -> None:
+    limits = Limits(header_timeout=0.3, idle_timeout=60)
+    async with serving(limits=limits) as port, connected(port) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.5)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+        writer.write(b"GET /heal")
+        assert await cut_off(reader)
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    async with serving(limits=QUICK) as port:
+        answer = await exchange(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", seconds=5)
+    assert answer.endswith(b"ok\n")
+
+
+async def test_a_client_that_stops_reading_is_cut_off() -> None:
+    exporter = FakeExporter(chunks=[bytes(1_000_000)] * 100)
+    async with serving(exporter, limits=QUICK) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(client, get("/metrics"))
+            async with asyncio.timeout(10):
+                await exporter.ended.wait()
+        await assert_alive(port)
+
+
+async def test_headers_that_are_too_large_are_refused() -> None:
+    async with serving() as port:
+        for request in (get("/healthz", "X-Big: " + "a" * 20_000), get("/" + "a" * 20_000)):
+            assert (await exchange(port, request)).startswith(b"HTTP/1.0 400 ")
+        await assert_alive(port)
+
+
+async def test_too_many_headers_are_refused() -> None:
+    async with serving() as port:
+        answer = await exchange(port, get("/healthz", *(f"X-{i}: {i}" for i in range(10_000))))
+        assert answer == b"" or b" 400 " in answer.split(b"\r\n")[0]
+        await assert_alive(port)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 5000", "Transfer-Encoding: chunked"])
+async def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
+    body = b"1388\r\n" + bytes(5000) + b"\r\n0\r\n\r\n" if "chunked" in framing else bytes(5000)
+    exporter = FakeExporter()
+    async with serving(exporter) as port:
+        answer = await exchange(
+            port, f"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{framing}\r\n\r\n".encode() + body
+        )
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert exporter.reloads == 0
+        await assert_alive(port)
+
+
+async def test_a_small_body_is_no_harm() -> None:
+    exporter = FakeExporter()
+    async with serving(exporter) as port:
+        answer = await exchange(
+            port, b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+        )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert exporter.reloads == 1
+
+
+async def test_a_body_that_does_not_come_is_cut_off() -> None:
+    exporter = FakeExporter()
+    async with serving(exporter, limits=QUICK) as port:
+        began = time.monotonic()
+        assert await exchange(port, b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nno") == b""
+        assert time.monotonic() - began < 3
+        await assert_alive(port)
+    assert exporter.reloads == 0
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once() -> None:
+    async with serving(limits=Limits(connections=2)) as port:
+        async with connected(port) as first, connected(port) as second:
+            for reader, writer in (first, second):
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                await reader.readuntil(b"ok\n")
+            assert await exchange(port, get("/healthz")) == b""
+        # The server learns of an end when it next reads; until then its place is taken.
+        answers = [await exchange(port, get("/healthz")) for _ in range(50)]
+        assert answers[-1].endswith(b"ok\n")
+
+
+def nonsense(chance: random.Random) -> bytes:
+    """A request with some of its bytes changed, lost or doubled, or nothing like a request at all."""
+    if chance.random() < 0.3:
+        return chance.randbytes(chance.randrange(1, 400))
+    data = bytearray(
+        chance.choice(
+            [
+                get("/metrics", "Accept: */*"),
+                get("/?q=%ff&page=9"),
+                b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x85",
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n",
+                b"OPTIONS * HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            ]
+        )
+    )
+    for _ in range(chance.randrange(0, 6)):
+        at = chance.randrange(len(data))
+        data[at : at + chance.randrange(0, 4)] = chance.randbytes(chance.randrange(0, 4))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_nonsense_is_refused_and_does_no_harm(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(seed)
+    async with serving(limits=QUICK) as port:
+        requests = [nonsense(chance) for _ in range(40)]
+        answers = await asyncio.gather(*(exchange(port, request) for request in requests))
+        await assert_alive(port)
+    for request, answer in zip(requests, answers, strict=True):
+        if answer:
+            code = int(answer.split(b" ", 2)[1])
+            # aiohttp trips over an Expect header that is not UTF-8 before any of our code runs.
+            assert code < 500 or b"Expect" in request, request
+    assert "Traceback" not in caplog.text
+    assert [record for record in caplog.records if record.name in ("asyncio", "aiohttp.server")] == []
+
+
+async def test_shutdown_does_not_wait_for_slow_clients() -> None:
+    never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    exporter = FakeExporter(chunks=[b"a 1\n", never])
+    async with AsyncExitStack() as clients:
+        async with serving(exporter) as port:
+            await clients.enter_async_context(connected(port))
+            reader, writer = await clients.enter_async_context(connected(port))
+            writer.write(get("/metrics"))
+            await reader.readuntil(b"a 1\n")
+            began = time.monotonic()
+        assert time.monotonic() - began < 2.5
+        assert await cut_off(reader)
+    assert exporter.ended.is_set()
