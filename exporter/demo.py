@@ -15,7 +15,13 @@ from exporter.simulator.generator import DEMO_PACE
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
 SETTINGS = {
-    "polling": {"discovery_interval": "5s", "active_interval": "5s", "settle": "30s", "list_rps": 10.0},
+    "polling": {
+        "discovery_interval": "5s",
+        "active_interval": "5s",
+        "settle": "30s",
+        "list_rps": 10.0,
+        "describe_rps": 100.0,
+    },
     "targets": [{"regions": list(REGIONS)}],
     "jobs": {"tags": ["team", "project"], "hyperparameters": ["epochs", "learning_rate"], "failure_reason_length": 80},
     "totals": {"backfill": "1d"},

@@ -25,7 +25,7 @@ from exporter.store import Target
 
 _log = logging.getLogger(__name__)
 _TICK = 1.0
-_BATCH = 50
+_BATCH = 25
 
 
 @dataclass(frozen=True, slots=True)

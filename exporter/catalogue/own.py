@@ -33,6 +33,14 @@ class ProcessHealth:
     series: Mapping[str, int]
 
 
+# There from the start with 0, so that the first one shows as an increase.
+_COMMON_ERRORS = {
+    (operation, code): 0
+    for operation in ("ListTrainingJobs", "DescribeTrainingJob")
+    for code in ("ThrottlingException", "AccessDeniedException", "Timeout")
+}
+
+
 def _target(
     name: str, kind: Kind, help_: str, labels: tuple[str, ...], rows: Callable[[TargetHealth], Iterable[Row]]
 ) -> Family[TargetHealth]:
@@ -71,7 +79,7 @@ TARGET_FAMILIES: tuple[Family[TargetHealth], ...] = (
     _target(
         "api_requests_total",
         "counter",
-        "Requests to AWS, retries not counted.",
+        "Requests sent to AWS, retries included.",
         ("operation",),
         lambda health: [((operation,), float(n)) for operation, n in health.requests.items()],
     ),
@@ -80,7 +88,7 @@ TARGET_FAMILIES: tuple[Family[TargetHealth], ...] = (
         "counter",
         "Requests to AWS that failed, by AWS's error code.",
         ("operation", "code"),
-        lambda health: [(labels, float(n)) for labels, n in health.errors.items()],
+        lambda health: [(labels, float(n)) for labels, n in {**_COMMON_ERRORS, **health.errors}.items()],
     ),
     _target(
         "unknown_status_total",

@@ -1,0 +1,172 @@
+"""The configuration: read from a file, the flags and the environment, and judged as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from pydantic import ValidationError
+
+from exporter.config import located, refusals
+from exporter.config.problems import ConfigError, Path, Place, Problem, quote
+from exporter.config.refusals import Source
+from exporter.config.settings import Config, Jobs, Polling, Sharding, State, Target, Totals, Web
+from exporter.config.syntax import WRITTEN, Address, account_of
+
+__all__ = [
+    "Address",
+    "Config",
+    "ConfigError",
+    "Jobs",
+    "Place",
+    "Polling",
+    "Problem",
+    "Sharding",
+    "State",
+    "Target",
+    "Totals",
+    "Web",
+    "load",
+]
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_ORDINAL = re.compile(r".*-([0-9]{1,9})", re.DOTALL)
+
+_Check = Callable[[object, Source], Iterator[Problem]]
+
+
+def load(
+    path: str | None,
+    environ: Mapping[str, str],
+    *,
+    overrides: Mapping[str, str] = _NOTHING,
+    known_metrics: Collection[str] | None = None,
+) -> Config:
+    """The configuration in the file at `path`, or the defaults if there is none.
+
+    `overrides` are flags, by key path ("web.listen_address"); they stand above the file. Of `environ` only
+    POD_NAME and HOSTNAME are read, for the index of a shard. With `known_metrics`, the names of all families,
+    `jobs.disabled_metrics` is held against them. Raises ConfigError with everything that is wrong.
+    """
+    file = path or ""
+    document, problems = located.parse(_read(path), file) if path is not None else (located.Document(), [])
+    source = Source(file, document, tuple(overrides))
+    data = _overridden(document.value, overrides)
+
+    problems += _duplicate_targets(data, source)
+    problems += _unknown_metrics(data, source, known_metrics)
+    problems += _missing_state_directory(data, source)
+    data, shard_problems = _with_shard_index(data, environ, source)
+    problems += shard_problems
+    try:
+        config = Config.model_validate(data, context=WRITTEN)
+    except ValidationError as error:
+        problems += refusals.problems(error, source)
+        raise ConfigError(problems) from None
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([Problem(path, "", f"cannot be read: {reason}", "a file of YAML")]) from None
+
+
+def _overridden(data: object, overrides: Mapping[str, str]) -> object:
+    for path, value in overrides.items():
+        section, key = path.split(".")
+        data = _replaced(data, section, key, value)
+    return data
+
+
+def _replaced(data: object, section: str, key: str, value: object) -> object:
+    """A copy with one key set; data in which there is no place for it stays, and is refused later."""
+    top = {} if data is None else data
+    inner = {} if _at(top, section) is None else _at(top, section)
+    if not isinstance(top, dict) or not isinstance(inner, dict):
+        return data
+    return {**top, section: {**inner, key: value}}
+
+
+def _at(data: object, *path: str) -> object:
+    """What stands at a path, None for nothing: checks run on data that may be wrong elsewhere."""
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _items(data: object) -> Iterator[tuple[int, object]]:
+    return enumerate(data if isinstance(data, list) else [])
+
+
+def _duplicate_targets(data: object, source: Source) -> Iterator[Problem]:
+    """A region of an account polled twice would have each of its series twice."""
+    seen: dict[tuple[str | None, str], Path] = {}
+    for index, target in _items(_at(data, "targets")):
+        role = _at(target, "role_arn")
+        account = account_of(role) or (role if isinstance(role, str) else None)
+        for number, region in _items(_at(target, "regions")):
+            if not isinstance(region, str):
+                continue
+            path = ("targets", index, "regions", number)
+            first = seen.setdefault((account, region), path)
+            if first[1] == index and first != path:
+                yield source.problem(path, f"{quote(region)} is listed twice", "each region once")
+            elif first != path:
+                message = (
+                    f"{quote(region)} of the same account is polled by targets[{first[1]}] already, "
+                    f"on line {source.line(first)}"
+                )
+                yield source.problem(path, message, "each region of an account in one target")
+
+
+def _unknown_metrics(data: object, source: Source, known: Collection[str] | None) -> Iterator[Problem]:
+    for index, glob in _items(_at(data, "jobs", "disabled_metrics")):
+        if known is None or not isinstance(glob, str) or any(fnmatchcase(name, glob) for name in known):
+            continue
+        guess = get_close_matches(glob, known, n=1)
+        hint = f", did you mean {guess[0]}?" if guess else ""
+        yield source.problem(
+            ("jobs", "disabled_metrics", index),
+            f"{quote(glob)} matches no metric{hint}",
+            "what `sagemaker-exporter metrics` lists; * and ? stand for any characters",
+        )
+
+
+def _missing_state_directory(data: object, source: Source) -> Iterator[Problem]:
+    path = _at(data, "state", "path")
+    if not isinstance(path, str) or not path:
+        return
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory):
+        message = f"the directory {quote(directory)} does not exist"
+        yield source.problem(("state", "path"), message, "a file in a directory that exists")
+    elif os.path.isdir(path):
+        yield source.problem(("state", "path"), f"{quote(path)} is a directory", "the path of a file")
+
+
+def _with_shard_index(data: object, environ: Mapping[str, str], source: Source) -> tuple[object, list[Problem]]:
+    """An index that is not written is the ordinal of the StatefulSet's pod."""
+    total = _at(data, "sharding", "total")
+    if _at(data, "sharding", "index") is not None or type(total) is not int or not 1 < total <= 1000:
+        return data, []
+    pod = environ.get("POD_NAME") or environ.get("HOSTNAME") or ""
+    match = _ORDINAL.fullmatch(pod)
+    if match is None:
+        message = f"no index for this of {total} shards: {quote(pod)} does not end in -NUMBER"
+        allowed = "sharding.index, or a StatefulSet whose pod's name is in POD_NAME or HOSTNAME"
+        return data, [source.problem(("sharding", "total"), message, allowed)]
+    index = int(match[1])
+    if index >= total:
+        message = f"too few shards for the index {index} of the pod {quote(pod)}"
+        return data, [source.problem(("sharding", "total"), message, f"more than {index}")]
+    return _replaced(data, "sharding", "index", index), []

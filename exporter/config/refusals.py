@@ -1,0 +1,91 @@
+"""What pydantic says about a configuration, as problems for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.config.located import UNREADABLE, Document
+from exporter.config.problems import Path, Problem, key_path, quote
+from exporter.config.settings import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a configuration came from: a file, and flags that stand above it (by key path)."""
+
+    file: str
+    document: Document
+    flags: Collection[str] = ()
+
+    def problem(self, path: Path, message: str, allowed: str, *, key: bool = False) -> Problem:
+        """A problem with the value at a path, or with its key."""
+        name = key_path(path)
+        if name in self.flags:
+            return Problem("", f"--{name.replace('_', '-')}", message, allowed)
+        place = self.document.key_place(path) if key else self.document.value_place(path)
+        return Problem(self.file, name, message, allowed, place)
+
+    def line(self, path: Path) -> int:
+        return self.document.value_place(path).line
+
+
+def problems(error: ValidationError, source: Source) -> Iterator[Problem]:
+    """Each error where it stands; values that YAML could not read have their problem already."""
+    for detail in error.errors(include_url=False):
+        if detail["input"] is not UNREADABLE:
+            yield _problem(detail, source)
+
+
+def _problem(detail: ErrorDetails, source: Source) -> Problem:
+    path, context = detail["loc"], detail.get("ctx", {})
+    match detail["type"]:
+        case "refused":
+            return source.problem(path, context["message"], context["allowed"])
+        case "missing":
+            field = _section(path[:-1]).model_fields[str(path[-1])]
+            return source.problem(path, "is missing", str(field.description))
+        case "extra_forbidden":
+            return _unknown_key(path, source)
+        case "bool_type":
+            return source.problem(path, f"{quote(detail['input'])} is not a boolean", "true or false")
+        case "literal_error":
+            choices = context["expected"].replace("'", "")
+            return source.problem(path, f"{quote(detail['input'])} is not a choice", choices)
+    # No type in settings.py leads here; should one be added, its own words are better than none.
+    return source.problem(path, detail["msg"], "see docs/configuration.md")
+
+
+def _unknown_key(path: Path, source: Source) -> Problem:
+    name, siblings = str(path[-1]), list(_section(path[:-1]).model_fields)
+    guess = get_close_matches(name, siblings, n=1) or [key for key in _keys() if key.endswith(f".{name}")]
+    hint = f", did you mean {guess[0]}?" if guess else ""
+    return source.problem(path, f"unknown key{hint}", ", ".join(siblings), key=True)
+
+
+def _section(path: Path) -> type[BaseModel]:
+    section: type[BaseModel] = Config
+    for part in path:
+        if isinstance(part, str):
+            section = _sections(section)[part]
+    return section
+
+
+def _sections(parent: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Which keys of a section are themselves sections, or lists of them."""
+    found = {}
+    for name, field in parent.model_fields.items():
+        for candidate in (field.annotation, *get_args(field.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                found[name] = candidate
+    return found
+
+
+def _keys() -> Iterator[str]:
+    for name, section in _sections(Config).items():
+        yield from (f"{name}.{key}" for key in section.model_fields)

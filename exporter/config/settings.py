@@ -1,0 +1,198 @@
+"""The keys of the configuration, their types, limits and defaults: the only place where these are written.
+
+Durations are seconds: `Polling(active_interval=5.0)` in code, "5s" in a file.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from exporter.config import syntax
+from exporter.config.problems import kind
+from exporter.config.syntax import Address, Span, Whole, refused
+from exporter.duration import parse
+
+_Rate = Annotated[float, BeforeValidator(syntax.rate)]
+_Pattern = Annotated[re.Pattern[str], BeforeValidator(syntax.pattern)]
+_Region = Annotated[str, BeforeValidator(syntax.region)]
+_TagKey = Annotated[str, BeforeValidator(syntax.tag_key)]
+_TagKeyOrAll = Annotated[str, BeforeValidator(syntax.tag_key_or_all)]
+_HyperparameterOrAll = Annotated[str, BeforeValidator(syntax.hyperparameter_or_all)]
+_MetricGlob = Annotated[str, BeforeValidator(syntax.metric_glob)]
+_Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
+
+
+class Section(BaseModel):
+    """A mapping of the configuration; one with nothing in it is one that was left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mapping(cls, value: object) -> object:
+        if value is None:
+            return {}
+        if isinstance(value, dict | cls):
+            return value
+        raise refused(f"is {kind(value)}, not a mapping", f"the keys {', '.join(cls.model_fields)}")
+
+
+class Web(Section):
+    """What the exporter serves, and where."""
+
+    listen_address: Annotated[Address, BeforeValidator(syntax.address)] = Address("", 9841)
+    telemetry_path: Annotated[str, BeforeValidator(syntax.telemetry_path)] = "/metrics"
+
+
+class Polling(Section):
+    """How often AWS is asked, and how much at a time; the rates are for each target, requests a second."""
+
+    discovery_interval: _Interval = parse("60s")
+    active_interval: _Interval = parse("30s")
+    resync_interval: _Interval = parse("1h")
+    lookback: Annotated[float, BeforeValidator(Span("1s", "10y"))] = parse("30d")
+    settle: Annotated[float, BeforeValidator(Span("1s", "1d"))] = parse("2m")
+    strategy: Literal["describe", "search"] = "describe"
+    max_concurrency: Annotated[int, BeforeValidator(Whole(1, 1000))] = 20
+    list_rps: _Rate = 1.0
+    describe_rps: _Rate = 20.0
+    search_rps: _Rate = 1.0
+    timeout: Annotated[float, BeforeValidator(Span("100ms", "5m"))] = parse("10s")
+
+
+class Target(Section):
+    """Regions of one account; no role stands for the environment's own account, no region for the SDK's default."""
+
+    regions: Annotated[tuple[_Region, ...], BeforeValidator(syntax.listed)] = Field(
+        description="a list of one or more AWS regions such as us-east-1"
+    )
+    role_arn: Annotated[str, BeforeValidator(syntax.role_arn)] | None = Field(default=None, repr=False)
+    external_id: Annotated[SecretStr, BeforeValidator(syntax.external_id)] | None = None
+    session_name: Annotated[str, BeforeValidator(syntax.session_name)] = "sagemaker-exporter"
+
+    @field_validator("regions")
+    @classmethod
+    def _some_region(cls, regions: tuple[str, ...]) -> tuple[str, ...]:
+        if not regions:
+            raise refused("is empty", str(cls.model_fields["regions"].description))
+        return regions
+
+    @field_validator("external_id", "session_name")
+    @classmethod
+    def _for_a_role(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("role_arn", "refused") is None:
+            raise refused("means nothing without role_arn", "only beside role_arn")
+        return value
+
+    @property
+    def account_id(self) -> str | None:
+        """The account of the role; None for the environment's own, which only STS knows."""
+        return syntax.account_of(self.role_arn)
+
+
+class Jobs(Section):
+    """Which jobs have series of their own, and what those say."""
+
+    include: _Pattern = re.compile(".*")
+    exclude: _Pattern = re.compile("")
+    retention: Annotated[float, BeforeValidator(Span("0s", "1y"))] = parse("1h")
+    per_job_metrics: bool = True
+    disabled_metrics: Annotated[
+        tuple[_MetricGlob, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct)
+    ] = ()
+    tags: Annotated[tuple[_TagKeyOrAll, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.allowlist)] = ()
+    hyperparameters: Annotated[
+        tuple[_HyperparameterOrAll, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.allowlist)
+    ] = ()
+    failure_reason_length: Annotated[int, BeforeValidator(Whole(0, 1024))] = 0
+
+    @field_validator("include")
+    @classmethod
+    def _something(cls, include: re.Pattern[str]) -> re.Pattern[str]:
+        if not include.pattern:
+            raise refused("is empty, which no job's name is", 'a regular expression, ".*" for every job')
+        return include
+
+    def selects(self, job_name: str) -> bool:
+        """Whether include matches the whole name and exclude does not."""
+        return self.include.fullmatch(job_name) is not None and self.exclude.fullmatch(job_name) is None
+
+    def disables(self, metric: str) -> bool:
+        """Whether the family of that full name is switched off."""
+        return any(fnmatchcase(metric, glob) for glob in self.disabled_metrics)
+
+
+class Totals(Section):
+    """What the counters count, and by which tags."""
+
+    backfill: Annotated[float, BeforeValidator(Span("0s", "10y"))] = 0.0
+    by_tags: Annotated[tuple[_TagKey, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct)] = ()
+
+    @field_validator("by_tags")
+    @classmethod
+    def _few(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if len(keys) > 5:
+            raise refused(f"has {len(keys)} keys", "at most 5, because each multiplies every counter")
+        return keys
+
+
+class State(Section):
+    """Where the totals are kept over a restart; an empty path keeps them in memory only."""
+
+    path: Annotated[str, BeforeValidator(syntax.state_path)] = ""
+
+
+class Sharding(Section):
+    """Which share of the targets is this process's."""
+
+    total: Annotated[int, BeforeValidator(Whole(1, 1000))] = 1
+    index: Annotated[int, BeforeValidator(Whole(0, 999))] = 0
+
+    @field_validator("index")
+    @classmethod
+    def _below_total(cls, index: int, info: ValidationInfo) -> int:
+        total = info.data.get("total", 1000)
+        if index >= total:
+            raise refused(f"{index} is not below the total of {total}", f"0 to {total - 1}")
+        return index
+
+
+# The one target that has no region written: the environment's own account and region.
+_OWN_ACCOUNT = Target.model_construct(regions=())
+
+
+def _targets(value: object) -> tuple[object, ...]:
+    return (_OWN_ACCOUNT,) if value is None else syntax.listed(value)
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    web: Web = Web()
+    polling: Polling = Polling()
+    targets: Annotated[tuple[Target, ...], BeforeValidator(_targets)] = (_OWN_ACCOUNT,)
+    jobs: Jobs = Jobs()
+    totals: Totals = Totals()
+    state: State = State()
+    sharding: Sharding = Sharding()
+
+    @field_validator("targets")
+    @classmethod
+    def _some_target(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        if not targets:
+            raise refused("is empty", "one target or more; leave the key out for the environment's own")
+        return targets

@@ -1,0 +1,228 @@
+"""How the values of the configuration are written.
+
+Each of these takes what stood in the file and returns what it means, or raises `refused(...)`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+from pydantic import SecretStr, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from exporter import duration
+from exporter.config.problems import kind, quote
+
+# The validation context of values that a person wrote, as against those that code gives.
+WRITTEN: Final = object()
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
+_ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
+_DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
+_PATTERNS = "a Python regular expression for whole job names"
+_RATES = "requests a second, more than 0 and at most 1000"
+_ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]{1,128}/)*[\w+=,.@-]{1,64}", re.ASCII)
+
+
+def refused(message: str, allowed: str) -> PydanticCustomError:
+    """The error that says what is wrong with a value, and what would be right."""
+    return PydanticCustomError("refused", "{message}", {"message": message, "allowed": allowed})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. An empty host is every address of the machine, port 0 one that the system picks."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of a certain form."""
+
+    form: re.Pattern[str]
+    name: str
+    allowed: str
+
+    def __call__(self, value: object) -> str:
+        if not isinstance(value, str) or not self.form.fullmatch(value):
+            raise refused(f"{quote(value)} is not {self.name}", self.allowed)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Confidential:
+    """Text of a certain form that no message repeats."""
+
+    text: Text
+
+    def __call__(self, value: object) -> str:
+        try:
+            return self.text(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        except PydanticCustomError:
+            raise refused(f"is not {self.text.name}", self.text.allowed) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A duration within limits; what it means is seconds. Code may give seconds, a person has to give the unit."""
+
+    shortest: str
+    longest: str
+
+    def __call__(self, value: object, info: ValidationInfo) -> float:
+        try:
+            seconds = float(value) if _is_seconds(value, info) else duration.parse(_written(value))
+        except ValueError:
+            raise refused(f"{quote(value)} is not a duration", _DURATIONS) from None
+        if not duration.parse(self.shortest) <= seconds <= duration.parse(self.longest):
+            raise refused(f"{quote(value)} is out of range", f"{self.shortest} to {self.longest}")
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within limits."""
+
+    least: int
+    most: int
+
+    def __call__(self, value: object) -> int:
+        allowed = f"a whole number from {self.least} to {self.most}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise refused(f"{quote(value)} is not a whole number", allowed)
+        if not self.least <= value <= self.most:
+            raise refused(f"{quote(value)} is out of range", allowed)
+        return value
+
+
+def rate(value: object) -> float:
+    """Requests a second."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused(f"{quote(value)} is not a number", _RATES)
+    if not 0 < value <= 1000:
+        raise refused(f"{quote(value)} is out of range", _RATES)
+    return float(value)
+
+
+def listed(value: object) -> tuple[object, ...]:
+    """A list, as the tuple that frozen records keep."""
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    raise refused(f"is {kind(value)}, not a list", "a list")
+
+
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """A list in which nothing stands twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise refused(f"{quote(value)} is listed twice", "each entry once")
+    return values
+
+
+def allowlist(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Keys by name or, as kube-state-metrics has it, ["*"] for all."""
+    if "*" in keys and len(keys) > 1:
+        raise refused('"*" stands beside other keys', '["*"] alone, or keys by name')
+    return distinct(keys)
+
+
+def address(value: object) -> Address:
+    """HOST:PORT, with IPv6 in brackets and nothing for every address."""
+    if isinstance(value, Address):
+        return value
+    try:
+        match = _ADDRESS.fullmatch(_written(value))
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError("not HOST:PORT")
+        return Address(_host(match), int(match["port"]))
+    except ValueError:
+        raise refused(f"{quote(value)} is not an address to listen on", _ADDRESSES) from None
+
+
+def _host(match: re.Match[str]) -> str:
+    if match["v6"]:
+        return str(ipaddress.IPv6Address(match["v6"]))
+    if match["host"].replace(".", "").isdigit():
+        return str(ipaddress.IPv4Address(match["host"]))
+    return match["host"]
+
+
+def _is_seconds(value: object, info: ValidationInfo) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # 0 is the one duration without a unit, and YAML reads it as a number.
+    return info.context is not WRITTEN or (isinstance(value, int) and value == 0)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("not text")  # the callers take it for one of their own
+
+
+def pattern(value: object) -> re.Pattern[str]:
+    """A regular expression, Python's."""
+    if isinstance(value, re.Pattern):
+        return value
+    if not isinstance(value, str):
+        raise refused(f"{quote(value)} is not text", _PATTERNS)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise refused(f"{quote(value)} is not a regular expression: {error}", _PATTERNS) from None
+
+
+def account_of(role_arn: object) -> str | None:
+    """The account in the ARN of an IAM role; None if it is none."""
+    match = _ROLE.fullmatch(role_arn) if isinstance(role_arn, str) else None
+    return match[1] if match else None
+
+
+region = Text(
+    re.compile(r"[a-z]{2,5}(?:-[a-z]{2,}){1,2}-[1-9][0-9]?"),
+    "an AWS region",
+    "regions such as us-east-1, eu-west-1, cn-north-1",
+)
+role_arn = Confidential(
+    Text(_ROLE, "the ARN of an IAM role", "the ARN of a role such as arn:aws:iam::123456789012:role/NAME")
+)
+external_id = Confidential(
+    Text(
+        re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII),
+        "an external ID",
+        "2 to 1224 letters, digits or _+=,.@:/-, in quotes if they read as a number",
+    )
+)
+session_name = Text(
+    re.compile(r"[\w+=,.@-]{2,64}", re.ASCII),
+    "a session name",
+    "2 to 64 letters, digits or _+=,.@-, in quotes if they read as a number",
+)
+telemetry_path = Text(
+    re.compile(r"(?!/(?:healthz|readyz|-/.*)\Z)(?!.*/\.\.?(?:/|\Z))(?:/[\w.~-]+)+", re.ASCII),
+    "a path for metrics",
+    "a path such as /metrics, but not /, /healthz, /readyz or one under /-/",
+)
+tag_key = Text(re.compile(r"[\w .:/=+@-]{1,128}"), "a tag key", "1 to 128 letters, digits, spaces or _.:/=+-@")
+tag_key_or_all = Text(re.compile(r"\*|[\w .:/=+@-]{1,128}"), "a tag key", f'{tag_key.allowed}, or "*" for all')
+hyperparameter_or_all = Text(
+    re.compile(r"[^\x00-\x1f\x7f]{1,256}"),
+    "the name of a hyperparameter",
+    '1 to 256 characters, in quotes if they read as a number, or "*" for all',
+)
+metric_glob = Text(
+    re.compile(r".*", re.DOTALL),
+    "the name of a metric",
+    "names of metrics, in which * and ? stand for any characters",
+)
+state_path = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a file, or "" for memory')
