@@ -41,7 +41,7 @@ class Demo:
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
     """Runs the simulated API and points this process's AWS settings at it; yields its clock."""
     clock = ScaledClock(demo.speed)
-    plan = Plan(jobs=demo.jobs, pace=DEMO_PACE)
+    plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
     async with Simulator(clock=clock, seed=demo.seed, plan=plan, accounts=ACCOUNTS, regions=REGIONS) as simulator:
         os.environ.update(
             AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
