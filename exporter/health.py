@@ -66,16 +66,10 @@ class Health:
 
     def look_at(self, job: TrainingJob, before: TrainingJob) -> None:
         """Count statuses that nobody knows, when a job takes one on."""
-        pool, earlier = (j.warm_pool.status if j.warm_pool else None for j in (job, before))
-        for status, was, known in (
-            (job.status, before.status, STATUSES),
-            (job.secondary_status, before.secondary_status, SECONDARY_STATUSES),
-            (pool, earlier, WARM_POOL_STATUSES),
-        ):
-            if status and status != was and status not in known:
-                if status not in self._unknown:
-                    _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
-                self._unknown[status] += 1
+        for status in sorted(_statuses(job) - _statuses(before) - _KNOWN):
+            if status not in self._unknown:
+                _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
+            self._unknown[status] += 1
 
     def snapshot(self, jobs: int) -> TargetHealth:
         return TargetHealth(
@@ -87,3 +81,13 @@ class Health:
             errors=dict(self.calls.errors),
             unknown=dict(self._unknown),
         )
+
+
+_KNOWN = frozenset((*STATUSES, *SECONDARY_STATUSES, *WARM_POOL_STATUSES))
+
+
+def _statuses(job: TrainingJob) -> set[str]:
+    """Every status that an answer speaks of."""
+    pool = job.warm_pool.status if job.warm_pool else None
+    spoken = (job.status, job.secondary_status, pool, *(t.status for t in job.transitions))
+    return {status for status in spoken if status}
