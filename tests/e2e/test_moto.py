@@ -1,0 +1,60 @@
+"""The exporter on moto's SageMaker, which others wrote: it polls, and shows the job that was created there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from exporter.app import App
+from exporter.clock import SystemClock
+from exporter.config import Config
+from tests.e2e.exposed import Exposed
+
+REGION = "us-east-1"
+JOB: dict[str, Any] = {
+    "TrainingJobName": "made-in-moto",
+    "AlgorithmSpecification": {
+        "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/xgb:1",
+        "TrainingInputMode": "File",
+    },
+    "RoleArn": "arn:aws:iam::123456789012:role/training",
+    "OutputDataConfig": {"S3OutputPath": "s3://models/"},
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    "Tags": [{"Key": "team", "Value": "vision"}],
+}
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a moto server to which the AWS settings point."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+    yield url
+    server.stop()
+
+
+async def test_a_job_of_moto_is_shown(moto: str) -> None:
+    client = boto3.client("sagemaker", REGION, endpoint_url=moto)
+    client.create_training_job(**JOB)
+    answer = client.describe_training_job(TrainingJobName=JOB["TrainingJobName"])
+    config = Config.model_validate({"targets": [{"regions": [REGION]}], "jobs": {"tags": ["team"]}})
+    async with App.open(config, SystemClock()) as app:
+        assert await app.once()
+        metrics = Exposed(b"".join([piece async for piece in app.board.metrics(False, False)]).decode())
+    who = {"aws_account_id": "123456789012", "aws_region": REGION, "job_name": "made-in-moto"}
+    prefix = "sagemaker_training_job_"
+    assert metrics.by(prefix + "status", "status", **who) == {(answer["TrainingJobStatus"],): 1}
+    assert metrics.by(prefix + "instances", "instance_type", **who) == {("ml.m5.xlarge",): 2}
+    assert metrics.value(prefix + "volume_size_bytes", **who) == 30 * 2**30
+    assert metrics.value(prefix + "max_runtime_seconds", **who) == 3600
+    assert metrics.by(prefix + "tags", "tag_team", **who) == {("vision",): 1}
+    assert metrics.value(prefix + "creation_timestamp_seconds", **who) == answer["CreationTime"].timestamp()
