@@ -1,0 +1,111 @@
+"""Jobs, readings and disks for the tests of the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exporter.contributions import Amounts, SeriesKey
+from exporter.job import Instances, Pairs, TrainingJob
+from exporter.ledger import Ledger, Reading
+
+TARGET = ("111122223333", "eu-west-1")
+START = 1_700_000_000.0
+DAY = 86400.0
+
+
+def job(name: str = "train", created: float = START + 10, **fields: Any) -> TrainingJob:
+    """A completed job of two machines, unless `fields` say otherwise."""
+    ended = {
+        "status": "Completed",
+        "ended": created + 100,
+        "modified": created + 120,
+        "training_seconds": 90.0,
+        "billable_seconds": 80.0,
+        "spot": False,
+        "instances": (Instances("ml.m5.large", "", 2),),
+    }
+    return TrainingJob(account=TARGET[0], region=TARGET[1], name=name, created=created, **{**ended, **fields})
+
+
+def running(name: str = "train", created: float = START + 10, **fields: Any) -> TrainingJob:
+    """The same before its end."""
+    nothing = dict.fromkeys(("ended", "training_seconds", "billable_seconds"))
+    return job(name, created, **{**nothing, "status": "InProgress", "modified": created + 5, **fields})
+
+
+def readings(*jobs: TrainingJob, settled: bool = False) -> list[Reading]:
+    return [Reading.of(one, settled) for one in jobs]
+
+
+class Time:
+    """A clock that stands still."""
+
+    def __init__(self, now: float = START) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Connection(sqlite3.Connection):
+    step: Callable[[str], None]
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        self.step(sql)
+        done = super().execute(sql, parameters)
+        self.step(sql)
+        return done
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        self.step(sql)
+        done = super().executemany(sql, parameters)
+        self.step(sql)
+        return done
+
+
+@dataclass(slots=True)
+class Disk:
+    """Where a ledger writes. While `broken`, or from the moment number `dies_at` on, every statement fails; each has
+    two moments, one before it and one after."""
+
+    broken: bool = False
+    dies_at: int | None = None
+    moments: int = 0
+    watch: Callable[[int], None] | None = None
+
+    def connect(self, path: str, **options: Any) -> sqlite3.Connection:
+        db = sqlite3.connect(path, factory=_Connection, **options)
+        db.step = self._step
+        return db
+
+    def _step(self, sql: str) -> None:
+        self.moments += 1
+        if self.watch:
+            self.watch(self.moments)
+        if self.broken or (self.dies_at is not None and self.moments >= self.dies_at):
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+def ledger(path: Path | str = "", time: Callable[[], float] | None = None, **options: Any) -> Ledger:
+    return Ledger(str(path), time or Time(), **options)
+
+
+def shown(books: Ledger, family: str, *labels: str, tags: Pairs = ()) -> float | None:
+    """What /metrics shows of a counter; None where there is no such series."""
+    series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}_total", labels, tags))
+    return None if series is None else series.shown[0] / 1000
+
+
+def true(books: Ledger) -> dict[SeriesKey, Amounts]:
+    """What the totals are, in thousandths, without the series that are 0."""
+    return {key: series.true for key, series in books.totals(TARGET).items() if any(series.true)}
+
+
+def histogram(books: Ledger, family: str, label: str) -> tuple[float, float] | None:
+    """How many observations, and their sum."""
+    series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", (label,), ()))
+    return None if series is None else (series.shown[-2] / 1000, series.shown[-1] / 1000)

@@ -1,0 +1,252 @@
+"""Each job counts exactly once, whatever comes after its first reading."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from exporter.catalogue.totals import TOTAL_FAMILIES
+from exporter.contributions import SeriesKey
+from exporter.job import Instances, Transition, WarmPool
+from exporter.ledger import Reading
+from tests.ledger.books import DAY, START, TARGET, Time, histogram, job, ledger, readings, running, shown, true
+
+_TYPE = "ml.m5.large"
+
+
+async def test_ended_job_adds_all_that_aws_says_of_it() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job()))
+        assert shown(books, "jobs_created") == 1
+        assert shown(books, "jobs_finished", "Completed") == 1
+        assert shown(books, "seconds", "false") == 90
+        assert shown(books, "billable_seconds", "false") == 80
+        assert shown(books, "instance_seconds", _TYPE, "false") == 180
+        assert shown(books, "billable_instance_seconds", _TYPE, "false") == 160
+        assert histogram(books, "job_duration_seconds", "Completed") == (1, 100)
+
+
+async def test_running_job_is_created_and_nothing_else() -> None:
+    async with ledger() as books:
+        await books.apply(readings(running()))
+        assert true(books) == {SeriesKey("sagemaker_training_jobs_created_total", (), ()): (1000,)}
+
+
+async def test_same_reading_again_changes_nothing() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job()))
+        before = books.totals(TARGET)
+        await books.apply(readings(job(), job()))
+        assert books.totals(TARGET) == before
+
+
+async def test_late_bill_adds_the_difference() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(billable_seconds=None)))
+        assert shown(books, "billable_seconds", "false") is None
+        await books.apply(readings(job(billable_seconds=30.0, modified=START + 140)))
+        await books.apply(readings(job(billable_seconds=81.5, modified=START + 150)))
+        assert shown(books, "billable_seconds", "false") == 81.5
+        assert shown(books, "billable_instance_seconds", _TYPE, "false") == 163
+        assert shown(books, "jobs_created") == 1
+
+
+async def test_type_of_instances_is_there_with_0_before_the_bill() -> None:
+    async with ledger() as books:
+        await books.apply(readings(running()))
+        assert shown(books, "billable_instance_seconds", _TYPE, "false") == 0
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_latest_reading_counts_in_any_order(order: tuple[int, ...]) -> None:
+    seen = (
+        running(),
+        job(billable_seconds=300.0, modified=START + 200),
+        job(billable_seconds=70.0, modified=START + 300),
+    )
+    async with ledger() as books:
+        for index in order:
+            await books.apply(readings(seen[index]))
+        key = SeriesKey("sagemaker_training_billable_seconds_total", ("false",), ())
+        assert books.totals(TARGET)[key].true == (70_000,)
+        assert shown(books, "jobs_finished", "Completed") == 1
+
+
+async def test_retained_time_grows_with_its_pool() -> None:
+    async with ledger() as books:
+        for at, retained, status in ((130, 0.0, "Available"), (160, 30.0, "Available"), (500, 370.0, "Reused")):
+            pool = WarmPool(status, retained, "next" if status == "Reused" else None)
+            await books.apply(readings(job(warm_pool=pool, keep_alive_seconds=600.0, modified=START + at)))
+            assert shown(books, "warm_pool_retained_billable_seconds") == retained
+            assert shown(books, "warm_pool_retained_billable_instance_seconds", _TYPE) == 2 * retained
+        assert shown(books, "warm_pool_reuses") == 1
+
+
+async def test_lowered_value_lowers_nothing_shown_and_is_caught_up_with() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(billable_seconds=80.0)))
+        await books.apply(readings(job(billable_seconds=50.0, modified=START + 200)))
+        assert shown(books, "billable_seconds", "false") == 80
+        await books.apply(readings(job("second", billable_seconds=20.0)))
+        assert shown(books, "billable_seconds", "false") == 80
+        await books.apply(readings(job("third", billable_seconds=25.0)))
+        assert shown(books, "billable_seconds", "false") == 95
+
+
+async def test_histogram_follows_a_corrected_end() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(ended=START + 110)))
+        await books.apply(readings(job(ended=START + 410, modified=START + 500)))
+        key = SeriesKey("sagemaker_training_job_duration_seconds", ("Completed",), ())
+        assert (books.totals(TARGET)[key].true[-2:]) == (1000, 400_000)
+        assert histogram(books, "job_duration_seconds", "Completed") == (1, 400)
+
+
+async def test_heterogeneous_cluster_counts_by_type() -> None:
+    groups = (Instances("ml.p4d", "gpu", 1), Instances("ml.c5", "cpu", 2), Instances("ml.c5", "io", 3))
+    async with ledger() as books:
+        await books.apply(readings(job(instances=groups, spot=True)))
+        assert shown(books, "billable_instance_seconds", "ml.p4d", "true") == 80
+        assert shown(books, "billable_instance_seconds", "ml.c5", "true") == 400
+        assert shown(books, "billable_seconds", "true") == 80
+
+
+async def test_failures_interruptions_and_phases() -> None:
+    walk = (
+        Transition("Starting", START + 10, START + 14),
+        Transition("Interrupted", START + 14, START + 15),
+        Transition("Starting", START + 15, START + 21.5),
+        Transition("Failed", START + 21.5, None),
+    )
+    failed = job(status="Failed", failure_category="CapacityError", ended=None, transitions=walk, training_seconds=None)
+    async with ledger() as books:
+        await books.apply(readings(failed))
+        assert shown(books, "jobs_failed", "CapacityError") == 1
+        assert shown(books, "spot_interruptions") == 1
+        assert histogram(books, "phase_duration_seconds", "Starting") == (2, 10.5)
+        assert histogram(books, "phase_duration_seconds", "Failed") is None
+        assert histogram(books, "job_duration_seconds", "Failed") == (1, 11.5)
+        assert shown(books, "seconds", "false") is None
+
+
+async def test_unknown_reason_of_a_failure_is_other() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(status="Failed", failure_category=None)))
+        assert shown(books, "jobs_failed", "Other") == 1
+
+
+async def test_known_label_values_are_there_from_the_start_with_0() -> None:
+    async with ledger() as books:
+        await books.begin(TARGET)
+        there = {(key.family, key.labels) for key in books.totals(TARGET)}
+        assert there == {(family.name, labels) for family in TOTAL_FAMILIES for labels in family.known}
+        assert not true(books)
+        assert shown(books, "jobs_finished", "Stopped") == 0
+        assert books.targets() == [TARGET]
+
+
+async def test_beginning_again_resets_nothing() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job()))
+        before = true(books)
+        await books.begin(TARGET)
+        assert true(books) == before
+
+
+async def test_cost_tags_are_labels_and_start_with_0() -> None:
+    red, blue = (("team", "red"),), (("team", "blue"),)
+    async with ledger() as books:
+        await books.apply(readings(job(cost_tags=red), running("other", cost_tags=blue)))
+        assert shown(books, "billable_seconds", "false", tags=red) == 80
+        assert shown(books, "billable_seconds", "false", tags=blue) == 0
+        assert shown(books, "jobs_failed", "AlgorithmError", tags=blue) == 0
+        assert shown(books, "billable_seconds", "false") is None
+
+
+async def test_retagged_job_stays_in_its_totals() -> None:
+    red, blue = (("team", "red"),), (("team", "blue"),)
+    async with ledger() as books:
+        await books.apply(readings(running(cost_tags=red)))
+        await books.apply(readings(job(cost_tags=blue)))
+        assert shown(books, "billable_seconds", "false", tags=red) == 80
+        assert shown(books, "jobs_created", tags=blue) is None
+
+
+async def test_jobs_that_ended_before_the_first_start_are_the_baseline() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job("old", START - 500), job("new"), running("long", START - 500)))
+        assert shown(books, "jobs_created") == 2
+        assert shown(books, "jobs_finished", "Completed") == 1
+
+
+async def test_backfill_counts_what_ended_within_it() -> None:
+    async with ledger(backfill=3600.0) as books:
+        await books.apply(readings(job("old", START - 500), job("older", START - 5000)))
+        assert shown(books, "jobs_finished", "Completed") == 1
+
+
+async def test_job_of_the_baseline_is_closed_and_others_are_not() -> None:
+    async with ledger() as books:
+        old, new, live = job("old", START - 500), job("new"), running("live", START - 500)
+        assert await books.closed([old, new, live]) == {old.identity}
+
+
+async def test_settled_job_is_closed_until_it_changes() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job()))
+        assert await books.closed([job()]) == set()
+        assert await books.open_jobs(TARGET) == [job().identity]
+        await books.apply(readings(job(), settled=True))
+        assert await books.closed([job(), job(modified=START + 999)]) == {job().identity}
+        assert await books.closed([job(modified=START + 999)]) == set()
+        assert await books.open_jobs(TARGET) == []
+
+
+async def test_job_that_is_gone_keeps_what_was_counted() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job()))
+        before = true(books)
+        await books.apply([Reading.last(job().identity)])
+        assert true(books) == before
+        assert await books.open_jobs(TARGET) == []
+
+
+async def test_job_that_was_gone_before_it_was_read_never_counts() -> None:
+    async with ledger() as books:
+        await books.apply([Reading.last(job().identity)])
+        assert not true(books)
+
+
+async def test_name_used_again_is_another_job() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(), job(created=START + 900)))
+        assert shown(books, "jobs_created") == 2
+        assert shown(books, "billable_seconds", "false") == 160
+
+
+async def test_forgotten_jobs_never_count_again() -> None:
+    time = Time()
+    late = running("late", START + 20)
+    async with ledger(time=time) as books:
+        await books.apply(readings(job(), settled=True))
+        await books.apply(readings(late))
+        before = true(books)
+        time.now = START + 40 * DAY
+        await books.forget(TARGET, 30 * DAY)
+        assert books.marks(TARGET).forgotten_ms == job().identity.created_ms
+        assert await books.closed([job()]) == {job().identity}
+        await books.apply(readings(job()))
+        assert true(books) == before
+        await books.apply(readings(job("late", START + 20)))
+        assert shown(books, "jobs_finished", "Completed") == 2
+
+
+async def test_young_jobs_are_not_forgotten() -> None:
+    time = Time()
+    async with ledger(time=time) as books:
+        await books.apply(readings(job(), settled=True))
+        time.now = START + 31 * DAY
+        await books.forget(TARGET, 1 * DAY)
+        await books.apply(readings(job(billable_seconds=85.0, modified=START + 300)))
+        assert shown(books, "billable_seconds", "false") == 85
