@@ -1,0 +1,43 @@
+"""A DescribeTrainingJob answer beside the samples it must give, without HELP and TYPE, sorted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from exporter.catalogue import JOB_FAMILIES
+from exporter.exposition import Section
+from exporter.job import TrainingJob
+from exporter.parsing import Allowlist, parse
+from exporter.sample_text import TEXT
+
+CASES = sorted(Path(__file__).parent.glob("*.json"))
+NOTHING = Allowlist()
+SOME = Allowlist(
+    tags=frozenset({"team", "Team"}),
+    hyperparameters=frozenset({"learningRate", "learning-rate", "learning_rate", "epochs"}),
+    failure_reason_length=27,
+)
+
+
+def samples(path: Path) -> list[str]:
+    answer = json.loads(path.read_text())
+    job = parse(answer, "123456789012", "eu-west-1", SOME if path.stem == "allowlisted" else NOTHING)
+    assert job is not None
+    section: Section[TrainingJob] = Section(JOB_FAMILIES, lambda family, job: family.rows(job), TEXT)
+    section.put(job.name, (job.account, job.region, job.name), job)
+    return sorted(line for line in b"".join(section.text()).decode().splitlines() if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_an_answer_gives_exactly_its_samples(path: Path) -> None:
+    assert samples(path) == path.with_suffix(".txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_nothing_secret_is_in_them(path: Path) -> None:
+    text = "\n".join(samples(path))
+    assert text
+    assert not [word for word in ("SECRET", "s3://", "arn:aws:") if word in text]
