@@ -37,11 +37,14 @@ class Connection(asyncio.Protocol):
         self._head = _Deadline(header_timeout, self.abort)
         self._write = _Deadline(write_timeout, self.abort)
         self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
         self._answering = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # A TLS transport that was closed twice does not know its socket any more.
+        self._socket = transport.get_extra_info("socket")
         self._head.start()
         self._inner.connection_made(transport)
 
@@ -79,9 +82,8 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End at once with a reset, so that nobody takes what was sent so far for the whole."""
-        if self._transport is None:
+        if self._transport is None or self._socket is None:
             return
         with suppress(OSError):
-            sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()

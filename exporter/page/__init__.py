@@ -172,7 +172,7 @@ def _first_sync(target: TargetRow) -> str:
 
 def _errors(errors: tuple[ErrorRow, ...], now: float) -> str:
     items = "".join(
-        f'<li><span class="bad">✗ {escaped(e.code)}</span> in <code>{escaped(e.operation)}</code>, '
+        f'<li><span class="bad">✗&nbsp;{escaped(e.code)}</span> in <code>{escaped(e.operation)}</code>, '
         f"{_counted(e.count, 'time')}, last {moment(e.when, now)}: {escaped(e.message)}</li>"
         for e in errors
     )

@@ -153,7 +153,7 @@ def _row(job: JobRow, now: float) -> str:
 
 def _status(job: JobRow, now: float) -> str:
     css, mark = _MARKS.get(job.status, ("idle", "?"))
-    text = f'<span class="{css}">{mark} {escaped(job.status)}</span>'
+    text = f'<span class="{css}">{mark}&nbsp;{escaped(job.status)}</span>'
     if job.secondary_status not in ("", job.status):
         text += f"<br>{escaped(job.secondary_status)}"
     if job.status in _TERMINAL and not job.settled:

@@ -29,9 +29,10 @@ dl div{background:var(--card);border:1px solid var(--line);border-radius:8px;pad
 dt{font-size:.8rem}dd{margin:0;font-weight:600}
 table{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line)}
 caption{text-align:left;padding:0 0 8px}
-th,td{text-align:left;vertical-align:top;padding:8px 12px;border-top:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:8px 12px;border-top:1px solid var(--line);
+min-width:6.5em;overflow-wrap:anywhere}
 th{font-size:.8rem;font-weight:600;white-space:nowrap}
-tbody th{font-size:inherit;color:inherit;white-space:normal}
+tbody th{font-size:inherit;color:inherit;white-space:normal;min-width:10em}
 .good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}.idle{color:var(--idle)}
 .live{color:var(--link)}.good,.bad,.warn,.idle,.live{font-weight:600}
 th .quiet,th code{font-weight:400}
@@ -45,22 +46,25 @@ border:1px solid var(--quiet);border-radius:6px;padding:7px 10px;min-height:40px
 button{width:auto;cursor:pointer;font-weight:600}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 .bar{display:block;width:100%;height:12px;border-radius:3px;margin:4px 0;background:var(--line)}
-.phases{min-width:240px;font-size:.85rem}
+td.errors{min-width:17em}
+progress{width:8em;max-width:100%}
+.phases{min-width:17em;font-size:.85rem}
 .wait{fill:var(--wait)}.prepare{fill:var(--prepare)}.train{fill:var(--train)}.upload{fill:var(--upload)}
 .interrupt{fill:var(--interrupt)}.other{fill:var(--other)}
 .key{display:flex;flex-wrap:wrap;gap:4px 16px;list-style:none;margin:0 0 8px;padding:0;font-size:.85rem}
 .key svg{width:12px;height:12px;margin-right:6px}
 .pages{display:flex;flex-wrap:wrap;gap:4px 16px;margin:8px 0;align-items:baseline}
 footer{padding-top:24px;padding-bottom:32px}
-@media (max-width:820px){
+@media (max-width:1100px){
 table,tbody,tr,td,tbody th,caption{display:block}
 table{border:0;background:none}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tr{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px 12px;margin-bottom:12px}
-td,tbody th{border:0;padding:3px 0}
+td,tbody th{border:0;padding:3px 0;min-width:0}
 td{display:grid;grid-template-columns:minmax(96px,32%) minmax(0,1fr);gap:8px}
 td::before{content:attr(data-label);color:var(--quiet);font-size:.85rem}
-td.phases{display:block;min-width:0}
+td.phases{display:block}
+td.errors,td.phases{min-width:0}
 dl{grid-template-columns:repeat(2,minmax(0,1fr))}
 }
 """

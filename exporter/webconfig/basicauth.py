@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import secrets
 from collections.abc import Mapping
 
 import bcrypt
-from aiohttp import BasicAuth
 
 _CACHED = 100
 _LONGEST_PASSWORD = 72  # bcrypt reads no further, and the library refuses more.
@@ -29,17 +29,17 @@ class BasicAuthenticator:
 
     async def allows(self, authorization: str | None, users: Mapping[str, str]) -> bool:
         """Whether the value of an Authorization header names one of the users (name to bcrypt hash)."""
-        try:
-            given = BasicAuth.decode(authorization or "", encoding="utf-8")
-        except ValueError:
+        given = _credentials(authorization or "")
+        if given is None:
             return False
-        stored = users.get(given.login)
+        user, password = given
+        stored = users.get(user)
         against = stored if stored is not None else _nobody(users)
-        entry = self._entry(given.login, against, given.password)
+        entry = self._entry(user, against, password)
         if entry in self._right:
             return True
         async with self._one_at_a_time:
-            right = await asyncio.to_thread(_matches, given.password, against)
+            right = await asyncio.to_thread(_matches, password, against)
         if not right or stored is None:
             return False
         if len(self._right) >= _CACHED:
@@ -50,6 +50,18 @@ class BasicAuthenticator:
     def _entry(self, *parts: str) -> bytes:
         message = b"\0".join(part.encode().hex().encode() for part in parts)
         return hmac.digest(self._key, message, "sha256")
+
+
+def _credentials(authorization: str) -> tuple[str, str] | None:
+    """User and password of RFC 7617, None if there are none."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (user, password) if colon else None
 
 
 def _nobody(users: Mapping[str, str]) -> str:

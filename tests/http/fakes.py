@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from gzip import compress as gzip_member
 
 from exporter import page
 from exporter.config import Address
@@ -43,7 +44,8 @@ class FakeExporter:
             for chunk in self.chunks:
                 if isinstance(chunk, Exception):
                     raise chunk
-                yield await chunk if isinstance(chunk, asyncio.Future) else chunk
+                text = await chunk if isinstance(chunk, asyncio.Future) else chunk
+                yield gzip_member(text) if gzip else text
         finally:
             self.ended.set()
 

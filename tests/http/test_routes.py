@@ -36,7 +36,7 @@ async def test_metrics_are_prometheus_text_unless_more_is_asked_for() -> None:
 
 
 async def test_openmetrics_and_gzip_by_negotiation() -> None:
-    exporter = FakeExporter(chunks=[gzip.compress(b"a 1\n"), gzip.compress(b"# EOF\n")])
+    exporter = FakeExporter(chunks=[b"a 1\n", b"# EOF\n"])
     async with serving(exporter) as port:
         _, headers, body = await ask(
             port, "/metrics", Accept="application/openmetrics-text;version=1.0.0", Accept_Encoding="gzip"

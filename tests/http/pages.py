@@ -1,0 +1,94 @@
+"""Statuses for the page to show: an ordinary one, and one full of what should never be in it."""
+
+from __future__ import annotations
+
+from exporter.page import ErrorRow, JobRow, StateRow, Status, TargetRow
+from tests.http.fakes import NOW
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "&lt;b&gt;&amp;",
+    "\u202egnirts ltr \u2066",
+    "]]>--><!--</style></title>",
+    "a" * 10_000,
+    "\x00\x07\x1b[31m\ud800",
+    "שלום عالم 日本語 🚀",
+)
+
+
+def job(number: int = 0, /, **fields: object) -> JobRow:
+    """A job in the middle of its training, but for `fields`."""
+    values: dict[str, object] = {
+        "account_id": "123456789012",
+        "region": "us-east-1",
+        "name": f"job-{number:05}",
+        "status": "InProgress",
+        "secondary_status": "Training",
+        "created": NOW - 4000 - number,
+        "started": NOW - 3600,
+        "last_modified": NOW - 10,
+        "instances": "2 ml.p4d.24xlarge",
+        "spot": True,
+        "phases": (("Starting", 120.0), ("Downloading", 60.0), ("Training", 3420.0)),
+        "deadline": NOW + 7200,
+    }
+    return JobRow(**(values | fields))  # type: ignore[arg-type]
+
+
+def ordinary(jobs: int = 40) -> Status:
+    """Targets in every state, and jobs of every status."""
+    statuses = ("InProgress", "Completed", "Failed", "Stopped", "Stopping", "Deleting", "Paused")
+    errors = (
+        ErrorRow("DescribeTrainingJob", "ThrottlingException", "Rate exceeded", NOW - 60, 12),
+        ErrorRow("ListTrainingJobs", "AccessDenied", "not authorized", NOW - 7, 1),
+    )
+    rows = []
+    for number in range(jobs):
+        status = statuses[number % len(statuses)]
+        ended = NOW - 50 if status in ("Completed", "Failed", "Stopped") else None
+        region = "us-east-1" if number % 2 else "eu-west-1"
+        rows.append(job(number, status=status, ended=ended, region=region, settled=number % 3 == 0))
+    return Status(
+        version="1.2.3",
+        started=NOW - 93_784,
+        now=NOW,
+        ready=False,
+        targets=(
+            TargetRow("123456789012", "us-east-1", True, NOW - 12, NOW - 12, 1.34, 23, 840, None, NOW + 41),
+            TargetRow("210987654321", "eu-west-1", False, NOW - 7, NOW - 3700, 10.0, 3, 12, 0.42, None, errors),
+            TargetRow("", "", None),
+            TargetRow("123456789012", "us-west-2", True, first_sync="page 3, back to 2026-10-30"),
+        ),
+        jobs=tuple(rows),
+        shard="1 of 3",
+        state=StateRow("file", NOW - 4, 2),
+        config_loaded=NOW - 93_000,
+        config_ok=False,
+        docs_url="https://example.org/docs",
+    )
+
+
+def hostile() -> Status:
+    """Every text that comes from elsewhere is one of the hostile ones."""
+    targets = tuple(
+        TargetRow(text, text, False, NOW, NOW, 1.0, 1, 1, text, NOW, (ErrorRow(text, text, text, NOW, 3),))
+        for text in HOSTILE
+    )
+    jobs = tuple(
+        job(
+            account_id=text,
+            region=text,
+            name=text,
+            status=text,
+            secondary_status=text + "!",
+            instances=text,
+            phases=((text, 60.0), ("Training", 60.0)),
+        )
+        for text in HOSTILE
+    )
+    text = HOSTILE[0]
+    return Status(
+        text, NOW - 5, NOW, True, targets, jobs, text, text, StateRow(text), docs_url='https://example.org/"><script>'
+    )
