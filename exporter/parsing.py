@@ -24,7 +24,11 @@ from exporter.job import (
     failure_category,
 )
 
+# Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
+_SECONDS_MAX = 2**33
+_INSTANCES_MAX = 2**16
 _GIB_MAX = 2**40
+_COUNT_MAX = 2**53
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -65,7 +69,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         modified=top.number("LastModifiedTime"),
         training_seconds=top.number("TrainingTimeInSeconds"),
         billable_seconds=top.number("BillableTimeInSeconds"),
-        billable_tokens=top.number("BillableTokenCount"),
+        billable_tokens=top.number("BillableTokenCount", most=_COUNT_MAX),
         spot=top.flag("EnableManagedSpotTraining"),
         instances=_instances(resources),
         transitions=_transitions(top.items("SecondaryStatusTransitions")),
@@ -129,12 +133,12 @@ class _Fields:
 
     def text(self, key: str) -> str:
         value = self.data.get(key)
-        return value if isinstance(value, str) else ""
+        return _mended(value) if isinstance(value, str) else ""
 
-    def number(self, key: str, most: float = math.inf) -> float | None:
-        """A count, a duration or a time: finite and never negative."""
+    def number(self, key: str, most: float = _SECONDS_MAX) -> float | None:
+        """A duration or a time, or a count of at most `most`: never negative."""
         value = _number(self.data.get(key))
-        return value if value is not None and 0 <= value <= most and value != math.inf else None
+        return value if value is not None and 0 <= value <= most else None
 
     def flag(self, key: str) -> bool | None:
         value = self.data.get(key)
@@ -148,7 +152,12 @@ class _Fields:
         return value if isinstance(value, list) else []
 
     def pairs(self, key: str) -> dict[str, str]:
-        return {k: v for k, v in self.inside(key).data.items() if isinstance(v, str)}
+        return {_mended(k): _mended(v) for k, v in self.inside(key).data.items() if isinstance(v, str)}
+
+
+def _mended(text: str) -> str:
+    """Half a surrogate pair, which JSON may escape, is no text that could be written anywhere."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _number(value: object) -> float | None:
@@ -187,7 +196,7 @@ def _instances(resources: _Fields) -> tuple[Instances, ...]:
 
 
 def _instances_of(fields: _Fields, prefix: str, group: str) -> Instances | None:
-    type_, count = fields.text(f"{prefix}Type"), fields.number(f"{prefix}Count")
+    type_, count = fields.text(f"{prefix}Type"), fields.number(f"{prefix}Count", _INSTANCES_MAX)
     return Instances(type_, group, int(count)) if type_ and count is not None else None
 
 
@@ -227,10 +236,10 @@ def _rules(top: _Fields) -> tuple[Rule, ...]:
 
 def _progress(fields: _Fields) -> Progress:
     return Progress(
-        epoch=fields.number("CurrentEpoch"),
-        max_epoch=fields.number("MaxEpoch"),
-        step=fields.number("CurrentStep"),
-        steps_per_epoch=fields.number("TotalStepCountPerEpoch"),
+        epoch=fields.number("CurrentEpoch", _COUNT_MAX),
+        max_epoch=fields.number("MaxEpoch", _COUNT_MAX),
+        step=fields.number("CurrentStep", _COUNT_MAX),
+        steps_per_epoch=fields.number("TotalStepCountPerEpoch", _COUNT_MAX),
     )
 
 
