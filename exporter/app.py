@@ -6,12 +6,12 @@ import asyncio
 import logging
 import platform
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
 from exporter import __version__
-from exporter.api import Api, ApiError, Calls
+from exporter.api import IDENTITY, Api, ApiError, Calls
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.aws.sessions import Role, Sessions
 from exporter.board import Board
@@ -51,10 +51,11 @@ class Watch:
 
 
 class App:
-    """Polls the targets of a configuration; open with `App.open`."""
+    """Polls the targets of a configuration. The ledger is open, and outlives the application."""
 
-    def __init__(self, config: Config, clock: Clock, sessions: Sessions, ledger: Ledger) -> None:
-        self.config, self._clock, self._sessions, self.ledger = config, clock, sessions, ledger
+    def __init__(self, config: Config, clock: Clock, ledger: Ledger) -> None:
+        self.config, self._clock, self.ledger = config, clock, ledger
+        self._sessions = Sessions(config.polling.timeout, config.polling.max_concurrency)
         self.started = clock.time()
         self.loaded, self.reload_ok = self.started, True
         self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started)
@@ -64,12 +65,9 @@ class App:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: Config, clock: Clock) -> AsyncIterator[App]:
-        """Raises StateError where the state file cannot be used."""
-        polling = config.polling
-        async with AsyncExitStack() as stack:
-            sessions = Sessions(polling.timeout, polling.max_concurrency)
-            ledger = await stack.enter_async_context(Ledger(config.state.path, clock.time, config.totals.backfill))
-            yield cls(config, clock, sessions, ledger)
+        """With a ledger of its own, open while the block runs. Raises StateError where its file cannot be used."""
+        async with Ledger(config.state.path, clock.time, config.totals.backfill) as ledger:
+            yield cls(config, clock, ledger)
 
     async def run(self) -> None:
         """Poll all targets until cancelled."""
@@ -98,6 +96,11 @@ class App:
                     await poller.run()
             except ApiError as error:
                 self._unreachable(watch, error)
+            except Exception:  # noqa: BLE001
+                # A mistake of ours in one target must not hide the others.
+                _log.exception("%s: polling broke off, and begins anew", "/".join(watch.name))
+                self._unreachable(watch, ApiError("poll", "InternalError"))
+            self._clear(watch)
             await self._clock.sleep(self.config.polling.discovery_interval)
 
     async def _once(self, watch: Watch) -> bool:
@@ -108,6 +111,11 @@ class App:
             self._unreachable(watch, error)
             return False
 
+    def _clear(self, watch: Watch) -> None:
+        """What a poller that ended was following is found anew by the next."""
+        for followed in watch.poller.fleet.followed() if watch.poller else ():
+            self.board.gone(watch.name, followed.job.name)
+
     def _unreachable(self, watch: Watch, error: ApiError) -> None:
         watch.health.failed("connection", error)
         self.board.health(watch.name, watch.health, 0)
@@ -116,9 +124,9 @@ class App:
     async def _connected(self, watch: Watch) -> AsyncIterator[Poller]:
         spot, calls = watch.spot, watch.health.calls
         region = spot.region or self._sessions.default_region()
-        if region is None:
-            raise ApiError("GetCallerIdentity", "NoRegion")
         try:
+            if region is None:
+                raise ApiError(IDENTITY, "NoRegion")
             account = await self._sessions.account(region, spot.role)
         except ApiError as error:
             calls.failed(error.operation, error.code)

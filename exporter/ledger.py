@@ -102,9 +102,12 @@ class Ledger:
         backfill: float = 0.0,
         connect: Connect = sqlite3.connect,
     ) -> None:
-        self._path, self._time, self._backfill, self._connect = path, time, backfill, connect
+        self._path, self._time, self._connect = path, time, connect
+        self.backfill = backfill
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: dict[Identity, Reading] = {}
+        self._begun: set[Target] = set()
+        self._in_doubt = False
         self._totals: dict[Target, dict[SeriesKey, Series]] = {}
         self._marks: dict[Target, TargetMarks] = {}
         self.write_errors = 0
@@ -123,16 +126,20 @@ class Ledger:
         except StateError:
             self._thread.shutdown()
             raise
-        self.baseline = self._store.first_start - self._backfill
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pending and kind is None:
+        if kind is None:
             await self.apply(())
         await self._blocking(self._store.close)
         self._thread.shutdown()
+
+    @property
+    def baseline(self) -> float:
+        """Jobs that ended before do not count."""
+        return self._store.first_start - self.backfill
 
     @property
     def pending(self) -> int:
@@ -151,8 +158,9 @@ class Ledger:
         return self._marks.get(target, TargetMarks())
 
     async def begin(self, target: Target) -> None:
-        """Give a target its known series, with 0."""
-        await self._write(lambda: self._account({}, [target], {}))
+        """Give a target its known series, with 0; where they cannot be written, with the next readings."""
+        self._begun.add(target)
+        await self.apply(())
 
     async def apply(self, readings: Iterable[Reading], discovered: Mapping[Target, float] | None = None) -> None:
         """Account for new readings of jobs, in one transaction; and note up to which creation time all jobs of a
@@ -160,10 +168,11 @@ class Ledger:
         for reading in readings:
             earlier = self._pending.get(reading.identity)
             self._pending[reading.identity] = earlier.merged(reading) if earlier else reading
-        batch = dict(self._pending)
-        if not batch and not discovered:
+        batch, begun = dict(self._pending), frozenset(self._begun)
+        if not batch and not begun and not discovered:
             return
-        if await self._write(lambda: self._account(batch, (), discovered or {})):
+        if await self._write(lambda: self._account(batch, begun, discovered or {})):
+            self._begun -= begun
             for identity, reading in batch.items():
                 if self._pending.get(identity) is reading:
                     del self._pending[identity]
@@ -236,14 +245,25 @@ class Ledger:
             store.forget_jobs(db, target, round(before * 1000), round((before - 60 * _DAY) * 1000))
             return _Changes({}, store.read_marks(db, [target]))
 
+    def _all_after(self, transact: Callable[[], _Changes]) -> _Changes:
+        """Everything, since a COMMIT that failed, or that nobody waited for, may be on disk all the same."""
+        transact()
+        return _Changes(self._store.series(), self._store.targets())
+
     async def _write(self, transact: Callable[[], _Changes]) -> bool:
         """Run a transaction and show what it changed; count and keep the error where it could not be written."""
+        in_doubt = self._in_doubt
         try:
-            changes = await self._blocking(transact)
+            changes = await self._blocking(lambda: self._all_after(transact) if in_doubt else transact())
         except (sqlite3.Error, StateError) as error:
             self.write_errors += 1
-            self.last_error = str(error)
+            self.last_error, self._in_doubt = str(error), True
             return False
+        except asyncio.CancelledError:
+            self._in_doubt = True
+            raise
+        if in_doubt:
+            self._in_doubt = False
         for target, series in changes.series.items():
             self._totals[target] = {**self._totals.get(target, {}), **series}
         self._marks.update(changes.marks)

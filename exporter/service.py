@@ -12,13 +12,15 @@ from exporter import page
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
+from exporter.ledger import Ledger
 from exporter.routes import ReloadError, WebOptions
 from exporter.server import serve
 from exporter.status import status
-from exporter.store import StateError
 from exporter.websecurity import WebSecurity
 
 _log = logging.getLogger(__name__)
+# How long a reload waits for the new polls before it shows what they have.
+_PATIENCE = 10.0
 
 
 class Service:
@@ -27,8 +29,10 @@ class Service:
     def __init__(self, load: Callable[[], Config], clock: Clock) -> None:
         self._load, self._clock = load, clock
         self._config = load()
+        self._stack = AsyncExitStack()
+        self._ledger: Ledger | None = None
         self._app: App | None = None
-        self._running: AsyncExitStack | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self.ended: asyncio.Future[None] | None = None
 
@@ -38,36 +42,45 @@ class Service:
 
     async def start(self) -> None:
         """Begin to poll. Raises StateError."""
-        self._running = AsyncExitStack()
-        self._app = await self._running.enter_async_context(App.open(self._config, self._clock))
-        task = asyncio.create_task(self._app.run())
-        task.add_done_callback(self._poll_ended)
-        self._running.push_async_callback(_stop, task)
+        config = self._config
+        self._ledger = await self._stack.enter_async_context(
+            Ledger(config.state.path, self._clock.time, config.totals.backfill)
+        )
+        self._app, self._polling = self._poll(config, self._ledger)
 
     async def stop(self) -> None:
-        running, self._running = self._running, None
-        if running:
-            await running.aclose()
+        if self._polling:
+            await _stop(self._polling)
+        await self._stack.aclose()
 
     async def reload(self) -> None:
-        """Read the configuration again and poll by it. What cannot be used is refused, the old one stays."""
+        """Read the configuration again and poll by it. What cannot be used is refused, the old one stays. The new
+        polls begin beside the old ones, which the totals do not mind; they are shown when each target was tried."""
         async with self._turn:
             try:
                 config = self._load()
                 if (config.web, config.state) != (self._config.web, self._config.state):
                     raise ReloadError("web and state cannot change while it runs; restart instead")
             except (ConfigError, ReloadError) as error:
-                if self._app:
-                    self._app.reload_ok = False
+                self._open().reload_ok = False
                 _log.error("the configuration was not reloaded: %s", error)
                 raise ReloadError(str(error)) from error
-            self._config = config
-            await self.stop()
-            try:
-                await self.start()
-            except StateError as error:
-                raise ReloadError(str(error)) from error
+            ledger, earlier = self._open().ledger, self._polling
+            ledger.backfill = config.totals.backfill
+            app, polling = self._poll(config, ledger)
+            patience = self._clock.monotonic() + _PATIENCE
+            while app.waiting() and self._clock.monotonic() < patience:
+                await self._clock.sleep(0.1)
+            self._config, self._app, self._polling = config, app, polling
+            if earlier:
+                await _stop(earlier)
             _log.info("configuration reloaded")
+
+    def _poll(self, config: Config, ledger: Ledger) -> tuple[App, asyncio.Task[None]]:
+        app = App(config, self._clock, ledger)
+        task = asyncio.create_task(app.run())
+        task.add_done_callback(self._poll_ended)
+        return app, task
 
     async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
         async for piece in self._open().board.metrics(openmetrics, gzip):
