@@ -56,15 +56,17 @@ class _Connection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         self.step(sql)
-        done = super().execute(sql, parameters)
-        self.step(sql)
-        return done
+        try:
+            return super().execute(sql, parameters)
+        finally:
+            self.step(sql)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
         self.step(sql)
-        done = super().executemany(sql, parameters)
-        self.step(sql)
-        return done
+        try:
+            return super().executemany(sql, parameters)
+        finally:
+            self.step(sql)
 
 
 @dataclass(slots=True)
