@@ -124,8 +124,7 @@ class Store:
         if self._db is None:
             return
         with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._db.rollback()
         # A database in memory lives in its connection.
         if self._path != MEMORY:
             with suppress(sqlite3.Error):
@@ -253,19 +252,30 @@ def _open(path: str, now: float | None, connect: Connect) -> sqlite3.Connection:
     return db
 
 
-def _examine(path: str) -> None:
-    """Look before anything is touched."""
-    if not Path(path).exists() or Path(path).stat().st_size == 0:
-        return
+def _look(path: str) -> tuple[int, int, int, str] | None:
+    """Application, schema version, number of tables, and "ok" or what is damaged; None where there is nothing yet."""
     try:
+        if not Path(path).exists() or Path(path).stat().st_size == 0:
+            return None
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)) as db:
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            sound = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (db.execute(question).fetchone()[0] for question in asked)
+            return application, version, tables, db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except OSError as error:
+        raise StateError(f"{path}: cannot be opened: {error.strerror}; name another state.path") from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise StateError(f"{path}: another process has it open; give each exporter its own state.path") from error
         raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+
+
+def _examine(path: str) -> None:
+    """Look before anything is touched."""
+    found = _look(path)
+    # Without a table: whoever made the file was killed before there was a schema.
+    if found is None or found[:3] == (0, 0, 0):
+        return
+    application, version, _, sound = found
     if application != _APPLICATION_ID:
         raise StateError(f"{path}: is a database of another program; name another state.path")
     if version > _VERSION:
