@@ -1,0 +1,208 @@
+"""The catalogue against DESIGN's list, written out here once more on purpose: dashboards depend on these names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.catalogue import (
+    CATALOGUE,
+    FLEET_FAMILIES,
+    JOB_FAMILIES,
+    PROCESS_FAMILIES,
+    TARGET_FAMILIES,
+    TOTAL_FAMILIES,
+)
+from exporter.catalogue.fleet import FleetCounts
+from exporter.catalogue.own import ProcessHealth, TargetHealth
+from exporter.document import as_json, as_markdown
+from exporter.facts import Facts
+from exporter.job import Instances, TrainingJob, Transition, WarmPool
+from exporter.parsing import Allowlist, parse
+
+ID, TARGET, INSTANCE = (
+    "aws_account_id aws_region job_name",
+    "aws_account_id aws_region",
+    "instance_type instance_group",
+)
+JOB = {
+    "info": "instance_type training_image algorithm_name input_mode spot tuning_job automl_job labeling_job experiment"
+    " trial training_plan",
+    "tags": "tag_KEY",
+    "hyperparameters": "hyperparameter_KEY",
+    "security_info": "network_isolation inter_container_encryption vpc volume_kms output_kms",
+    "status": "status",
+    "secondary_status": "secondary_status",
+    "secondary_status_start_timestamp_seconds": "",
+    "creation_timestamp_seconds": "",
+    "training_start_timestamp_seconds": "",
+    "training_end_timestamp_seconds": "",
+    "last_modified_timestamp_seconds": "",
+    "training_seconds": "",
+    "billable_seconds": "",
+    "billable_instance_seconds": INSTANCE,
+    "spot_savings_ratio": "",
+    "instances": INSTANCE,
+    "volume_size_bytes": "",
+    "max_runtime_seconds": "",
+    "max_wait_seconds": "",
+    "max_pending_seconds": "",
+    "warm_pool_keep_alive_seconds": "",
+    "retry_max_attempts": "",
+    "phase_seconds": "secondary_status",
+    "secondary_status_transitions": "secondary_status",
+    "final_metric": "metric_name",
+    "final_metric_timestamp_seconds": "metric_name",
+    "warm_pool_status": "status",
+    "warm_pool_retained_billable_seconds": "",
+    "warm_pool_retained_billable_instance_seconds": INSTANCE,
+    "warm_pool_reused_by_info": "reused_by_job",
+    "failure_info": "category reason",
+    "rule_evaluation_status": "kind rule status",
+    "progress_epoch": "",
+    "progress_max_epoch": "",
+    "progress_step": "",
+    "progress_steps_per_epoch": "",
+    "billable_tokens": "",
+}
+FLEET = {
+    "jobs": ("gauge", "status secondary_status"),
+    "instances": ("gauge", "instance_type state"),
+    "jobs_created_total": ("counter", ""),
+    "jobs_finished_total": ("counter", "status"),
+    "jobs_failed_total": ("counter", "category"),
+    "seconds_total": ("counter", "spot"),
+    "billable_seconds_total": ("counter", "spot"),
+    "instance_seconds_total": ("counter", "instance_type spot"),
+    "billable_instance_seconds_total": ("counter", "instance_type spot"),
+    "spot_interruptions_total": ("counter", ""),
+    "warm_pool_retained_billable_seconds_total": ("counter", ""),
+    "warm_pool_retained_billable_instance_seconds_total": ("counter", "instance_type"),
+    "warm_pool_reuses_total": ("counter", ""),
+    "job_duration_seconds": ("histogram", "status"),
+    "phase_duration_seconds": ("histogram", "secondary_status"),
+}
+OWN = {
+    "target_up": ("gauge", TARGET),
+    "target_jobs": ("gauge", TARGET),
+    "target_last_success_timestamp_seconds": ("gauge", TARGET),
+    "target_poll_duration_seconds": ("gauge", TARGET),
+    "api_requests_total": ("counter", f"{TARGET} operation"),
+    "api_errors_total": ("counter", f"{TARGET} operation code"),
+    "unknown_status_total": ("counter", f"{TARGET} status"),
+    "build_info": ("gauge", "version pythonversion"),
+    "config_reload_success": ("gauge", ""),
+    "config_reload_timestamp_seconds": ("gauge", ""),
+    "state_write_errors_total": ("counter", ""),
+    "series": ("gauge", "family"),
+}
+EXPECTED = {
+    **{f"sagemaker_training_job_{name}": ("gauge", f"{ID} {labels}") for name, labels in JOB.items()},
+    **{f"sagemaker_training_{name}": (kind, f"{TARGET} {labels}") for name, (kind, labels) in FLEET.items()},
+    **{f"sagemaker_exporter_{name}": row for name, row in OWN.items()},
+}
+
+
+def full_job() -> TrainingJob:
+    """A job that has every family between them: all golden answers say something."""
+    return TrainingJob(
+        account="1",
+        region="r",
+        name="job",
+        status="Failed",
+        secondary_status="Failed",
+        created=1.0,
+        ended=9.0,
+        training_seconds=4.0,
+        billable_seconds=2.0,
+        spot=True,
+        instances=(Instances("ml.m5.large", "", 2),),
+        transitions=(Transition("Interrupted", 1.0, 2.0),),
+        warm_pool=WarmPool("Reused", 3.0, "heir"),
+        failure_category="Other",
+        network_isolation=True,
+    )
+
+
+def test_names_kinds_and_labels_are_the_designs() -> None:
+    found = {family.name: (family.kind, " ".join(family.label_names)) for family in CATALOGUE}
+    assert found == {name: (kind, labels.strip()) for name, (kind, labels) in EXPECTED.items()}
+
+
+def test_names_are_unique() -> None:
+    assert len({family.name for family in CATALOGUE}) == len(CATALOGUE)
+
+
+@pytest.mark.parametrize("family", CATALOGUE, ids=lambda family: family.name)
+def test_a_family_is_well_formed(family: Any) -> None:
+    assert (family.kind == "counter") == family.name.endswith("_total")
+    assert len(set(family.label_names)) == len(family.label_names)
+    assert family.help.endswith(".")
+    assert "\n" not in family.help
+    assert all(len(values) == len(family.labels) for values in family.known)
+    assert (family.kind == "histogram") == bool(family.buckets)
+    assert list(family.buckets) == sorted(set(family.buckets))
+
+
+def things() -> list[tuple[Any, Any]]:
+    cases = sorted((Path(__file__).parents[1] / "golden").glob("*.json"))
+    allow = Allowlist(frozenset("*"), frozenset("*"))
+    jobs = [parse(json.loads(path.read_text()), "1", "r", allow) for path in cases]
+    counts = FleetCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1})
+    target = TargetHealth(True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
+    process = ProcessHealth("1", "3.11", True, 1.0, 0, {"f": 1})
+    return [
+        *((family, job) for family in JOB_FAMILIES for job in (*jobs, full_job())),
+        *((family, counts) for family in FLEET_FAMILIES),
+        *((family, Facts.of(full_job())) for family in TOTAL_FAMILIES),
+        *((family, target) for family in TARGET_FAMILIES),
+        *((family, process) for family in PROCESS_FAMILIES),
+    ]
+
+
+def test_every_family_has_rows_with_the_labels_it_declares() -> None:
+    seen = set()
+    for family, thing in things():
+        for values, value in family.rows(thing):
+            assert len(values) == len(family.labels), family.name
+            assert isinstance(value, float | int), family.name
+            seen.add(family.name)
+    assert seen == {family.name for family in CATALOGUE}
+
+
+def test_nothing_is_known_of_a_target_before_its_first_poll() -> None:
+    rows = {
+        family.name.removeprefix("sagemaker_exporter_"): list(family.rows(TargetHealth())) for family in TARGET_FAMILIES
+    }
+    assert (
+        rows["target_up"] == rows["target_last_success_timestamp_seconds"] == rows["target_poll_duration_seconds"] == []
+    )
+    assert rows["api_errors_total"]
+    assert {value for _, value in rows["api_errors_total"]} == {0.0}
+
+
+def test_active_statuses_are_there_with_0() -> None:
+    rows = dict(FLEET_FAMILIES[0].rows(FleetCounts({("InProgress", "Training"): 2}, {})))
+    assert rows["InProgress", "Training"] == 2
+    assert rows["InProgress", "Downloading"] == 0
+    assert rows["Stopping", "Stopping"] == 0
+    assert not [labels for labels in rows if "Completed" in labels or "Failed" in labels]
+
+
+def test_json_is_a_list_of_name_type_help_labels() -> None:
+    rows = json.loads(as_json())
+    assert {row["name"]: (row["type"], " ".join(row["labels"])) for row in rows} == {
+        name: (kind, labels.strip()) for name, (kind, labels) in EXPECTED.items()
+    }
+    assert all(row.keys() == {"name", "type", "help", "labels"} and row["help"] for row in rows)
+
+
+def test_markdown_has_a_row_for_each_family() -> None:
+    lines = as_markdown().splitlines()
+    assert lines[0] == "# Metrics"
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert rows == [family.name for family in CATALOGUE]
+    assert all(line.count("|") == 5 for line in lines if line.startswith("| `"))
