@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -41,13 +39,6 @@ class Exposed:
             if value:
                 found[key] = value
         return found
-
-
-def same(one: float | None, other: float | None) -> bool:
-    """Equal, as values of samples are: NaN is NaN."""
-    if one is None or other is None:
-        return one is other
-    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def lead_to(simulator: Simulator, patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,217 @@
+"""The command line: what each command prints and the code with which it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
+
+from exporter import __version__
+from exporter.catalogue import CATALOGUE
+from exporter.cli import main
+from exporter.simulator import Fault, Faults, Kind, Simulator, steady
+from tests.e2e.demonstration import Demonstration, demonstration
+from tests.e2e.exposed import Exposed, lead_to
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+# Families of the catalogue that a demo has only with luck: none.
+LUCK: frozenset[str] = frozenset()
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """`main` sets logging up for the whole process."""
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    handlers, levels = root.handlers[:], (root.level, own.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    own.setLevel(levels[1])
+
+
+def test_metrics_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [family.name for family in CATALOGUE]
+    assert all(set(row) == {"name", "type", "help", "labels"} for row in rows)
+
+
+@pytest.mark.parametrize("flags", [[], ["--format", "markdown"]], ids=["default", "asked"])
+def test_metrics_as_markdown(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", *flags]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("# Metrics\n")
+    assert [f.name for f in CATALOGUE if f"| `{f.name}` | {f.kind} |" not in text] == []
+
+
+def test_a_good_configuration_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text("polling:\n  active_interval: 10s\n")
+    assert main(["check-config", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: OK\n"
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["--config.file"], ["once", "--config.file"]])
+def test_a_bad_configuration_is_told_with_its_lines(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("polling:\n  active_interval: soon\nwebb: {}\njobs:\n  disabled_metrics: [no_such_metric]\n")
+    assert main([*command, str(file)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    lines = {
+        line.removeprefix(f"{file}:").split(":")[0]: line
+        for line in told.err.splitlines()
+        if line.startswith(str(file))
+    }
+    assert set(lines) == {"2", "3", "5"}
+    assert "polling.active_interval" in lines["2"]
+    assert "Traceback" not in told.err
+
+
+def test_a_configuration_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", "/no/such/file.yaml"]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"sagemaker-exporter, version {__version__} ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--no-such-flag"],
+        ["no-such-command"],
+        ["--log.level", "loud"],
+        ["--log.format", "xml"],
+        ["check-config"],
+        ["metrics", "--format", "yaml"],
+        ["demo", "--jobs", "many"],
+        ["--web.listen"],
+    ],
+    ids=" ".join,
+)
+def test_bad_flags_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: sagemaker-exporter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("denied", [False, True], ids=["well", "denied"])
+async def test_once_prints_and_says_how_it_went(
+    denied: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Simulator() as sim:
+        sim.store.add("123456789012", "us-east-1", *steady(3, time.time() - 600))
+        sim.faults = Faults((Fault(Kind.ACCESS_DENIED, operation="ListTrainingJobs"),) if denied else ())
+        lead_to(sim, monkeypatch)
+        code = await asyncio.to_thread(main, ["once"])
+    told = capsys.readouterr()
+    metrics = Exposed(told.out)
+    assert code == int(denied)
+    assert metrics.value("sagemaker_exporter_target_up", aws_region="us-east-1") == int(not denied)
+    assert len(metrics.rows("sagemaker_training_job_creation_timestamp_seconds")) == (0 if denied else 3)
+    assert ("AccessDenied" in told.err) == denied
+    assert "Traceback" not in told.err
+
+
+def test_once_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert main(["once"]) == 1
+    told = capsys.readouterr()
+    assert "no AWS credentials were found" in told.err
+    assert "Traceback" not in told.err
+    assert [up for _, up in Exposed(told.out).rows("sagemaker_exporter_target_up")] == [0]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with demonstration(tmp_path_factory.mktemp("demo")) as running:
+        running.wait_until_ready()
+        yield running
+
+
+def series(answer: str, openmetrics: bool) -> set[tuple[str, tuple[tuple[str, str], ...], str]]:
+    """The exporter's samples. When a counter began is OpenMetrics' own, and so is the number of series with it."""
+    parse: Callable[[str], Iterable[Metric]] = openmetrics_families if openmetrics else text_families
+    samples = [s for family in parse(answer) for s in family.samples if s.name.startswith("sagemaker_")]
+    common = [s for s in samples if not s.name.endswith("_created") and s.name != "sagemaker_exporter_series"]
+    return {(s.name, tuple(sorted(s.labels.items())), repr(float(s.value))) for s in common}
+
+
+def test_the_demo_has_every_family_within_a_minute(demo: Demonstration) -> None:
+    deadline = time.monotonic() + 60
+    expected = {family.name for family in CATALOGUE} - LUCK
+    while True:
+        names = {s.name for f in Exposed(demo.get("/metrics").text).families for s in f.samples}
+        missing = {name for name in expected if not {name, f"{name}_bucket"} & names}
+        if not missing or time.monotonic() > deadline:
+            break
+        time.sleep(0.25)
+    assert missing == set()
+
+
+def test_all_formats_say_the_same(demo: Demonstration) -> None:
+    """The demo's jobs go on living, so some scrapes have a change between them; most have none."""
+    for _ in range(20):
+        text, zipped = demo.get("/metrics"), demo.get("/metrics", Accept_Encoding="gzip")
+        opened = demo.get("/metrics", Accept=OPENMETRICS)
+        opened_zipped = demo.get("/metrics", Accept=OPENMETRICS, Accept_Encoding="gzip")
+        every = [series(a.text, a in (opened, opened_zipped)) for a in (text, zipped, opened, opened_zipped)]
+        if all(one == every[0] for one in every):
+            break
+    assert [a.encoding for a in (text, zipped, opened, opened_zipped)] == ["", "gzip", "", "gzip"]
+    assert all(a.content_type.startswith("text/plain; version=0.0.4") for a in (text, zipped))
+    assert all(
+        a.content_type.startswith("application/openmetrics-text; version=1.0.0") for a in (opened, opened_zipped)
+    )
+    assert len(every[0]) > 1000
+    assert [one ^ every[0] for one in every[1:]] == [set(), set(), set()]
+
+
+def test_the_demo_answers_on_every_path(demo: Demonstration) -> None:
+    assert demo.get("/healthz")[::3] == (200, "ok\n")
+    assert demo.get("/readyz")[::3] == (200, "ready\n")
+    page = demo.get("/")
+    assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
+    assert "us-east-1" in page.text
+    assert "eu-west-1" in page.text
+    assert demo.get("/nowhere").status == 404
+
+
+def test_reload_needs_its_flag(demo: Demonstration) -> None:
+    assert demo.get("/-/reload", "POST").status == 403
+    assert demo.get("/-/reload", "GET").status == 405
+
+
+def test_reload_with_its_flag_keeps_the_demo_going(tmp_path: Path) -> None:
+    with demonstration(tmp_path, "--web.enable-lifecycle", "--jobs", "2") as running:
+        running.wait_until_ready()
+        assert running.get("/-/reload", "POST").status == 200
+        running.wait_until_ready()
+        assert Exposed(running.get("/metrics").text).value("sagemaker_exporter_config_reload_success") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_ends_when_it_is_told_to(number: signal.Signals, tmp_path: Path) -> None:
+    with demonstration(tmp_path, "--jobs", "4") as running:
+        running.wait_until_ready()
+        running.process.send_signal(number)
+        assert running.process.wait(timeout=2) == 0
+        assert "Traceback" not in running.log.read_text()
