@@ -46,7 +46,7 @@ border:1px solid var(--quiet);border-radius:6px;padding:7px 10px;min-height:40px
 button{width:auto;cursor:pointer;font-weight:600}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 .bar{display:block;width:100%;height:12px;border-radius:3px;margin:4px 0;background:var(--line)}
-td.errors{min-width:17em}
+td.errors{min-width:17em}td.status{min-width:9.5em}
 progress{width:8em;max-width:100%}
 .phases{min-width:17em;font-size:.85rem}
 .wait{fill:var(--wait)}.prepare{fill:var(--prepare)}.train{fill:var(--train)}.upload{fill:var(--upload)}
@@ -64,7 +64,7 @@ td,tbody th{border:0;padding:3px 0;min-width:0}
 td{display:grid;grid-template-columns:minmax(96px,32%) minmax(0,1fr);gap:8px}
 td::before{content:attr(data-label);color:var(--quiet);font-size:.85rem}
 td.phases{display:block}
-td.errors,td.phases{min-width:0}
+td.errors,td.phases,td.status{min-width:0}
 dl{grid-template-columns:repeat(2,minmax(0,1fr))}
 }
 """

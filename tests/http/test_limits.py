@@ -70,6 +70,19 @@ async def test_a_client_that_stops_reading_is_cut_off() -> None:
         await assert_alive(port)
 
 
+async def test_a_client_that_reads_slowly_gets_everything() -> None:
+    """Over a longer time than one may take who does not read at all."""
+    exporter = FakeExporter(chunks=[bytes(500_000)] * 16)
+    got, began = 0, time.monotonic()
+    async with serving(exporter, limits=QUICK) as port, connected(port) as (reader, writer):
+        writer.write(get("/metrics"))
+        while piece := await reader.read(400_000):
+            got += len(piece)
+            await asyncio.sleep(0.01)
+    assert got > 8_000_000
+    assert time.monotonic() - began > QUICK.write_timeout
+
+
 async def test_headers_that_are_too_large_are_refused() -> None:
     async with serving() as port:
         for request in (get("/healthz", "X-Big: " + "a" * 20_000), get("/" + "a" * 20_000)):

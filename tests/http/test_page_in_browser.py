@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ addEventListener("load", () => {
     measured.push({
       width: frame.clientWidth,
       needs: page.documentElement.scrollWidth,
+      lines: page.querySelector("td.status span").getClientRects().length,
       cell: page.defaultView.getComputedStyle(cell).display,
       text: parseFloat(page.defaultView.getComputedStyle(page.querySelector("input")).fontSize),
     });
@@ -64,19 +66,29 @@ async def browse(directory: Path, url: str, *flags: str) -> tuple[str, str]:
     return printed.decode(), logged.decode(errors="replace")
 
 
-@pytest.mark.parametrize("status", [ordinary(), hostile()], ids=["ordinary", "hostile"])
-async def test_nothing_overflows_at_any_width(status: Status, tmp_path: Path) -> None:
+async def measure(status: Status, directory: Path) -> dict[int, dict[str, Any]]:
+    """What MEASURE finds at each width."""
     page = html.escape(render(status, {}))
     frames = "".join(f'<iframe srcdoc="{page}" style="border:0;width:{width}px"></iframe>' for width in WIDTHS)
-    wrapper = tmp_path / "wrapper.html"
+    wrapper = directory / "wrapper.html"
     wrapper.write_text(f'<!DOCTYPE html><meta charset="utf-8"><script>{MEASURE}</script><body>{frames}')
-    printed, _ = await browse(tmp_path, wrapper.as_uri(), "--dump-dom", "--window-size=1400,900")
+    printed, _ = await browse(directory, wrapper.as_uri(), "--dump-dom", "--window-size=1400,900")
     found = re.search(r"<body>(\[.*\])", printed)
     assert found, printed[:2000]
-    measured = {frame["width"]: frame for frame in json.loads(found[1])}
+    return {frame["width"]: frame for frame in json.loads(found[1])}
+
+
+@pytest.mark.parametrize("status", [ordinary(), hostile()], ids=["ordinary", "hostile"])
+async def test_nothing_overflows_at_any_width(status: Status, tmp_path: Path) -> None:
+    measured = await measure(status, tmp_path)
     assert {width: frame["needs"] for width, frame in measured.items()} == {width: width for width in WIDTHS}
+
+
+async def test_a_phone_sees_cards_and_a_desk_tables(tmp_path: Path) -> None:
+    measured = await measure(ordinary(), tmp_path)
     assert {width for width, frame in measured.items() if frame["cell"] == "table-cell"} == {1101, 1280}
     assert {frame["text"] for frame in measured.values()} == {16.0}  # Anything less makes a phone zoom in.
+    assert {frame["lines"] for frame in measured.values()} == {1}
 
 
 async def test_the_browser_takes_the_page_under_its_policy(tmp_path: Path) -> None:

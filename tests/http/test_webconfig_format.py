@@ -66,6 +66,10 @@ def test_everything_that_is_supported() -> None:
     assert HASH not in repr(config)
 
 
+def test_an_empty_list_of_curves_is_no_choice() -> None:
+    assert read(PAIR + "  curve_preferences: []\n").tls_server_config.curve_preferences is None
+
+
 def test_all_that_is_wrong_is_reported_together_with_key_and_line() -> None:
     text = complaints(PAIR + "  min_version: TLS9\nhttp_server_config:\n  http3: true\nbasic_auth:\n  a: b\n")
     expected = (
