@@ -107,7 +107,7 @@ EXPECTED = {
 
 
 def full_job() -> TrainingJob:
-    """A job that has every family between them: all golden answers say something."""
+    """A job that adds to every total."""
     return TrainingJob(
         account="1",
         region="r",
