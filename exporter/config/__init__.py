@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -35,8 +35,6 @@ __all__ = [
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ORDINAL = re.compile(r".*-([0-9]{1,9})", re.DOTALL)
-
-_Check = Callable[[object, Source], Iterator[Problem]]
 
 
 def load(

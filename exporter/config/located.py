@@ -131,8 +131,9 @@ class _Builder:
         try:
             return _SCALARS[node.tag](node.value)
         except (ValueError, KeyError):
+            # The value may be secret: not repeated.
             kind = node.tag.rpartition(":")[2]
-            return self._refuse(node, path, f"{quote(node.value)} does not fit {kind}", "values as YAML writes them")
+            return self._refuse(node, path, f"does not fit {kind}", "values as YAML writes them")
 
     def _list(self, node: yaml.SequenceNode, path: Path) -> list[object]:
         values = [self.build(item, (*path, index)) for index, item in enumerate(node.value)]

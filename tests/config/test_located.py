@@ -115,10 +115,10 @@ def test_aliases_of_aliases_cost_nothing() -> None:
             "a: !!set {b}",
             'f.yaml:1: a: the tag "tag:yaml.org,2002:set" has no meaning here (allowed: values without tags)',
         ),
-        ("a: !!int x", 'f.yaml:1: a: "x" does not fit int (allowed: values as YAML writes them)'),
-        (r'a: "\ud800"', r'f.yaml:1: a: "\ud800" does not fit str (allowed: values as YAML writes them)'),
+        ("a: !!int x", "f.yaml:1: a: does not fit int (allowed: values as YAML writes them)"),
+        (r'a: "\ud800"', r"f.yaml:1: a: does not fit str (allowed: values as YAML writes them)"),
         (r'"\ud800": a', "f.yaml:1: a key that is not text (allowed: keys that are text)"),
-        ("a: !!bool x", 'f.yaml:1: a: "x" does not fit bool (allowed: values as YAML writes them)'),
+        ("a: !!bool x", "f.yaml:1: a: does not fit bool (allowed: values as YAML writes them)"),
         ("a: &x\n  b: *x", "f.yaml:1: a.b: an anchor that contains itself (allowed: anchors that end)"),
         ("a: {<<: 1}", 'f.yaml:1: a."<<": is not a mapping (allowed: a mapping, or a list of them)'),
         ("a: 1\n---\nb: 2", "f.yaml:3: a second document starts here (allowed: one document)"),
@@ -147,9 +147,7 @@ def test_says_what_is_wrong_and_where(text: str | bytes, expected: str) -> None:
 
 
 def test_a_number_too_long_for_python_is_refused() -> None:
-    assert complaints("a: " + "9" * 5000) == [
-        f'f.yaml:1: a: "{"9" * 56}... does not fit int (allowed: values as YAML writes them)'
-    ]
+    assert complaints("a: " + "9" * 5000) == ["f.yaml:1: a: does not fit int (allowed: values as YAML writes them)"]
 
 
 def test_all_problems_of_a_document_are_reported_together() -> None:
