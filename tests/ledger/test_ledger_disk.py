@@ -151,3 +151,21 @@ async def test_reading_that_nobody_waited_for_is_shown_with_the_next(place: Path
         await books.apply(readings(job()))
         assert shown(books, "billable_seconds", "false") == 80
         assert books.pending == 0
+
+
+async def test_file_that_another_process_took_meanwhile_stops_nobody(tmp_path: Path) -> None:
+    """After an error the file is opened anew, and may be somebody else's by then."""
+    path, disk = tmp_path / "state.db", Disk()
+    async with ledger(path, connect=disk.connect) as books:
+        await books.apply(readings(running()))
+        disk.broken = True
+        await books.apply(readings(job()))
+        disk.broken = False
+        async with ledger(path):
+            assert await books.open_jobs(TARGET) == []
+            assert await books.closed([job()]) == set()
+            await books.apply(readings(job()))
+            assert "another process" in str(books.last_error)
+        assert await books.open_jobs(TARGET) == [job().identity]
+        await books.apply(())
+        assert shown(books, "jobs_finished", "Completed") == 1
