@@ -186,7 +186,7 @@ class Ledger:
 
     async def open_jobs(self, target: Target) -> list[Identity]:
         """The jobs of a target that were not settled when the exporter last saw them."""
-        return await self._blocking(lambda: self._store.open_jobs(target))
+        return await self._blocking(lambda: self._unfinished(target))
 
     async def forget(self, target: Target, lookback: float) -> None:
         """Drop what no listing of this target can bring back. Only right after a full listing: whatever is older
@@ -203,6 +203,13 @@ class Ledger:
 
     def _forgotten(self, identity: Identity) -> bool:
         return identity.created_ms <= self.marks((identity.account, identity.region)).forgotten_ms
+
+    def _unfinished(self, target: Target) -> list[Identity]:
+        try:
+            return self._store.open_jobs(target)
+        except (sqlite3.Error, StateError):
+            # The first listing, which is a full one, finds them too.
+            return []
 
     def _recorded(self, identities: list[Identity]) -> dict[Identity, Account]:
         try:
