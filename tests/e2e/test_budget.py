@@ -1,0 +1,47 @@
+"""What a running exporter asks of AWS while nothing new happens: one list a discovery, one describe a job."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from exporter.app import App
+from exporter.config import Config
+from exporter.simulator import ScaledClock, Simulator, steady
+from tests.e2e.exposed import lead_to
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+JOBS, INTERVAL, ROUNDS = 20, 5.0, 6
+# What the operations that follow the jobs are called for, each interval.
+PRICES = {
+    "describe": {"DescribeTrainingJob": JOBS, "ListTrainingJobs": 1},
+    "search": {"Search": 1, "ListTrainingJobs": 1},
+}
+
+
+@pytest.mark.parametrize("strategy", ["describe", "search"])
+async def test_a_running_exporter_keeps_to_its_budget(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ScaledClock(10.0)
+    pace = {"active_interval": INTERVAL, "discovery_interval": INTERVAL, "strategy": strategy}
+    fast = {"list_rps": 1000.0, "describe_rps": 1000.0, "search_rps": 1000.0}
+    config = Config.model_validate({"polling": {**pace, **fast}, "targets": [{"regions": [REGION]}]})
+    prices = PRICES[strategy]
+    async with Simulator(clock=clock) as sim:
+        sim.store.add(ACCOUNT, REGION, *steady(JOBS, clock.time() - 3600))
+        lead_to(sim, monkeypatch)
+        async with App.open(config, clock) as app, asyncio.timeout(30):
+            began = clock.monotonic()
+            running = asyncio.create_task(app.run())
+            while any(sim.calls[ACCOUNT, REGION, name] < ROUNDS * price for name, price in prices.items()):
+                assert not running.done()
+                await asyncio.sleep(0.05)
+            rounds = (clock.monotonic() - began) / INTERVAL
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    calls = {name: n for (_, _, name), n in sim.calls.items() if name != "GetCallerIdentity"}
+    assert not sim.errors
+    assert set(calls) == set(prices)
+    # The first round comes at once, the first search is one of the history as well, and jitter shortens by 5 %.
+    for name, price in prices.items():
+        assert calls[name] <= price * (rounds / 0.95 + 2), (name, rounds)
