@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.api import LIST, ApiError, CreatedBetween, JobPage
 from exporter.discovery import Discovery
+
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW, LOOKBACK, PAGE = 1_000_000.0, 100_000.0, 3
 
@@ -46,6 +49,7 @@ async def walked(discovery: Discovery, now: float, listing: Listing, full: bool 
     return seen
 
 
+@UNHURRIED
 @given(
     st.lists(st.integers(0, 90_000), unique=True, max_size=20),
     st.sets(st.integers(0, 12), max_size=6),

@@ -6,13 +6,16 @@ import gzip
 import io
 from collections.abc import Hashable
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.catalogue.family import Family, Row
 from exporter.exposition import Section
 from exporter.gzipped import HEADER, Segment, trailer
 from exporter.sample_text import OPENMETRICS, TEXT
+
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Thing = dict[str, float]
 
@@ -44,6 +47,7 @@ def decompressed(one: Section[Thing]) -> bytes:
     return gzip.decompress(stream)
 
 
+@UNHURRIED
 @given(st.lists(st.binary(max_size=2000) | st.just(b"") | st.binary(max_size=3).map(lambda b: b * 3000), max_size=12))
 def test_joined_segments_are_one_gzip_member(chunks: list[bytes]) -> None:
     segments = [Segment.of(chunk) for chunk in chunks]
@@ -64,6 +68,7 @@ steps = st.lists(
 )
 
 
+@UNHURRIED
 @given(steps, st.sampled_from([0, 250]))
 def test_a_section_after_any_changes_is_what_a_new_one_would_be(
     changes: list[tuple[int, Thing | None, bool]], many: int

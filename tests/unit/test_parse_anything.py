@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +19,9 @@ from exporter.facts import Facts
 from exporter.job import TrainingJob
 from exporter.parsing import Allowlist, parse
 from exporter.sample_text import TEXT
+
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 EVERYTHING = Allowlist(frozenset("*"), frozenset("*"), ("team",), 100)
 ANSWERS: list[dict[str, Any]] = [
@@ -68,6 +71,7 @@ def check(job: TrainingJob) -> None:
     assert contributions(Facts.from_json(facts.to_json())) == contributions(facts)
 
 
+@UNHURRIED
 @given(answers())
 def test_any_mutation_is_parsed_and_rendered(answer: Any) -> None:
     job = parse(answer, "123456789012", "eu-west-1", EVERYTHING)
@@ -75,11 +79,13 @@ def test_any_mutation_is_parsed_and_rendered(answer: Any) -> None:
         check(job)
 
 
+@UNHURRIED
 @given(values)
 def test_any_value_is_parsed(answer: Any) -> None:
     assert parse(answer, "1", "r", EVERYTHING) is None
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(strings, values), max_size=5), st.dictionaries(strings, strings, max_size=5))
 def test_any_metrics_and_hyperparameters_are_rendered(metrics: list[tuple[str, Any]], pairs: dict[str, str]) -> None:
     answer = {
@@ -132,3 +138,9 @@ def test_a_number_that_makes_no_sense_is_unknown(nonsense: object) -> None:
     assert (job.created, job.billable_seconds, job.billable_tokens, job.volume_gib) == (None,) * 4
     assert (job.instances, job.progress.step) == ((), None)
     check(job)
+
+
+def test_tags_are_asked_for_only_where_the_allowlist_names_some() -> None:
+    assert not Allowlist(hyperparameters=frozenset({"epochs"})).wants_tags
+    assert Allowlist(tags=frozenset({"team"})).wants_tags
+    assert Allowlist(cost_tags=("team",)).wants_tags

@@ -6,13 +6,16 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.catalogue.family import Family, Histogram, Total
 from exporter.job import Identity, TrainingJob, Transition, failure_category
 from exporter.sample_text import OPENMETRICS, TEXT, escape, labelled, number
+
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # It has no types.
 OPENMETRICS_PARSER: Any = openmetrics_parser
@@ -30,6 +33,7 @@ def test_numbers_are_as_short_as_can_be(value: float, text: str) -> None:
     assert number(value) == text
 
 
+@UNHURRIED
 @given(st.floats())
 def test_numbers_read_back_as_themselves(value: float) -> None:
     back = float(number(value))
@@ -54,6 +58,7 @@ def test_keys_become_label_names_as_kube_state_metrics_makes_them(keys: list[str
     assert [name for name, _ in labelled("tag", tuple((key, "v") for key in keys))] == names
 
 
+@UNHURRIED
 @given(st.dictionaries(st.text("aA_-1conflict", max_size=12), st.just("v"), max_size=8))
 def test_label_names_are_unique_for_any_keys(pairs: dict[str, str]) -> None:
     names = [name for name, _ in labelled("tag", tuple(pairs.items()))]
