@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    security = WebConfigFile(options.web_config_file) if options.web_config_file else None
+    security = _security(options)
     service = Service(lambda: _load(options), SystemClock())
     asyncio.run(serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config)))
     return 0
@@ -68,9 +68,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 async def _run_demo(options: argparse.Namespace) -> None:
+    security = _security(options)
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
         service = Service(lambda: demo.settings(_overrides(options)), clock)
-        await serve_until_stopped(service, options.web_enable_lifecycle, None, _announce(service.config))
+        await serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config))
 
 
 def _metrics(options: argparse.Namespace) -> int:
@@ -85,6 +86,10 @@ _COMMANDS = {
     "demo": _demo,
     "metrics": _metrics,
 }
+
+
+def _security(options: argparse.Namespace) -> WebConfigFile | None:
+    return WebConfigFile(options.web_config_file) if options.web_config_file else None
 
 
 def _load(options: argparse.Namespace) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter import __version__, page
 from exporter.app import App, Watch
 from exporter.fleet import Followed
-from exporter.job import TrainingJob
+from exporter.job import TrainingJob, Transition
 
 
 def status(app: App, now: float) -> page.Status:
@@ -17,7 +17,7 @@ def status(app: App, now: float) -> page.Status:
         now=now,
         ready=not app.waiting(),
         targets=tuple(_target(watch) for watch in app.watches),
-        jobs=tuple(_job(f) for w in app.watches if w.poller for f in w.poller.fleet.followed() if f.job.status),
+        jobs=tuple(job_row(f, now) for w in app.watches if w.poller for f in w.poller.fleet.followed() if f.job.status),
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
         state=page.StateRow("file" if app.config.state.path else "in memory", ledger.last_write, ledger.write_errors),
@@ -48,7 +48,8 @@ def _target(watch: Watch) -> page.TargetRow:
     )
 
 
-def _job(followed: Followed) -> page.JobRow:
+def job_row(followed: Followed, now: float) -> page.JobRow:
+    """The page's row of a followed job."""
     job = followed.job
     return page.JobRow(
         account_id=job.account,
@@ -62,14 +63,22 @@ def _job(followed: Followed) -> page.JobRow:
         last_modified=job.modified,
         instances=", ".join(f"{i.number} {i.type}" for i in job.instances),
         spot=job.spot,
-        phases=tuple((t.status, t.seconds) for t in job.transitions if t.seconds),
+        phases=tuple((t.status, seconds) for t in job.transitions if (seconds := _lasted(t, now))),
         settled=followed.settled_at is not None,
         deadline=_deadline(job),
     )
 
 
+def _lasted(phase: Transition, now: float) -> float | None:
+    """How long a phase took, or has taken so far."""
+    if phase.end is None and phase.start is not None:
+        return max(0.0, now - phase.start)
+    return phase.seconds
+
+
 def _deadline(job: TrainingJob) -> float | None:
-    """When the stopping condition ends a job that still runs."""
-    if job.terminal or job.started is None or job.max_runtime_seconds is None:
+    """When the stopping condition ends a job that still runs: its run time, or its wait for spot capacity."""
+    if job.terminal:
         return None
-    return job.started + job.max_runtime_seconds
+    limits = ((job.started, job.max_runtime_seconds), (job.created, job.max_wait_seconds))
+    return min((start + limit for start, limit in limits if start is not None and limit is not None), default=None)

@@ -8,8 +8,13 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import prometheus as real
+
+# How long an example takes says how busy the machine is, nothing about the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 PrometheusFactory = Callable[..., AbstractAsyncContextManager[real.Prometheus]]
 

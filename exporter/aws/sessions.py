@@ -18,6 +18,8 @@ from exporter.aws.errors import api_error
 
 # The SDK tries again by itself, with growing pauses, whatever AWS says to be temporary.
 _ATTEMPTS = 3
+# botocore knows only the first; Lambda, EKS and all newer SDKs set the second.
+_REGION_VARIABLES = ["AWS_DEFAULT_REGION", "AWS_REGION"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,6 @@ class _Only:
 
 
 def _session() -> AioSession:
-    session = get_session()
+    session = get_session({"region": ("region", _REGION_VARIABLES, None, None)})
     session.register_component("response_parser_factory", answer_parsers())
     return session
