@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 
+from exporter.catalogue.family import Histogram, Total
 from exporter.catalogue.totals import TOTAL_FAMILIES
 from exporter.contributions import SeriesKey
 from exporter.job import Instances, Transition, WarmPool
@@ -250,3 +251,13 @@ async def test_young_jobs_are_not_forgotten() -> None:
         await books.forget(TARGET, 1 * DAY)
         await books.apply(readings(job(billable_seconds=85.0, modified=START + 300)))
         assert shown(books, "billable_seconds", "false") == 85
+
+
+async def test_exposition_gets_seconds_and_since_when_they_count() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(billable_seconds=80.25)))
+        series = books.totals(TARGET)
+        billed = SeriesKey("sagemaker_training_billable_seconds_total", ("false",), ())
+        took = SeriesKey("sagemaker_training_job_duration_seconds", ("Completed",), ())
+        assert series[billed].value() == Total(80.25, START)
+        assert series[took].value() == Histogram((0.0,) * 5 + (1.0,) * 13, 100.0, START)
