@@ -97,13 +97,13 @@ def true(life: Life, now: float) -> dict[str, object]:
 @pytest.mark.parametrize("tags", [[], ["team"]], ids=["", "tags"])
 @pytest.mark.parametrize("strategy", ["describe", "search"])
 async def test_every_job_agrees_with_the_api(strategy: str, tags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Plan(jobs=30, pace=DEMO_PACE, strange=True)
+    plan = Plan(jobs=90, pace=DEMO_PACE, strange=True)
     async with Simulator(clock=ManualClock(time.time()), plan=plan, seed=7, regions=REGIONS) as sim:
         lead_to(sim, monkeypatch)
         well, metrics = await polled(config(strategy=strategy, jobs={"tags": tags, "retention": "30d"}))
         lives, now = visible(sim), sim.clock.time()
     assert well
-    assert len(lives) > 100
+    assert len(lives) > 300
     for life in lives:
         assert said(metrics, life) == true(life, now), life.name
         team = [its.get("tag_team") for its, _ in metrics.rows(JOB + "tags", job_name=life.name)]
