@@ -228,7 +228,7 @@ def _key(family: str, labels: str) -> SeriesKey:
 
 def _open(path: str, now: float | None, connect: Connect) -> sqlite3.Connection:
     if path != MEMORY:
-        _examine(path)
+        _examine(path, must_exist=now is None)
     try:
         # Its user is one thread at a time, though not the one that opened it.
         db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
@@ -269,11 +269,14 @@ def _look(path: str) -> tuple[int, int, int, str] | None:
         raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
 
 
-def _examine(path: str) -> None:
-    """Look before anything is touched."""
+def _examine(path: str, must_exist: bool) -> None:
+    """Look before anything is touched. A file that was there when the process began is never begun anew: what it
+    held is shown."""
     found = _look(path)
     # Without a table: whoever made the file was killed before there was a schema.
     if found is None or found[:3] == (0, 0, 0):
+        if must_exist:
+            raise StateError(f"{path}: the state file is gone; put it back, or restart to begin anew")
         return
     application, version, _, sound = found
     if application != _APPLICATION_ID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
 
@@ -169,3 +170,19 @@ async def test_file_that_another_process_took_meanwhile_stops_nobody(tmp_path: P
         assert await books.open_jobs(TARGET) == [job().identity]
         await books.apply(())
         assert shown(books, "jobs_finished", "Completed") == 1
+
+
+async def test_a_file_that_vanishes_is_never_begun_anew_while_its_totals_are_shown(tmp_path: Path) -> None:
+    disk, path = Disk(), tmp_path / "state.db"
+    async with ledger(path, connect=disk.connect) as books:
+        await books.begin(TARGET)
+        await books.apply(readings(job()))
+        disk.broken = True
+        await books.apply(readings(job("second")))
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        disk.broken = False
+        await books.apply(readings(job("third")))
+        assert shown(books, "jobs_created") == 1
+        assert books.write_errors == 2
+        assert "is gone" in str(books.last_error)
