@@ -8,7 +8,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test check lock bench soak docs wheel clean run-environment dev-environment
+.PHONY: help demo test check lock soak docs wheel clean run-environment dev-environment
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,9 +31,6 @@ check: dev-environment ## lint, format, types, import boundaries, generated docu
 docs: dev-environment ## write docs/metrics.md anew from the catalogue
 	@$(BIN)/python -m exporter metrics --format markdown > docs/metrics.md.new
 	@mv docs/metrics.md.new docs/metrics.md
-
-bench: dev-environment ## what a poll and a scrape cost, side by side with the usual ways
-	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: dev-environment ## the fault harness on many seeds: SEEDS=1000, or one again: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)

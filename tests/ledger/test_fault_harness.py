@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,10 @@ _CODES = ("ThrottlingException", "500", "ServiceUnavailable", "Timeout", "Connec
 _SCHEDULE = Schedule(60.0, 30.0, 3600.0, 30 * 86400.0, search=False, workers=4)
 _PAGE = 7
 _High = dict[SeriesKey, tuple[int, ...]]
+
+# `make soak SEEDS=n` or `make soak SEED=n`; these tests are left out otherwise.
+_ONE = os.environ.get("SOAK_SEED")
+_SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
 
 
 class _Clock:
@@ -178,8 +183,18 @@ async def _run(path: Path, api: _Api, clock: _Clock, chance: random.Random, over
             raise _KilledError
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(24))
 async def test_totals_equal_the_schedule_after_any_history_of_failures(seed: int, tmp_path: Path) -> None:
+    await _soaked(seed, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", _SEEDS)
+async def test_totals_equal_the_schedule_on_many_more_seeds(seed: int, tmp_path: Path) -> None:
+    await _soaked(seed, tmp_path)
+
+
+async def _soaked(seed: int, tmp_path: Path) -> None:
     chance, clock, lives, path = random.Random(seed), _Clock(), _lives(seed), tmp_path / "state.db"
     assert len(lives) > 10
     api, high = _Api(lives, clock, chance), _High()
