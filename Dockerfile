@@ -20,7 +20,7 @@ COPY exporter ./exporter
 RUN /build/venv/bin/python -m hatchling build -t wheel -d dist \
     && /build/venv/bin/pip --python /opt/venv/bin/python install -q --no-deps --no-index dist/*.whl \
     && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
-    && install -d -o 65532 -g 65532 -m 0750 /state \
+    && install -d -o 65532 -g 65532 -m 0750 /state/sagemaker-exporter \
     && find /opt/venv /state -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE}
@@ -34,7 +34,7 @@ LABEL org.opencontainers.image.title="sagemaker-exporter" \
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/* /usr/local/lib/python3.*/ensurepip \
     /usr/lib/python3.*/ensurepip /usr/share/python-wheels
 COPY --from=build /opt/venv /opt/venv
-COPY --from=build --chown=65532:65532 /state /var/lib/sagemaker-exporter
+COPY --from=build --chown=65532:65532 /state /var/lib/
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HEALTHCHECK_URL=http://127.0.0.1:9841/healthz
 USER 65532:65532

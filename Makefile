@@ -8,10 +8,10 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test check lock soak docs wheel clean run-environment dev-environment
+.PHONY: help demo test image-test check lock soak docs wheel clean run-environment dev-environment
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: run-environment ## the exporter on a simulated SageMaker, at http://localhost:9841
 	@$(BIN)/python -m exporter demo $(ARGS)
@@ -19,6 +19,10 @@ demo: run-environment ## the exporter on a simulated SageMaker, at http://localh
 test: dev-environment ## all tests with branch coverage; ARGS=tests/x.py only these
 	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
+
+image-test: dev-environment ## build the container image and scrape it; needs root, buildah and mmdebstrap
+	@hack/prometheus.sh > /dev/null
+	@$(BIN)/python -m pytest -n0 -m image tests/deploy/test_image.py
 
 check: dev-environment ## lint, format, types, import boundaries, generated documents
 	@$(BIN)/ruff check .
