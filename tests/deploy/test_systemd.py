@@ -1,0 +1,86 @@
+"""The systemd unit: systemd understands it, finds little to attack, and its flags and paths fit the exporter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.prometheus import ROOT
+
+FOLDER = ROOT / "deploy/systemd"
+UNIT = (FOLDER / "sagemaker-exporter.service").read_text()
+ENVIRONMENT = (FOLDER / "sagemaker-exporter.env").read_text()
+PROGRAM = "/opt/sagemaker-exporter/bin/sagemaker-exporter"
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+
+
+def settings(name: str) -> list[str]:
+    """Every value that the unit gives this setting."""
+    return re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The unit as on a host where the program is where the unit expects it."""
+    unit = tmp_path / "sagemaker-exporter.service"
+    unit.write_text(UNIT.replace(PROGRAM, sys.executable))
+    return unit
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", "--no-pager", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say(installed: Path) -> None:
+    outcome = analyze("verify", "--man=no", installed)
+    assert (outcome.returncode, outcome.stdout + outcome.stderr) == (0, "")
+
+
+@needs_systemd
+def test_verify_would_have_found_a_mistake(installed: Path) -> None:
+    installed.write_text(installed.read_text().replace("ProtectSystem=", "ProtectSistem="))
+    assert "ProtectSistem" in analyze("verify", "--man=no", installed).stderr
+
+
+@needs_systemd
+def test_there_is_little_to_attack(installed: Path) -> None:
+    """Exposure in tenths: 12 are left, most of them for the network that an exporter is for."""
+    outcome = analyze("security", "--offline=true", "--threshold=15", installed)
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_the_flags_are_the_exporters() -> None:
+    command = [sys.executable, "-m", "exporter", "--help"]
+    known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    options = re.findall(r"^OPTIONS=(.*)$", ENVIRONMENT, re.MULTILINE)
+    given = " ".join([*settings("ExecStart"), *(word for each in options for word in shlex.split(each))])
+    flags = re.findall(r"--[\w.-]+", given)
+    assert len(flags) == 2
+    assert [flag for flag in flags if flag not in known] == []
+
+
+def test_every_path_is_installed_by_the_units_own_instructions() -> None:
+    instructions = "\n".join(line for line in UNIT.splitlines() if line.startswith("#"))
+    (environment,) = settings("EnvironmentFile")
+    configuration = "/etc/sagemaker-exporter/config.yaml"
+    assert environment.removeprefix("-") in instructions
+    assert configuration in instructions
+    assert all(configuration in each and PROGRAM in each for each in settings("ExecStart") + settings("ExecStartPre"))
+    for source in re.findall(r"install (?:-Dm|-m) \d+ (\S+)", instructions):
+        assert (ROOT / source).is_file()
+
+
+def test_the_state_file_lies_in_the_only_folder_it_may_write() -> None:
+    (folder,) = settings("StateDirectory")
+    assert f"path: /var/lib/{folder}/" in UNIT
+    assert settings("ProtectSystem") == ["strict"]
+    assert settings("ReadWritePaths") == []
