@@ -43,7 +43,8 @@ class Discovery:
                 (history, CreatedBetween(after, now - _RECENT + _OVERLAP)),
             ]
         if self.gap and not full:
-            spans.append((history, self.gap))
+            lags = self.gap.before is None or self.gap.before > now - _RECENT
+            spans.append((recent if lags else history, self.gap))
         newest = self.until
         for source, span in spans:
             reached = None

@@ -76,15 +76,18 @@ class Fleet:
         return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
     def follow(self, job: TrainingJob, at: float) -> Identity | None:
-        """Follow a job, due at once. Gives the identity of another job that had this name before."""
+        """Follow a job, due at once; one that is followed already is read again, and stays as it was until then.
+        Gives the identity of another job that had this name before."""
         earlier = self._followed.get(job.name)
+        if earlier and earlier.job.identity == job.identity:
+            earlier.due, earlier.settled_at = at, None
+            return None
         slot = earlier.slot if earlier else (next(self._slots) * _GOLDEN) % 1.0
-        replaced = earlier.job.identity if earlier and earlier.job.identity != job.identity else None
         if earlier:
             self._tally(earlier.job, -1)
         self._followed[job.name] = Followed(job, slot, due=at)
         self._tally(job, +1)
-        return replaced
+        return earlier.job.identity if earlier else None
 
     def due(self, at: float) -> list[str]:
         """The names of the jobs to be read now, the longest waiting first."""

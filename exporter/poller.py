@@ -98,24 +98,33 @@ class Poller:
     async def discover(self) -> None:
         """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
         began = self._clock.monotonic()
-        full = began >= self._next_resync
-        history = self._api.search_created if full and self._search else self._api.list_jobs
-        pages = 0
+        # A long walk that broke off is finished before another one begins.
+        everything = began >= self._next_resync
+        full = everything and self._discovery.gap is None
         try:
-            async for found in self._discovery.walk(self._api.now(), self._api.list_jobs, history, full):
-                pages += 1
-                await self._found(found.jobs, from_index=found.source != self._api.list_jobs)
-                if not self.tried.is_set():
-                    self.health.first_sync = f"{pages} pages read"
-                    self._report()
+            await self._walk(everything and self._search, full)
         except ApiError as error:
-            self._failed("discovery", error)
+            if self._falls_back(error):
+                await self.discover()
+                return
+            self.health.failed("discovery", error)
         else:
             self.health.succeeded("discovery")
             self.health.poll_seconds = self._clock.monotonic() - began
-            await self._discovered(full, began)
+            await self._discovered(everything, began)
         self.tried.set()
         self._report()
+
+    async def _walk(self, by_search: bool, full: bool) -> None:
+        recent = self._api.list_jobs
+        history = self._api.search_created if by_search else recent
+        pages = 0
+        async for found in self._discovery.walk(self._api.now(), recent, history, full):
+            pages += 1
+            await self._found(found.jobs, from_index=found.source != recent)
+            if not self.tried.is_set():
+                self.health.first_sync = f"{pages} pages read"
+                self._report()
 
     async def sweep(self) -> None:
         """Read all active jobs through Search, and describe those that it does not show."""
@@ -132,7 +141,8 @@ class Poller:
                 if token is None:
                     break
         except ApiError as error:
-            self._failed("search", error)
+            if not self._falls_back(error):
+                self.health.failed("search", error)
             return
         self.health.succeeded("search")
         at = self._clock.monotonic()
@@ -190,7 +200,7 @@ class Poller:
             await asyncio.gather(*workers)
             await self._publish(news)
             if failures:
-                self._failed("reading", failures[0])
+                self.health.failed("reading", failures[0])
                 at = self._clock.monotonic()
                 for name in (*queue, *names[start + _BATCH :]):
                     self.fleet.postpone(name, at)
@@ -243,13 +253,15 @@ class Poller:
         for name in news.gone:
             self._board.gone(self._target, name)
 
-    def _failed(self, activity: str, error: ApiError) -> None:
-        if error.denied and error.operation == SEARCH:
-            _log.warning("%s: %s; jobs are described instead", "/".join(self._target), error)
-            self._search = False
-            self.health.noticed(error)
-            return
-        self.health.failed(activity, error)
+    def _falls_back(self, error: ApiError) -> bool:
+        """Whether Search is denied: then jobs are described, from now on."""
+        if not error.denied or error.operation != SEARCH:
+            return False
+        _log.warning("%s: %s; jobs are described instead", "/".join(self._target), error)
+        self._search = False
+        self.health.noticed(error)
+        self.health.settled("search")
+        return True
 
     def _report(self) -> None:
         self._board.target(self._target, self.fleet.counts(), self.health, len(self.fleet))
@@ -257,7 +269,7 @@ class Poller:
     async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
         while True:
             # Jitter keeps targets, and replicas, from asking all at once.
-            wait = interval * random.uniform(0.95, 1.0)  # noqa: S311
+            wait = interval * random.uniform(0.95, 1.0)
             due = self._clock.monotonic() + wait
             self.next_discovery = self._clock.time() + wait
             await poll()

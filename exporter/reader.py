@@ -56,7 +56,9 @@ class Reader:
         replaced = self._fleet.follow(job, at)
         if replaced is not None:
             news.readings.append(Reading.last(replaced))
-        news.jobs[job.name] = job
+        followed = self._fleet.get(job.name)
+        if followed is not None and not followed.read:
+            news.jobs[job.name] = job
 
     def described(self, job: TrainingJob, now: float, at: float, news: News) -> None:
         """A full answer about a followed job."""

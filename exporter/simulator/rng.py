@@ -7,4 +7,4 @@ import random
 
 def seeded(*parts: object) -> random.Random:
     """Numbers that depend on these parts and on nothing else."""
-    return random.Random("/".join(map(str, parts)))  # noqa: S311 - a simulation, nothing secret
+    return random.Random("/".join(map(str, parts)))

@@ -1,0 +1,146 @@
+"""What a poller does when things go another way: broken first walks, denied searches, changes after the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from exporter.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.catalogue.fleet import FleetCounts
+from exporter.fleet import Fleet, Pace
+from exporter.health import Health
+from exporter.job import TrainingJob
+from exporter.ledger import Ledger
+from exporter.parsing import Allowlist
+from exporter.poller import Poller, Schedule
+from exporter.reader import News, Reader
+from exporter.store import Target
+
+TARGET = ("123456789012", "us-east-1")
+NOW = 1_700_000_000.0
+PAGES = 10
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def _answer(number: int, **more: object) -> dict[str, object]:
+    created = NOW - 3600.0 * (number + 1)
+    return {
+        "TrainingJobName": f"job-{number}",
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Training",
+        "CreationTime": created,
+        "LastModifiedTime": created + 10,
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        **more,
+    }
+
+
+class _Api:
+    """One job a page; `patience` calls of List succeed before one fails. Search is refused."""
+
+    def __init__(self, jobs: Sequence[dict[str, object]], clock: _Clock) -> None:
+        self.jobs, self._clock, self.patience = list(jobs), clock, 10**9
+        self.listed: list[str] = []
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        if not self.patience:
+            raise ApiError(LIST, "ThrottlingException")
+        self.patience -= 1
+        found = [job for job in self.jobs if _within(span, job)]
+        start = int(token or 0)
+        self.listed += [str(job["TrainingJobName"]) for job in found[start : start + 1]]
+        return JobPage(found[start : start + 1], str(start + 1) if start + 1 < len(found) else None)
+
+    async def search_active(self, token: str | None) -> JobPage:
+        raise ApiError(SEARCH, "AccessDeniedException")
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        raise ApiError(SEARCH, "AccessDeniedException")
+
+    async def describe(self, name: str) -> Answer | None:
+        return next((job for job in self.jobs if job["TrainingJobName"] == name), None)
+
+    async def tags(self, arn: str) -> list[Answer]:
+        return []
+
+    def now(self) -> float:
+        return self._clock.time()
+
+
+def _within(span: CreatedBetween, job: dict[str, object]) -> bool:
+    created = job["CreationTime"]
+    assert isinstance(created, float)
+    return (span.after or 0.0) < created <= (span.before or NOW)
+
+
+class _Nowhere:
+    def job(self, job: TrainingJob) -> None: ...
+
+    def gone(self, target: Target, name: str) -> None: ...
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+
+
+def _poller(api: _Api, ledger: Ledger, clock: _Clock, *, search: bool = False) -> Poller:
+    fleet, health = Fleet(Pace(30.0, 120.0, 3600.0)), Health("target", Calls(), clock.time)
+    reader = Reader(*TARGET, Allowlist(), fleet, health)
+    schedule = Schedule(60.0, 30.0, 3600.0, 30 * 86400.0, search=search, workers=4)
+    return Poller(TARGET, api, schedule, fleet, reader, ledger, _Nowhere(), health, clock)
+
+
+async def test_a_first_walk_that_breaks_off_again_and_again_goes_on_where_it_was() -> None:
+    clock = _Clock()
+    api = _Api([_answer(number) for number in range(PAGES)], clock)
+    async with Ledger("", clock.time) as ledger:
+        poller = _poller(api, ledger, clock)
+        for _ in range(PAGES):
+            # Each time a few calls more than the new jobs cost, fewer than the whole walk does.
+            api.patience = 4
+            await poller.discover()
+            clock.now += 60
+        assert len(poller.fleet) == PAGES
+        assert poller.health.up
+        assert poller.health.first_sync is None
+
+
+async def test_a_denied_search_falls_back_at_once_and_leaves_the_target_up() -> None:
+    clock = _Clock()
+    async with Ledger("", clock.time) as ledger:
+        for begin in (Poller.discover, Poller.once):
+            poller = _poller(_Api([_answer(1)], clock), ledger, clock, search=True)
+            await begin(poller)
+            assert len(poller.fleet) == 1
+            assert poller.health.up is True
+            assert (SEARCH, "AccessDeniedException") in poller.health.last_errors
+
+
+def test_a_settled_job_that_changed_is_read_again_and_shown_whole_meanwhile() -> None:
+    fleet, health = Fleet(Pace(30.0, 120.0, 3600.0)), Health("target", Calls(), lambda: NOW)
+    reader = Reader(*TARGET, Allowlist(), fleet, health)
+    ended = {"TrainingJobStatus": "Completed", "SecondaryStatus": "Completed", "TrainingEndTime": NOW - 3000}
+    whole = reader.parse(_answer(1, **ended, BillableTimeInSeconds=5))
+    assert whole is not None
+    reader.follow(whole, 0.0, News.none())
+    reader.described(whole, NOW, 0.0, News.none())
+    assert fleet.due(1e9) == []
+    summary, news = replace(whole, instances=(), billable_seconds=None, modified=NOW - 10), News.none()
+    assert fleet.wants(summary, closed=False, now=NOW)
+    reader.follow(summary, 100.0, news)
+    assert fleet.due(100.0) == ["job-1"]
+    followed = fleet.get("job-1")
+    assert followed is not None
+    assert followed.job == whole
+    assert not news
