@@ -117,13 +117,9 @@ class Board:
         yield HEADER
         segments = []
         for section in sections:
-            for segment in section.segments():
-                if not isinstance(segment, Segment):
-                    make, keep = segment
-                    segment = await asyncio.to_thread(make)  # noqa: PLW2901
-                    keep(segment)
-                segments.append(segment)
-                yield segment.deflated
+            for part in section.segments():
+                segments.append(part if isinstance(part, Segment) else await _made(*part))
+                yield segments[-1].deflated
         segments.append(Segment.of(own))
         yield segments[-1].deflated
         yield trailer(segments)
@@ -138,6 +134,13 @@ class Board:
         if family.kind == "gauge":
             return family.rows(thing)
         return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
+
+
+async def _made(make: Callable[[], Segment], keep: Callable[[Segment], None]) -> Segment:
+    """A part that was not compressed yet, by another thread."""
+    segment = await asyncio.to_thread(make)
+    keep(segment)
+    return segment
 
 
 def _shown(families: Iterable[Family[Any]], shows: Callable[[str], bool]) -> list[Family[Any]]:

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from exporter import __version__, demo, document, logs
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except (ConfigError, StateError, ListenError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 0
@@ -104,14 +105,14 @@ def _overrides(options: argparse.Namespace) -> dict[str, str]:
 def _announce(config: Config) -> Callable[[tuple[tuple[str, int], ...]], None]:
     def say(bound: tuple[tuple[str, int], ...]) -> None:
         host, port = bound[0]
-        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+        name = "localhost" if ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
         _say(f"metrics at http://{name}:{port}{config.web.telemetry_path}, status at http://{name}:{port}/")
 
     return say
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

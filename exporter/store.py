@@ -196,16 +196,17 @@ def mark_discovered(db: sqlite3.Connection, target: Target, until: float) -> Non
 def forget_jobs(db: sqlite3.Connection, target: Target, before_ms: int, lost_before_ms: int) -> None:
     """Delete the settled jobs of a target created before a time, and any created long before it; remember up to
     when, so that none of them is ever taken for a new one."""
-    old = "account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?)"
-    bounds = (*target, before_ms, lost_before_ms)
-    latest: int | None = db.execute(f"SELECT max(created_ms) FROM job WHERE {old}", bounds).fetchone()[0]  # noqa: S608
-    if latest is None:
+    forgotten = db.execute(
+        "DELETE FROM job WHERE account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?) "
+        "RETURNING created_ms",
+        (*target, before_ms, lost_before_ms),
+    ).fetchall()
+    if not forgotten:
         return
-    db.execute(f"DELETE FROM job WHERE {old}", bounds)  # noqa: S608
     db.execute(
         "INSERT INTO target (account, region, forgotten_ms) VALUES (?,?,?) "
         "ON CONFLICT DO UPDATE SET forgotten_ms=max(forgotten_ms, excluded.forgotten_ms)",
-        (*target, latest),
+        (*target, max(forgotten)[0]),
     )
 
 
