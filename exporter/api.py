@@ -29,6 +29,7 @@ _ADVICE = {
     "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance",
     "PartialCredentials": "the AWS credentials in the environment are incomplete",
     "NoRegion": "no AWS region is set; name one in targets or in AWS_REGION",
+    "DuplicateTarget": "this account and region is another target already, through a role; remove one of them",
     "NoSuchProfile": "the AWS profile that the environment names does not exist",
     "EndpointConnectionError": "cannot be reached; is there a network, and SageMaker in that region?",
     "ConnectionError": "the connection broke",

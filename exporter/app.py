@@ -128,6 +128,9 @@ class App:
             if region is None:
                 raise ApiError(IDENTITY, "NoRegion")
             account = await self._sessions.account(region, spot.role)
+            # Only STS knows whose the environment's credentials are: perhaps a role of the same account is polled too.
+            if watch.name != (account, region) and (account, region) in [other.name for other in self.watches]:
+                raise ApiError(IDENTITY, "DuplicateTarget")
         except ApiError as error:
             calls.failed(error.operation, error.code)
             raise
