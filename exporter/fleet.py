@@ -76,7 +76,7 @@ class Fleet:
         return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
     def follow(self, job: TrainingJob, at: float) -> Identity | None:
-        """Follow a job, due at once; one that is followed already is read again, and stays as it was until then.
+        """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
         Gives the identity of another job that had this name before."""
         earlier = self._followed.get(job.name)
         if earlier and earlier.job.identity == job.identity:
@@ -102,6 +102,17 @@ class Fleet:
         """Its reading failed, or somebody else has read it: wait for its next turn."""
         if (followed := self._followed.get(name)) and followed.settled_at is None:
             followed.due = self._next_turn(followed.slot, at)
+
+    def rest(self, name: str) -> None:
+        """Sweeps read it: it has no turn of its own."""
+        if followed := self._followed.get(name):
+            followed.due = math.inf
+
+    def take_back(self, at: float) -> None:
+        """Sweeps fail: give every job that is not settled its own turn again, from then on."""
+        for followed in self._followed.values():
+            if followed.settled_at is None and followed.due == math.inf:
+                followed.due = self._next_turn(followed.slot, at) if followed.read else at
 
     def hasten(self, name: str, at: float) -> None:
         """Read it now."""

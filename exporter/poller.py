@@ -1,20 +1,23 @@
 """Polls one target: finds its jobs, reads those that are due, and tells the ledger and the board.
 
 Three loops: discovery by creation time, reading job by job, and with `strategy: search` sweeps over the active jobs.
+While sweeps work they read every active job, and only what the index does not show is described.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.api import DESCRIBE, SEARCH, Answer, Api, ApiError
+from exporter.api import SEARCH, Answer, Api, ApiError
 from exporter.catalogue.fleet import FleetCounts
 from exporter.clock import Clock
+from exporter.describing import Describer
 from exporter.discovery import Discovery
 from exporter.fleet import Fleet
 from exporter.health import Health
@@ -24,8 +27,8 @@ from exporter.reader import News, Reader
 from exporter.store import Target
 
 _log = logging.getLogger(__name__)
-_TICK = 1.0
-_BATCH = 25
+# How often to look for what is due: often enough that even a short interval is no burst.
+_TICK, _TICKS_AN_INTERVAL = 1.0, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,13 @@ class Poller:
         health: Health,
         clock: Clock,
     ) -> None:
-        self._target, self._api, self._schedule = target, api, schedule
+        self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
         self.fleet, self._reader, self._ledger, self._board = fleet, reader, ledger, board
         self.health, self._clock = health, clock
         self._discovery = Discovery(schedule.lookback, ledger.marks(target).discovered_until or None)
+        self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
         self._search = schedule.search
         self._next_resync = 0.0
-        self._tags_denied = False
         self.next_discovery: float | None = None
         self.tried = asyncio.Event()
 
@@ -82,13 +85,11 @@ class Poller:
             loops.create_task(self._every(self._schedule.discovery_interval, self.discover))
             loops.create_task(self._read_for_ever())
             if self._search:
-                loops.create_task(self._every(self._schedule.active_interval, self.sweep))
+                loops.create_task(self._sweep_for_ever())
 
     async def once(self) -> bool:
         """Poll once, everything; says whether all went well."""
         await self._begin()
-        if self._search:
-            await self.sweep()
         await self.discover()
         while self.health.up and (names := self.fleet.due(self._clock.monotonic())):
             await self._read(names)
@@ -112,6 +113,8 @@ class Poller:
             self.health.succeeded("discovery")
             self.health.poll_seconds = self._clock.monotonic() - began
             await self._discovered(everything, began)
+            if everything and self._search:
+                self._describe_unread()
         self.tried.set()
         self._report()
 
@@ -127,7 +130,7 @@ class Poller:
                 self._report()
 
     async def sweep(self) -> None:
-        """Read all active jobs through Search, and describe those that it does not show."""
+        """Read all active jobs through Search, and have those described that it does not show."""
         if not self._search:
             return
         seen: set[str] = set()
@@ -143,6 +146,8 @@ class Poller:
         except ApiError as error:
             if not self._falls_back(error):
                 self.health.failed("search", error)
+                # The next sweep may still be in time; if not, they are described.
+                self.fleet.take_back(self._clock.monotonic() + self._schedule.active_interval)
             return
         self.health.succeeded("search")
         at = self._clock.monotonic()
@@ -150,9 +155,17 @@ class Poller:
             if followed.job.name not in seen and not (followed.job.terminal and followed.read):
                 self.fleet.hasten(followed.job.name, at)
 
+    def _describe_unread(self) -> None:
+        """A walk through the index is a sweep too: what it did not show must be described."""
+        at = self._clock.monotonic()
+        for followed in self.fleet.followed():
+            if not followed.read:
+                self.fleet.hasten(followed.job.name, at)
+
     async def _begin(self) -> None:
         await self._ledger.begin(self._target)
-        self._reader.resume(await self._ledger.open_jobs(self._target), self._clock.monotonic())
+        due = math.inf if self._search else self._clock.monotonic()
+        self._reader.resume(await self._ledger.open_jobs(self._target), due)
         self._report()
 
     async def _discovered(self, full: bool, began: float) -> None:
@@ -161,7 +174,7 @@ class Poller:
             await self._ledger.apply((), {self._target: self._discovery.until})
         if full:
             self._next_resync = began + self._schedule.resync_interval
-            self._tags_denied = False
+            self._describer.tags_denied = False
             await self._ledger.forget(self._target, self._schedule.lookback)
 
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
@@ -171,77 +184,34 @@ class Poller:
         now, at, news = self._api.now(), self._clock.monotonic(), News.none()
         for job in jobs:
             if self.fleet.wants(job, job.identity in closed, now):
-                self._reader.follow(job, at, news)
+                # The next sweep reads a new job that runs.
+                self._reader.follow(job, math.inf if self._search and not job.terminal else at, news)
             if from_index:
                 self._reader.indexed(job, now, at, news)
         await self._publish(news)
 
     async def _read_for_ever(self) -> None:
+        tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
         while True:
             names = self.fleet.due(self._clock.monotonic())
             if names:
                 await self._read(names)
-            elif not len(self.fleet):
+            elif self.fleet.next_due() == math.inf:
                 self.health.settled("reading")
             for name in self.fleet.expired(self._api.now()):
                 self.fleet.drop(name)
                 self._board.gone(self._target, name)
             self._report()
-            await self._clock.sleep(_TICK)
+            await self._clock.sleep(tick)
 
     async def _read(self, names: list[str]) -> None:
-        """Describe these jobs, some at a time. What makes the whole target fail ends the round: the rest would
-        fail too, and wait for it."""
-        for start in range(0, len(names), _BATCH):
-            batch, news = names[start : start + _BATCH], News.none()
-            queue = iter(batch)
-            failures: list[ApiError] = []
-            workers = [self._work(queue, news, failures) for _ in range(min(self._schedule.workers, len(batch)))]
-            await asyncio.gather(*workers)
-            await self._publish(news)
-            if failures:
-                self.health.failed("reading", failures[0])
-                at = self._clock.monotonic()
-                for name in (*queue, *names[start + _BATCH :]):
-                    self.fleet.postpone(name, at)
-                return
-        self.health.succeeded("reading")
+        await self._describer.read(names)
 
-    async def _work(self, queue: Iterator[str], news: News, failures: list[ApiError]) -> None:
-        for name in queue:
-            try:
-                await self._describe(name, news)
-            except ApiError as error:
-                self.fleet.postpone(name, self._clock.monotonic())
-                self.health.noticed(error)
-                if not error.isolated:
-                    failures.append(error)
-            if failures:
-                return
-
-    async def _describe(self, name: str, news: News) -> None:
-        answer = await self._api.describe(name)
-        if answer is None:
-            self._reader.gone(name, news)
-            return
-        job = self._reader.parse(answer)
-        if job is None or job.name != name:
-            self.health.calls.failed(DESCRIBE, "InvalidResponse")
-            raise ApiError(DESCRIBE, "InvalidResponse")
-        if self._reader.lacks_tags(job) and job.arn and not self._tags_denied:
-            job = await self._tagged(job)
-        self._reader.described(job, self._api.now(), self._clock.monotonic(), news)
-
-    async def _tagged(self, job: TrainingJob) -> TrainingJob:
-        """The job with its tags; without them where they cannot be had now: they will be asked for again."""
-        try:
-            return self._reader.tagged(job, await self._api.tags(job.arn))
-        except ApiError as error:
-            self.health.noticed(error)
-            if error.denied:
-                _log.warning("%s: tags cannot be read: %s", "/".join(self._target), error)
-                self._tags_denied = True
-            return job
+    async def _sweep_for_ever(self) -> None:
+        """The first discovery shows what a sweep would: the first sweep comes an interval later."""
+        await self.tried.wait()
+        await self._clock.sleep(self._schedule.active_interval)
+        await self._every(self._schedule.active_interval, self.sweep)
 
     async def _publish(self, news: News) -> None:
         if not news:
@@ -257,8 +227,9 @@ class Poller:
         """Whether Search is denied: then jobs are described, from now on."""
         if not error.denied or error.operation != SEARCH:
             return False
-        _log.warning("%s: %s; jobs are described instead", "/".join(self._target), error)
+        _log.warning("%s: %s; jobs are described instead", self._name, error)
         self._search = False
+        self.fleet.take_back(self._clock.monotonic())
         self.health.noticed(error)
         self.health.settled("search")
         return True

@@ -87,7 +87,7 @@ class Reader:
         self._take(job, now, at, self._fleet.pace.settle + _INDEX_LAG, news)
         if not job.terminal:
             # The next sweep reads it; a describe is for those that a sweep misses.
-            self._fleet.postpone(job.name, at + self._fleet.pace.active_interval)
+            self._fleet.rest(job.name)
 
     def gone(self, name: str, news: News) -> None:
         """AWS does not know the job any more: what was counted stays."""
