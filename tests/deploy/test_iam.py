@@ -1,9 +1,12 @@
-"""The exporter calls nothing that its policies do not allow."""
+"""The exporter calls nothing that its policies do not allow, and they allow nothing that it does not call."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +16,55 @@ from exporter.config import Config
 from exporter.simulator import Simulator, steady
 
 _POLICIES = Path(__file__).parents[2] / "deploy/iam"
-ACCOUNT = "123456789012"
+ACCOUNT, OTHER = "123456789012", "210987654321"
 FREE = {"sts:GetCallerIdentity"}
 
 
+def _statements(name: str) -> list[dict[str, Any]]:
+    document: dict[str, Any] = json.loads((_POLICIES / f"{name}.json").read_text())
+    assert document["Version"] == "2012-10-17"
+    return list(document["Statement"])
+
+
 def _allowed(*names: str) -> set[str]:
-    documents = [json.loads((_POLICIES / f"{name}.json").read_text()) for name in names]
-    return {action for document in documents for statement in document["Statement"] for action in statement["Action"]}
+    return {action for name in names for statement in _statements(name) for action in statement["Action"]}
+
+
+def _config(strategy: str, tags: list[str], **target: str) -> Config:
+    rates = {"list_rps": 100.0, "describe_rps": 500.0, "search_rps": 100.0}
+    intervals = {"discovery_interval": 1.0, "active_interval": 1.0, "settle": 1.0}
+    targets = [{"regions": ["us-east-1"], **target}]
+    polling = {"strategy": strategy, **rates, **intervals}
+    return Config.model_validate({"polling": polling, "targets": targets, "jobs": {"tags": tags}})
+
+
+async def _called(
+    config: Config, expected: set[str], monkeypatch: pytest.MonkeyPatch, *accounts: str
+) -> set[tuple[str, str]]:
+    """Every action that is asked for, and of which account, until all that are expected were."""
+    clock = SystemClock()
+    async with Simulator(clock=clock, seed=1, accounts=accounts, regions=("us-east-1",)) as simulator:
+        for account in accounts:
+            simulator.store.add(account, "us-east-1", *steady(3, clock.time() - 600))
+            # What ends meanwhile is settled by describe, whatever the strategy.
+            simulator.store.add(account, "us-east-1", *steady(2, clock.time() - 600, "ends", seconds=512))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(accounts[0]))
+        async with App.open(config, clock) as app:
+            polling = asyncio.create_task(app.run())
+            try:
+                async with asyncio.timeout(20):
+                    while not expected <= {_action(operation) for _, _, operation in simulator.calls}:
+                        await asyncio.sleep(0.05)
+            finally:
+                polling.cancel()
+                await asyncio.wait([polling])
+        return {(account, _action(operation)) for account, _, operation in simulator.calls}
+
+
+def _action(operation: str) -> str:
+    return f"{'sts' if operation in ('GetCallerIdentity', 'AssumeRole') else 'sagemaker'}:{operation}"
 
 
 @pytest.mark.parametrize(
@@ -28,31 +73,33 @@ def _allowed(*names: str) -> set[str]:
         ("describe", [], ["describe"]),
         ("describe", ["team"], ["describe", "tags"]),
         ("search", [], ["describe", "search"]),
-        ("search", ["team"], ["describe", "search", "tags"]),
+        # Search brings the tags along; ListTags is for jobs that it does not know yet.
+        ("search", ["team"], ["describe", "search"]),
     ],
 )
-async def test_no_call_is_outside_the_policy(
+async def test_no_call_is_outside_the_policy_and_no_policy_is_wider(
     monkeypatch: pytest.MonkeyPatch, strategy: str, tags: list[str], policies: list[str]
 ) -> None:
-    clock = SystemClock()
-    polling = {"strategy": strategy, "list_rps": 100.0, "describe_rps": 500.0, "search_rps": 100.0}
-    config = Config.model_validate(
-        {"polling": polling, "targets": [{"regions": ["us-east-1"]}], "jobs": {"tags": tags}}
-    )
-    async with Simulator(clock=clock, seed=1, accounts=(ACCOUNT,), regions=("us-east-1",)) as simulator:
-        simulator.store.add(ACCOUNT, "us-east-1", *steady(3, clock.time() - 600))
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(ACCOUNT))
-        async with App.open(config, clock) as app:
-            assert await app.once()
-        called = {operation for _, _, operation in simulator.calls}
-    actions = {f"{'sts' if name in ('GetCallerIdentity', 'AssumeRole') else 'sagemaker'}:{name}" for name in called}
-    assert actions - FREE
-    assert actions - FREE <= _allowed(*policies)
+    allowed = _allowed(*policies)
+    called = await _called(_config(strategy, tags), allowed, monkeypatch, ACCOUNT)
+    assert {action for _, action in called} - FREE == allowed
+
+
+async def test_another_account_is_read_by_its_own_role_and_nothing_is_asked_of_the_own_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    role = f"arn:aws:iam::{OTHER}:role/sagemaker-exporter"
+    allowed = _allowed("describe", "tags")
+    called = await _called(_config("describe", ["team"], role_arn=role), allowed, monkeypatch, ACCOUNT, OTHER)
+    assert {action for account, action in called if account == OTHER} == allowed
+    assert {action for account, action in called if account == ACCOUNT} - FREE == {"sts:AssumeRole"}
+    assert fnmatchcase(role, _statements("assume-role")[0]["Resource"])
 
 
 def test_nothing_but_reading_is_allowed() -> None:
     verbs = tuple(f"sagemaker:{verb}" for verb in ("List", "Describe", "Search"))
+    # TagSession lets the tags of an EKS Pod Identity session go with it; it allows nothing by itself.
+    assuming = {"sts:AssumeRole", "sts:TagSession"}
+    assert _allowed("assume-role") == assuming
     allowed = _allowed(*(path.stem for path in _POLICIES.glob("*.json")))
-    assert all(action.startswith(verbs) or action == "sts:AssumeRole" for action in allowed)
+    assert all(action.startswith(verbs) for action in allowed - assuming)

@@ -1,0 +1,46 @@
+variable "exporter_role_arn" {
+  type        = string
+  description = "The exporter's own role, which alone may assume this one."
+}
+
+variable "external_id" {
+  type        = string
+  default     = null
+  description = "What the exporter must send along: targets[].external_id. Null: nothing is asked for."
+}
+
+variable "name" {
+  type        = string
+  default     = "sagemaker-exporter"
+  description = "Name of the role."
+}
+
+variable "path" {
+  type        = string
+  default     = "/"
+  description = "Path of the role."
+}
+
+variable "search_enabled" {
+  type        = bool
+  default     = false
+  description = "For polling.strategy: search."
+}
+
+variable "tags_enabled" {
+  type        = bool
+  default     = false
+  description = "For jobs.tags and totals.by_tags."
+}
+
+variable "permissions_boundary" {
+  type        = string
+  default     = null
+  description = "ARN of the policy that bounds the role, if your organisation wants one."
+}
+
+variable "tags" {
+  type        = map(string)
+  default     = {}
+  description = "Tags of the role."
+}

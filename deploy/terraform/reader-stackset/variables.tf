@@ -1,0 +1,56 @@
+variable "exporter_role_arn" {
+  type        = string
+  description = "The exporter's own role, which alone may assume the readers."
+}
+
+variable "organizational_unit_ids" {
+  type        = list(string)
+  description = "The organizational units (ou-...) or roots (r-...) whose accounts get a reader."
+}
+
+variable "region" {
+  type        = string
+  description = "The one region in which the stacks stand; the roles hold for all."
+}
+
+variable "external_id" {
+  type        = string
+  default     = ""
+  description = "What the exporter must send along: targets[].external_id. Empty: nothing is asked for."
+}
+
+variable "name" {
+  type        = string
+  default     = "sagemaker-exporter-reader"
+  description = "Name of the StackSet."
+}
+
+variable "role_name" {
+  type        = string
+  default     = "sagemaker-exporter"
+  description = "Name of the role in each account."
+}
+
+variable "search_enabled" {
+  type        = bool
+  default     = false
+  description = "For polling.strategy: search."
+}
+
+variable "tags_enabled" {
+  type        = bool
+  default     = false
+  description = "For jobs.tags and totals.by_tags."
+}
+
+variable "delegated_administrator" {
+  type        = bool
+  default     = false
+  description = "Whether this is a delegated administrator's account and not the management account."
+}
+
+variable "tags" {
+  type        = map(string)
+  default     = {}
+  description = "Tags of the StackSet and its stacks."
+}
