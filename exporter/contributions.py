@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from exporter.catalogue.family import Family, Histogram, LabelValues, Total
 from exporter.catalogue.totals import TOTAL_FAMILIES
@@ -26,6 +28,17 @@ class SeriesKey(NamedTuple):
     labels: LabelValues
     tags: Pairs
 
+    @classmethod
+    def of_row(cls, family: str, labels: str | bytes) -> SeriesKey:
+        """From its columns in the state file. Raises ValueError."""
+        match orjson.loads(labels):
+            case [list() as values, list() as tags] if family in _FAMILY and _texts(values) and all(map(_is_tag, tags)):
+                return cls(family, tuple(values), tuple((key, value) for key, value in tags))
+        raise ValueError("no series")
+
+    def labels_text(self) -> str:
+        return orjson.dumps([self.labels, self.tags]).decode()
+
 
 class Series(NamedTuple):
     """A total as it is (`true`) and as it is shown: the highest it ever was, since a counter never goes down."""
@@ -33,6 +46,16 @@ class Series(NamedTuple):
     true: Amounts
     shown: Amounts
     created: float
+
+    @classmethod
+    def of_row(cls, key: SeriesKey, created: object, true: str | bytes, shown: str | bytes) -> Series:
+        """From its columns in the state file. Raises ValueError."""
+        if not isinstance(created, float):
+            raise ValueError("no time")
+        return cls(_amounts_of(key, true), _amounts_of(key, shown), created)
+
+    def to_row(self) -> tuple[float, str, str]:
+        return self.created, orjson.dumps(self.true).decode(), orjson.dumps(self.shown).decode()
 
     def plus(self, delta: Amounts) -> Series:
         true = add(self.true, delta)
@@ -90,3 +113,18 @@ def _amounts(family: Family[Facts], value: float) -> Amounts:
     first = bisect_left(family.buckets, value)
     counts = [0] * first + [1000] * (len(family.buckets) + 1 - first)
     return (*counts, thousandths)
+
+
+def _amounts_of(key: SeriesKey, text: str | bytes) -> Amounts:
+    numbers = orjson.loads(text)
+    if not isinstance(numbers, list) or [type(n) for n in numbers] != [int] * len(zero(key)):
+        raise ValueError("no amounts")
+    return tuple(numbers)
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_tag(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and _texts(pair)

@@ -7,7 +7,7 @@ same moment the one that says more. A reading that does not know a fact says not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import orjson
 
 from exporter.job import Pairs, TrainingJob
 
-# A fact as of a LastModifiedTime.
+# A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
 Dated = tuple[float, Any]
 
 
@@ -59,9 +59,12 @@ class Facts:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
-        created, tags, known = orjson.loads(text)
-        pairs = tuple((key, value) for key, value in tags)
-        return cls(created, pairs, {name: (as_of, value) for name, (as_of, value) in known.items()})
+        """Raises ValueError for what `to_json` cannot have written."""
+        match orjson.loads(text):
+            case [int() | float() as created, list() as tags, dict() as known] if _pairs_of(_text, _text)(tags):
+                pairs = tuple((key, value) for key, value in tags)
+                return cls(created, pairs, {name: _dated(name, fact) for name, fact in known.items()})
+        raise ValueError("no facts of a job")
 
     def value(self, name: str) -> Any:
         """A fact, or None where no reading knew it."""
@@ -98,12 +101,12 @@ class Facts:
         return [(type_, value * count) for type_, count in self.value("types") or ()]
 
 
-def _types(job: TrainingJob) -> list[tuple[str, int]]:
+def _types(job: TrainingJob) -> list[list[str | int]]:
     """Instances by type: the groups of a heterogeneous cluster may share one."""
     counts: dict[str, int] = {}
     for item in job.instances:
         counts[item.type] = counts.get(item.type, 0) + item.number
-    return sorted(counts.items())
+    return [[type_, counts[type_]] for type_ in sorted(counts)]
 
 
 def _rank(fact: Dated) -> tuple[float, float, bytes]:
@@ -111,3 +114,43 @@ def _rank(fact: Dated) -> tuple[float, float, bytes]:
     as_of, value = fact
     more = value if isinstance(value, int | float) else len(value)
     return as_of, float(more), orjson.dumps(value)
+
+
+def _dated(name: str, fact: Any) -> Dated:
+    match fact:
+        case [int() | float() as as_of, value] if name in _KEPT and _KEPT[name](value):
+            return as_of, value
+    raise ValueError(f"no fact: {name}")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < 2**53
+
+
+def _outcome(value: Any) -> bool:
+    match value:
+        case [str(), str() | None]:
+            return True
+    return False
+
+
+def _pairs_of(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        if not isinstance(value, list):
+            return False
+        return all(isinstance(p, list) and len(p) == 2 and first(p[0]) and second(p[1]) for p in value)
+
+    return check
+
+
+# What a kept value must be, by the name of its fact.
+_KEPT: Mapping[str, Callable[[Any], bool]] = {
+    "outcome": _outcome,
+    "types": _pairs_of(_text, _number),
+    "phases": _pairs_of(_text, _number),
+    **dict.fromkeys(("ended", "spot", "seconds", "billable", "interruptions", "retained", "pool", "reused"), _number),
+}

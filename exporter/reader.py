@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from exporter.accounting import Reading
 from exporter.api import Answer
 from exporter.fleet import Fleet
 from exporter.health import Health
 from exporter.job import Identity, TrainingJob
-from exporter.ledger import Reading
 from exporter.parsing import Allowlist, parse, parse_tags
 
 # What the search index says of an ended job is final only after a while.

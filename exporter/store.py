@@ -1,4 +1,4 @@
-"""The state file: SQLite with what was accounted for each job, and the totals. Everything here blocks.
+"""The tables of the state file: what was accounted for each job, and the totals. Everything here blocks.
 
 One process has the file (an exclusive lock while it runs), one transaction changes jobs and totals together.
 """
@@ -6,21 +6,19 @@ One process has the file (an exclusive lock while it runs), one transaction chan
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import orjson
-
-from exporter.contributions import Amounts, Series, SeriesKey
+from exporter.contributions import Series, SeriesKey
 from exporter.facts import Facts
 from exporter.job import Identity
+from exporter.statefile import MEMORY, Connect, Schema, StateError, damaged, open_file
 
-MEMORY = ":memory:"
-_APPLICATION_ID = 0x53_4D_45_58  # "SMEX"
-_VERSION = 1
-_SCHEMA = """
+SCHEMA = Schema(
+    version=1,
+    script="""
 CREATE TABLE first_start (seconds REAL NOT NULL);
 CREATE TABLE job (
     account TEXT, region TEXT, name TEXT, created_ms INTEGER, settled INTEGER NOT NULL, facts BLOB NOT NULL,
@@ -34,16 +32,13 @@ CREATE TABLE target (
     account TEXT, region TEXT, discovered_until REAL NOT NULL DEFAULT 0, forgotten_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, region)
 ) WITHOUT ROWID;
-"""
-# From version N to N + 1, in order; version 1 is the first one published.
-_MIGRATIONS: Mapping[int, str] = {}
+INSERT INTO first_start VALUES (:now)
+""",
+    # Version 1 is the first one published.
+    migrations={},
+)
 
 Target = tuple[str, str]
-Connect = Callable[..., sqlite3.Connection]
-
-
-class StateError(Exception):
-    """The state file cannot be used; the message says why and what to do. The file was not changed."""
 
 
 class Account(NamedTuple):
@@ -64,61 +59,44 @@ class TargetMarks(NamedTuple):
 class Store:
     """An open state file. Not for more than one thread at a time."""
 
-    def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect) -> None:
-        self._path = path or MEMORY
-        self._connect = connect
+    def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA) -> None:
+        """Raises StateError and sqlite3.Error."""
+        self._path, self._connect, self._schema = path or MEMORY, connect, schema
         self._db: sqlite3.Connection | None = None
-        with self._connection(now) as db:
-            self.first_start: float = db.execute("SELECT seconds FROM first_start").fetchone()[0]
+        try:
+            with self._tables(now) as tables:
+                self.first_start = tables.first_start()
+                tables.check()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
 
+    def tables(self) -> AbstractContextManager[Tables]:
+        """To read."""
+        return self._tables(None)
+
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Tables]:
         """All or nothing; after an error the file is opened anew for the next one."""
         try:
-            with self._connection(None) as db:
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-        except sqlite3.Error:
+            with self._tables(None) as tables:
+                tables.db.execute("BEGIN IMMEDIATE")
+                yield tables
+                tables.db.execute("COMMIT")
+        except (sqlite3.Error, StateError):
             self._abandon()
             raise
 
-    def jobs(self, identities: Iterable[Identity]) -> dict[Identity, Account]:
-        with self._connection(None) as db:
-            return read_jobs(db, identities)
-
-    def series(self) -> dict[Target, dict[SeriesKey, Series]]:
-        """All totals, by target."""
-        found: dict[Target, dict[SeriesKey, Series]] = {}
-        with self._connection(None) as db:
-            rows = db.execute("SELECT account, region, family, labels, created, true, shown FROM series")
-            for account, region, family, labels, created, true, shown in rows:
-                found.setdefault((account, region), {})[_key(family, labels)] = _series(created, true, shown)
-        return found
-
-    def targets(self) -> dict[Target, TargetMarks]:
-        with self._connection(None) as db:
-            rows = db.execute("SELECT account, region, discovered_until, forgotten_ms FROM target")
-            return {(account, region): TargetMarks(until, ms) for account, region, until, ms in rows}
-
-    def open_jobs(self, target: Target) -> list[Identity]:
-        """The jobs of a target that were not settled when they were last seen."""
-        with self._connection(None) as db:
-            rows = db.execute(
-                "SELECT account, region, name, created_ms FROM job WHERE account=? AND region=? AND settled=0", target
-            )
-            return [Identity(*row) for row in rows]
-
     @contextmanager
-    def _connection(self, now: float | None) -> Iterator[sqlite3.Connection]:
+    def _tables(self, now: float | None) -> Iterator[Tables]:
         if self._db is None:
-            self._db = _open(self._path, now, self._connect)
-        yield self._db
+            self._db = open_file(self._path, now, self._schema, self._connect)
+        yield Tables(self._db, self._path)
 
     def _abandon(self) -> None:
         if self._db is None:
@@ -132,178 +110,122 @@ class Store:
             self._db = None
 
 
-def read_jobs(db: sqlite3.Connection, identities: Iterable[Identity]) -> dict[Identity, Account]:
-    """What is recorded of these jobs; those nobody knows are not in it."""
-    found = {}
-    for identity in identities:
-        row = db.execute(
-            "SELECT facts, settled FROM job WHERE account=? AND region=? AND name=? AND created_ms=?", identity
-        ).fetchone()
-        if row:
-            found[identity] = Account(Facts.from_json(row[0]), bool(row[1]))
-    return found
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of an open file. A row that no exporter can have written raises StateError."""
 
+    db: sqlite3.Connection
+    path: str
 
-def write_jobs(db: sqlite3.Connection, accounts: Mapping[Identity, Account]) -> None:
-    db.executemany(
-        "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?)",
-        [(*identity, int(settled), facts.to_json()) for identity, (facts, settled) in accounts.items()],
-    )
+    def first_start(self) -> float:
+        """When an exporter first ran on this file."""
+        rows = self.db.execute("SELECT seconds FROM first_start").fetchall()
+        if len(rows) != 1 or not isinstance(rows[0][0], float):
+            raise self._nonsense("first_start", rows)
+        return rows[0][0]
 
+    def check(self) -> None:
+        """Read everything once, so that nothing comes to light later."""
+        self.series()
+        self.marks()
+        with closing(self.db.execute("SELECT account, region, name, created_ms, facts, settled FROM job")) as rows:
+            for *identity, facts, settled in rows:
+                if not isinstance(identity[-1], int) or settled not in (0, 1):
+                    raise self._nonsense("job", identity)
+                self._account(identity, facts, settled)
 
-def read_series(db: sqlite3.Connection, target: Target, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Series]:
-    """The totals of a target that exist among these."""
-    found = {}
-    for key in keys:
-        row = db.execute(
-            "SELECT created, true, shown FROM series WHERE account=? AND region=? AND family=? AND labels=?",
-            (*target, key.family, _labels(key)),
-        ).fetchone()
-        if row:
-            found[key] = _series(*row)
-    return found
+    def jobs(self, identities: Iterable[Identity]) -> dict[Identity, Account]:
+        """What is recorded of these jobs; those nobody knows are not in it."""
+        found = {}
+        for identity in identities:
+            row = self.db.execute(
+                "SELECT facts, settled FROM job WHERE account=? AND region=? AND name=? AND created_ms=?", identity
+            ).fetchone()
+            if row:
+                found[identity] = self._account(identity, *row)
+        return found
 
-
-def write_series(db: sqlite3.Connection, target: Target, series: Mapping[SeriesKey, Series]) -> None:
-    db.executemany(
-        "INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)",
-        [
-            (*target, key.family, _labels(key), one.created, _numbers(one.true), _numbers(one.shown))
-            for key, one in series.items()
-        ],
-    )
-
-
-def read_marks(db: sqlite3.Connection, targets: Iterable[Target]) -> dict[Target, TargetMarks]:
-    """The marks of each of these."""
-    found = {}
-    for target in targets:
-        row = db.execute(
-            "SELECT discovered_until, forgotten_ms FROM target WHERE account=? AND region=?", target
-        ).fetchone()
-        found[target] = TargetMarks(*row) if row else TargetMarks()
-    return found
-
-
-def mark_discovered(db: sqlite3.Connection, target: Target, until: float) -> None:
-    db.execute(
-        "INSERT INTO target (account, region, discovered_until) VALUES (?,?,?) "
-        "ON CONFLICT DO UPDATE SET discovered_until=excluded.discovered_until",
-        (*target, until),
-    )
-
-
-def forget_jobs(db: sqlite3.Connection, target: Target, before_ms: int, lost_before_ms: int) -> None:
-    """Delete the settled jobs of a target created before a time, and any created long before it; remember up to
-    when, so that none of them is ever taken for a new one."""
-    forgotten = db.execute(
-        "DELETE FROM job WHERE account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?) "
-        "RETURNING created_ms",
-        (*target, before_ms, lost_before_ms),
-    ).fetchall()
-    if not forgotten:
-        return
-    db.execute(
-        "INSERT INTO target (account, region, forgotten_ms) VALUES (?,?,?) "
-        "ON CONFLICT DO UPDATE SET forgotten_ms=max(forgotten_ms, excluded.forgotten_ms)",
-        (*target, max(forgotten)[0]),
-    )
-
-
-def _series(created: float, true: str, shown: str) -> Series:
-    return Series(tuple(orjson.loads(true)), tuple(orjson.loads(shown)), created)
-
-
-def _numbers(amounts: Amounts) -> str:
-    return orjson.dumps(amounts).decode()
-
-
-def _labels(key: SeriesKey) -> str:
-    return orjson.dumps([key.labels, key.tags]).decode()
-
-
-def _key(family: str, labels: str) -> SeriesKey:
-    values, tags = orjson.loads(labels)
-    return SeriesKey(family, tuple(values), tuple((k, v) for k, v in tags))
-
-
-def _open(path: str, now: float | None, connect: Connect) -> sqlite3.Connection:
-    if path != MEMORY:
-        _examine(path, must_exist=now is None)
-    try:
-        # Its user is one thread at a time, though not the one that opened it.
-        db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
-    except sqlite3.Error as error:
-        raise StateError(f"{path}: cannot be opened: {error}; is the directory there, and writable?") from error
-    try:
-        # The lock is taken by the first write and kept: nobody else may count on this file. WAL and FULL: what
-        # was shown once is still there after a power cut.
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-            db.execute(f"PRAGMA {pragma}")
-        db.execute("BEGIN EXCLUSIVE")
-        _migrate(db, now)
-        db.execute("COMMIT")
-    except sqlite3.Error as error:
-        db.close()
-        if "locked" in str(error):
-            raise StateError(f"{path}: another process has it open; give each exporter its own state.path") from error
-        if now is None:
-            raise
-        raise StateError(f"{path}: cannot be written: {error}") from error
-    return db
-
-
-def _look(path: str) -> tuple[int, int, int, str] | None:
-    """Application, schema version, number of tables, and "ok" or what is damaged; None where there is nothing yet."""
-    try:
-        if not Path(path).exists() or Path(path).stat().st_size == 0:
-            return None
-        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)) as db:
-            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-            application, version, tables = (db.execute(question).fetchone()[0] for question in asked)
-            return application, version, tables, db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except OSError as error:
-        raise StateError(f"{path}: cannot be opened: {error.strerror}; name another state.path") from error
-    except sqlite3.DatabaseError as error:
-        if "locked" in str(error):
-            raise StateError(f"{path}: another process has it open; give each exporter its own state.path") from error
-        raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
-
-
-def _examine(path: str, must_exist: bool) -> None:
-    """Look before anything is touched. A file that was there when the process began is never begun anew: what it
-    held is shown."""
-    found = _look(path)
-    # Without a table: whoever made the file was killed before there was a schema.
-    if found is None or found[:3] == (0, 0, 0):
-        if must_exist:
-            raise StateError(f"{path}: the state file is gone; put it back, or restart to begin anew")
-        return
-    application, version, _, sound = found
-    if application != _APPLICATION_ID:
-        raise StateError(f"{path}: is a database of another program; name another state.path")
-    if version > _VERSION:
-        raise StateError(
-            f"{path}: was written by a newer exporter (schema {version}, this one knows {_VERSION}); "
-            "run that version, or name another state.path"
+    def open_jobs(self, target: Target) -> list[Identity]:
+        """The jobs of a target that were not settled when they were last seen."""
+        rows = self.db.execute(
+            "SELECT account, region, name, created_ms FROM job WHERE account=? AND region=? AND settled=0", target
         )
-    if sound != "ok":
-        raise StateError(f"{path}: is damaged ({sound}); restore a copy, or move it away to start anew")
+        return [Identity(*row) for row in rows]
 
+    def write_jobs(self, accounts: Mapping[Identity, Account]) -> None:
+        self.db.executemany(
+            "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?)",
+            [(*identity, int(settled), facts.to_json()) for identity, (facts, settled) in accounts.items()],
+        )
 
-def _migrate(db: sqlite3.Connection, now: float | None) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        _run(db, _SCHEMA)
-        db.execute("INSERT INTO first_start VALUES (?)", (now or 0.0,))
-    for step in range(version or _VERSION, _VERSION):
-        _run(db, _MIGRATIONS[step])
-    if version != _VERSION:
-        db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version={_VERSION}")
+    def forget_jobs(self, target: Target, before_ms: int, lost_before_ms: int) -> None:
+        """Delete the settled jobs of a target created before a time, and any created long before it; remember up to
+        when, so that none of them is ever taken for a new one."""
+        forgotten = self.db.execute(
+            "DELETE FROM job WHERE account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?) "
+            "RETURNING created_ms",
+            (*target, before_ms, lost_before_ms),
+        ).fetchall()
+        if not forgotten:
+            return
+        self.db.execute(
+            "INSERT INTO target (account, region, forgotten_ms) VALUES (?,?,?) "
+            "ON CONFLICT DO UPDATE SET forgotten_ms=max(forgotten_ms, excluded.forgotten_ms)",
+            (*target, max(forgotten)[0]),
+        )
 
+    def series(self) -> dict[Target, dict[SeriesKey, Series]]:
+        """All totals, by target."""
+        found: dict[Target, dict[SeriesKey, Series]] = {}
+        rows = self.db.execute("SELECT account, region, family, labels, created, true, shown FROM series").fetchall()
+        for account, region, family, labels, *amounts in rows:
+            try:
+                key = SeriesKey.of_row(family, labels)
+                found.setdefault((account, region), {})[key] = Series.of_row(key, *amounts)
+            except ValueError as error:
+                raise self._nonsense("series", (account, region, family, labels)) from error
+        return found
 
-def _run(db: sqlite3.Connection, script: str) -> None:
-    # executescript would commit first.
-    for statement in filter(str.strip, script.split(";")):
-        db.execute(statement)
+    def some_series(self, target: Target, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Series]:
+        """The totals of a target that exist among these."""
+        found = {}
+        for key in keys:
+            row = self.db.execute(
+                "SELECT created, true, shown FROM series WHERE account=? AND region=? AND family=? AND labels=?",
+                (*target, key.family, key.labels_text()),
+            ).fetchone()
+            if row:
+                found[key] = Series.of_row(key, *row)
+        return found
+
+    def write_series(self, target: Target, series: Mapping[SeriesKey, Series]) -> None:
+        self.db.executemany(
+            "INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)",
+            [(*target, key.family, key.labels_text(), *one.to_row()) for key, one in series.items()],
+        )
+
+    def marks(self) -> dict[Target, TargetMarks]:
+        """How far each target is known."""
+        found = {}
+        rows = self.db.execute("SELECT account, region, discovered_until, forgotten_ms FROM target").fetchall()
+        for account, region, until, forgotten_ms in rows:
+            if not isinstance(until, float) or not isinstance(forgotten_ms, int):
+                raise self._nonsense("target", (account, region))
+            found[account, region] = TargetMarks(until, forgotten_ms)
+        return found
+
+    def mark_discovered(self, target: Target, until: float) -> None:
+        self.db.execute(
+            "INSERT INTO target (account, region, discovered_until) VALUES (?,?,?) "
+            "ON CONFLICT DO UPDATE SET discovered_until=excluded.discovered_until",
+            (*target, until),
+        )
+
+    def _account(self, identity: Sequence[object], facts: bytes, settled: int) -> Account:
+        try:
+            return Account(Facts.from_json(facts), bool(settled))
+        except ValueError as error:
+            raise self._nonsense("job", identity) from error
+
+    def _nonsense(self, table: str, row: Sequence[object]) -> StateError:
+        return damaged(self.path, f"table {table}: nonsense in {'/'.join(map(str, row)) or 'it'}")

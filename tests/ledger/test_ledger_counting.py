@@ -6,11 +6,11 @@ from itertools import permutations
 
 import pytest
 
+from exporter.accounting import Reading
 from exporter.catalogue.family import Histogram, Total
 from exporter.catalogue.totals import TOTAL_FAMILIES
 from exporter.contributions import SeriesKey
 from exporter.job import Instances, Transition, WarmPool
-from exporter.ledger import Reading
 from tests.ledger.books import DAY, START, TARGET, Time, histogram, job, ledger, readings, running, shown, true
 
 _TYPE = "ml.m5.large"

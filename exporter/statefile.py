@@ -1,0 +1,129 @@
+"""Opens the state file: looks before anything is touched, refuses what is not its own, migrates what is older."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MEMORY = ":memory:"
+_APPLICATION_ID = 0x53_4D_45_58  # "SMEX"
+
+Connect = Callable[..., sqlite3.Connection]
+
+
+class StateError(Exception):
+    """The state file cannot be used; the message says why and what to do. The file was not changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """`script` makes a new file of this version; `migrations` lead from version N to N + 1. Both may use `:now`."""
+
+    version: int
+    script: str
+    migrations: Mapping[int, str]
+
+
+def open_file(path: str, now: float | None, schema: Schema, connect: Connect) -> sqlite3.Connection:
+    """A connection that has the file to itself. With `now` (Unix seconds) the file may be a new one; without, it was
+    there before and may only be out of order for a while. Raises StateError, and sqlite3.Error in the latter case."""
+    if path != MEMORY:
+        _examine(path, schema.version, must_exist=now is None)
+    try:
+        # Its user is one thread at a time, though not the one that opened it.
+        db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: cannot be opened: {error}; is the directory there, and writable?") from error
+    try:
+        # The lock is taken by the first write and kept: nobody else may count on this file. WAL and FULL: what
+        # was shown once is still there after a power cut.
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+            db.execute(f"PRAGMA {pragma}")
+        db.execute("BEGIN EXCLUSIVE")
+        _migrate(db, schema, now)
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        db.close()
+        if "locked" in str(error):
+            raise _taken(path) from error
+        if now is None:
+            raise
+        raise StateError(f"{path}: cannot be written: {error}") from error
+    return db
+
+
+def damaged(path: str, what: object) -> StateError:
+    return StateError(f"{path}: is damaged ({what}); restore a copy, or move it away to start anew")
+
+
+def _taken(path: str) -> StateError:
+    return StateError(f"{path}: another process has it open; give each exporter its own state.path")
+
+
+def _examine(path: str, newest: int, must_exist: bool) -> None:
+    """A file that was there when the process began is never begun anew: what it held is shown."""
+    found = _look(path)
+    # Without a table: whoever made the file was killed before there was a schema.
+    if found is None or found[:3] == (0, 0, 0):
+        if must_exist:
+            raise StateError(f"{path}: the state file is gone; put it back, or restart to begin anew")
+        return
+    application, version, _, sound = found
+    if application != _APPLICATION_ID:
+        raise StateError(f"{path}: is a database of another program; name another state.path")
+    if version > newest:
+        raise StateError(
+            f"{path}: was written by a newer exporter (schema {version}, this one knows {newest}); "
+            "run that version, or name another state.path"
+        )
+    if sound != "ok":
+        raise damaged(path, sound)
+
+
+def _look(path: str) -> tuple[int, int, int, str] | None:
+    """Application, schema version, number of tables, and "ok" or what is damaged; None where there is nothing yet."""
+    file = Path(path)
+    try:
+        if not file.exists() or file.stat().st_size == 0:
+            return None
+        with _reading(file) as db:
+            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (db.execute(question).fetchone()[0] for question in asked)
+            return application, version, tables, db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except OSError as error:
+        raise StateError(f"{path}: cannot be opened: {error.strerror}; name another state.path") from error
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise _taken(path) from error
+        raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """Leaves nothing beside the file: an index of the log that SQLite makes to read it is nobody's, as whoever has
+    the file to itself keeps that in memory."""
+    log, index = (file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))
+    mode, indexed = "mode=ro" if log.exists() else "immutable=1", index.exists()
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=0.0)) as db:
+            yield db
+    finally:
+        if not indexed:
+            index.unlink(missing_ok=True)
+
+
+def _migrate(db: sqlite3.Connection, schema: Schema, now: float | None) -> None:
+    """Within the transaction that is open."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == schema.version:
+        return
+    scripts = [schema.migrations[step] for step in range(version, schema.version)] if version else [schema.script]
+    for script in scripts:
+        # executescript would commit first.
+        for statement in filter(str.strip, script.split(";")):
+            db.execute(statement, {"now": now})
+    db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={schema.version}")
