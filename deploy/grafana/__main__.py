@@ -1,0 +1,23 @@
+"""Writes every dashboard's JSON beside this file, or into the folder that is named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from deploy.grafana import cost, exporter, fleet, job
+
+BOARDS = (fleet.build(), job.build(), cost.build(), exporter.build())
+
+
+def write(folder: Path) -> None:
+    """One file for each dashboard, named after its uid."""
+    for each in BOARDS:
+        text = JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(each.build())
+        (folder / f"{each.uid}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

@@ -1,0 +1,137 @@
+"""What all dashboards have: variables, links among them, times, rows of panels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders.dashboard import (
+    Dashboard,
+    DashboardLink,
+    DatasourceVariable,
+    QueryVariable,
+    Row,
+)
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as models
+
+from deploy.grafana.panels import DATASOURCE
+from deploy.grafana.promql import TARGET, job, own
+
+TAG = "sagemaker-exporter"
+FLEET, JOB, COST, EXPORTER = "sagemaker-fleet", "sagemaker-job", "sagemaker-cost", "sagemaker-exporter"
+Panels = Sequence[Builder[models.Panel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled row of panels; a collapsed one is asked for only when it is opened."""
+
+    title: str
+    panels: Panels
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A dashboard: `since` is where its time range begins, up to now."""
+
+    uid: str
+    title: str
+    description: str
+    variables: Sequence[Builder[models.VariableModel]]
+    sections: Sequence[Section]
+    since: str
+    refresh: str
+
+    def build(self) -> models.Dashboard:
+        """The dashboard with all panels in their places, numbered in their order."""
+        builder = (
+            Dashboard(self.title)
+            .uid(self.uid)
+            .description(self.description)
+            .tags([TAG])
+            .editable()
+            .tooltip(models.DashboardCursorSync.CROSSHAIR)
+            .timezone("browser")
+            .time(self.since, "now")
+            .refresh(self.refresh)
+            .link(_to_the_others())
+            .variables([data_source(), *self.variables])
+        )
+        for section in self.sections:
+            _place(builder, section)
+        return _numbered(builder.build())
+
+
+def data_source() -> DatasourceVariable:
+    """Which Prometheus."""
+    return DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def account() -> QueryVariable:
+    """AWS accounts that are polled."""
+    return _several("account", "Account", own("target_up"), "aws_account_id")
+
+
+def region() -> QueryVariable:
+    """Their regions."""
+    return _several("region", "Region", own("target_up", 'aws_account_id=~"$account"'), "aws_region")
+
+
+def instance_type() -> QueryVariable:
+    """Instance types that jobs had so far, or have."""
+    either = '__name__=~"sagemaker_training_(instances|instance_seconds_total)"'
+    return _several("instance_type", "Instance type", f"{{{either}, {TARGET}}}", "instance_type")
+
+
+def one_job() -> QueryVariable:
+    """One job of those that had series in the time range."""
+    return _query("job", "Job", job("status", TARGET), "job_name").multi(False).include_all(False)
+
+
+def _several(name: str, title: str, selector: str, label: str) -> QueryVariable:
+    everything = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return _query(name, title, selector, label).multi(True).include_all(True).all_value(".*").current(everything)
+
+
+def _query(name: str, title: str, selector: str, label: str) -> QueryVariable:
+    return (
+        QueryVariable(name)
+        .label(title)
+        .datasource(DATASOURCE)
+        .query(f"label_values({selector}, {label})")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def _to_the_others() -> DashboardLink:
+    return (
+        DashboardLink("SageMaker")
+        .type(models.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .include_vars(True)
+        .keep_time(True)
+        .icon("external link")
+    )
+
+
+def _place(builder: Dashboard, section: Section) -> None:
+    row = Row(section.title).collapsed(section.collapsed)
+    if section.collapsed:
+        for panel in section.panels:
+            row.with_panel(panel)
+    builder.with_row(row)
+    if not section.collapsed:
+        for panel in section.panels:
+            builder.with_panel(panel)
+
+
+def _numbered(dashboard: models.Dashboard) -> models.Dashboard:
+    number = 0
+    for panel in dashboard.panels or ():
+        panel.id_val = number = number + 1
+        for inner in panel.panels if isinstance(panel, models.RowPanel) else ():
+            inner.id_val = number = number + 1
+    return dashboard

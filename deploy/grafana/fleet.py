@@ -1,0 +1,215 @@
+"""The fleet: what failed, what waits or nears a limit, and what runs."""
+
+from __future__ import annotations
+
+from deploy.grafana import board, colors, panels, tables
+from deploy.grafana.board import Board, Section
+from deploy.grafana.panels import Query, now
+from deploy.grafana.promql import ID, TARGET, TYPE, each, fleet, grown, job, own, total
+
+_PHASE = each(job("secondary_status", TARGET), f"{ID}, secondary_status")
+_PHASE_AGE = f"time() - {job('secondary_status_start_timestamp_seconds', TARGET)}"
+_WAITING = 'secondary_status=~"Pending|Starting|LaunchingMLInstances|PreparingTrainingStack"'
+_IN_PROGRESS = job("status", TARGET, 'status="InProgress"')
+_RUNS = f"on ({ID}) {_IN_PROGRESS} == 1"
+_LIMITS = ("MaxRuntime", "MaxWait")
+_OF_TYPE = f"on ({ID}) {job('instances', TARGET, TYPE)}"
+
+
+def build() -> Board:
+    """The dashboard where one begins."""
+    return Board(
+        uid=board.FLEET,
+        title="SageMaker / Fleet",
+        description="Training jobs of all accounts and regions: what failed, what waits, what runs.",
+        variables=[board.account(), board.region(), board.instance_type()],
+        sections=[
+            Section("What hurts", [*_numbers(), _failed_jobs(), _failures()]),
+            Section("Jobs", [_active_jobs()]),
+            Section("Over time", [_by_phase(), _finished(), _instances()]),
+            Section("Waiting and limits", [_phase_durations(), _limits()]),
+        ],
+        since="now-6h",
+        refresh="1m",
+    )
+
+
+def _numbers() -> list[panels.Panel]:
+    ended = fleet("jobs_finished_total")
+    failed = fleet("jobs_finished_total", 'status="Failed"')
+    return [
+        panels.single("Failed", "Jobs that failed in the time range.", now(grown(failed)))
+        .thresholds(colors.steps(colors.GREEN, (1, colors.RED)))
+        .unit("short")
+        .span(4),
+        panels.single(
+            "Failure ratio",
+            "Failed jobs among those that ended in the time range.",
+            now(f"({grown(failed)}) / ({grown(ended)} > 0)"),
+        )
+        .thresholds(colors.steps(colors.GREEN, (0.05, colors.ORANGE), (0.2, colors.RED)))
+        .unit("percentunit")
+        .decimals(1)
+        .span(4),
+        panels.single(
+            "Longest wait",
+            "For how long the job has waited for its instances that waits longest: Pending, Starting or the like.",
+            now(f"max({_PHASE_AGE} and on ({ID}) {job('secondary_status', TARGET, _WAITING)})"),
+        )
+        .thresholds(colors.steps(colors.GREEN, (1800, colors.ORANGE), (7200, colors.RED)))
+        .unit("s")
+        .decimals(0)
+        .span(4),
+        panels.single("Waiting", "Jobs that wait for their instances, now.", now(total(fleet("jobs", _WAITING))))
+        .unit("short")
+        .span(4),
+        panels.single("Active", "Jobs that have not ended, now.", now(total(fleet("jobs")))).unit("short").span(4),
+        panels.single(
+            "Targets down",
+            "Accounts and regions whose last poll failed: what is shown of them is old. See the exporter's dashboard.",
+            now(f"count({own('target_up', TARGET)} == 0) or count({own('target_up', TARGET)}) * 0"),
+        )
+        .thresholds(colors.steps(colors.GREEN, (1, colors.RED)))
+        .unit("short")
+        .span(4),
+    ]
+
+
+def _failed_jobs() -> panels.Panel:
+    changed = each(f"{job('last_modified_timestamp_seconds', TARGET)} and {_OF_TYPE}")
+    why = each(job("failure_info", TARGET), f"{ID}, category, reason")
+    return tables.rows(
+        "Jobs that failed",
+        "Failed jobs that still have series (jobs.retention), the latest first. The reason is there if "
+        "jobs.failure_reason_length allows it.",
+        [
+            *tables.job_columns(board.JOB),
+            tables.label("category", "Category", **{"custom.width": 160}),
+            tables.label("reason", "Reason"),
+            tables.value("A", "Last change", "dateTimeFromNow", **{"custom.width": 130}),
+        ],
+        f"topk(50, {changed} * 1000 * on ({ID}) group_left (category, reason) {why})",
+        sort="Last change",
+    ).span(16)
+
+
+def _failures() -> panels.Panel:
+    by_category = grown(fleet("jobs_failed_total"), "category")
+    return (
+        panels.bars(
+            "Failures by category",
+            "Jobs that failed in the time range, by whose fault it was.",
+            now(f"sort_desc({by_category})", "{{category}}"),
+        )
+        .overrides(colors.by_name(colors.FAILURE))
+        .unit("short")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _active_jobs() -> panels.Panel:
+    running = f"{_RUNS} and {_OF_TYPE}"
+    age = f"time() - {job('creation_timestamp_seconds', TARGET)}"
+    trained = f"time() - {job('training_start_timestamp_seconds', TARGET)}"
+    return (
+        tables.rows(
+            "Active jobs",
+            "The 200 oldest jobs in progress, those first that have been in their phase for longest.",
+            [
+                *tables.job_columns(board.JOB),
+                tables.label("secondary_status", "Phase", mappings=colors.by_value(colors.PHASE), **tables.TEXT),
+                tables.value("A", "In phase for", "s", decimals=0),
+                tables.value("B", "Age", "s", decimals=0),
+                tables.value("C", "Instances", "short"),
+                tables.value("D", "Trains for", "s", decimals=0),
+            ],
+            f"{each(f'{_PHASE_AGE} and {running}')} * on ({ID}) group_left (secondary_status) {_PHASE}",
+            f"topk(200, {each(f'{age} and {running}')})",
+            f"sum by ({ID}) ({job('instances', TARGET)} and {running})",
+            each(f"{trained} and {running}"),
+            sort="In phase for",
+        )
+        .height(10)
+        .span(24)
+    )
+
+
+def _by_phase() -> panels.Panel:
+    return (
+        panels.areas(
+            "Active jobs by phase",
+            "Jobs that have not ended, by their secondary status.",
+            Query(f"{total(fleet('jobs'), 'secondary_status')} > 0", "{{secondary_status}}"),
+        )
+        .overrides(colors.by_name(colors.PHASE))
+        .unit("short")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _finished() -> panels.Panel:
+    return (
+        panels.columns(
+            "Ended jobs by outcome",
+            "Jobs that ended in each interval, estimated by Prometheus from the counter.",
+            Query(
+                f"round(sum by (status) (increase({fleet('jobs_finished_total')}[$__rate_interval]))) > 0", "{{status}}"
+            ),
+        )
+        .overrides(colors.by_name(colors.STATUS))
+        .interval("1m")
+        .unit("short")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _instances() -> panels.Panel:
+    return (
+        panels.areas(
+            "Instances held, by type",
+            "Instances that train or wait in a warm pool.",
+            Query(total(fleet("instances", TYPE), "instance_type"), "{{instance_type}}"),
+        )
+        .unit("short")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _phase_durations() -> panels.Panel:
+    buckets = f"sum by (secondary_status, le) (increase({fleet('phase_duration_seconds_bucket')}[$__range]))"
+    return (
+        panels.bars(
+            "Median time in each phase",
+            "Of the phases that ended in the time range, estimated from the histogram's buckets. One job can be in a "
+            "phase more than once.",
+            now(f"sort_desc(histogram_quantile(0.5, {buckets}) > 0)", "{{secondary_status}}"),
+        )
+        .overrides(colors.by_name(colors.PHASE))
+        .unit("s")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _limits() -> panels.Panel:
+    runtime = f"{job('training_start_timestamp_seconds', TARGET)} + {job('max_runtime_seconds', TARGET)}"
+    wait = f"{job('creation_timestamp_seconds', TARGET)} + {job('max_wait_seconds', TARGET)}"
+    left = [each(f"{end} - time() and {_RUNS} and {_OF_TYPE}") for end in (runtime, wait)]
+    named = [f'label_replace({expr}, "limit", "{name}", "", "")' for expr, name in zip(left, _LIMITS, strict=True)]
+    return tables.rows(
+        "Nearest to a limit",
+        "When SageMaker will stop a job: MaxRuntimeInSeconds after its training began, MaxWaitTimeInSeconds after a "
+        "spot job was created.",
+        [
+            *tables.job_columns(board.JOB),
+            tables.label("limit", "Limit"),
+            tables.value("A", "Left", "s", decimals=0, **tables.colored("red", (3600, "orange"), (14400, "text"))),
+        ],
+        f"bottomk(20, {' or '.join(named)})",
+        sort="Left",
+        desc=False,
+    ).span(16)

@@ -1,0 +1,232 @@
+"""One job: where it is, how it got there, what came out, what it costs."""
+
+from __future__ import annotations
+
+from deploy.grafana import board, colors, panels, tables
+from deploy.grafana.board import Board, Section
+from deploy.grafana.panels import Query, now
+from deploy.grafana.promql import ID, JOB, each, hours, job
+
+_LABELS = ("${__field.labels.aws_region}", "${__field.labels.job_name}")
+_RUNS = f"on ({ID}) " + job("status", JOB, 'status="InProgress"') + " == 1"
+
+
+def build() -> Board:
+    """The dashboard to which every job's name leads."""
+    return Board(
+        uid=board.JOB,
+        title="SageMaker / Job",
+        description="One training job: its phases, deadlines, final metrics, bill, spot interruptions and warm pool.",
+        variables=[board.account(), board.region(), board.one_job()],
+        sections=[
+            Section("Now", [*_state(), *_numbers()]),
+            Section("Phases", [_timeline(), _phases()]),
+            Section("Results", [_metrics(), _progress(), _rules()]),
+            Section("Cost and facts", [_bill(), _facts()]),
+        ],
+        since="now-24h",
+        refresh="30s",
+    )
+
+
+def _state() -> list[panels.Panel]:
+    failure = each(job("failure_info", JOB), f"{ID}, category")
+    return [
+        panels.word(
+            "Status",
+            "TrainingJobStatus. Click for the AWS console.",
+            now(f"{each(job('status', JOB), ID + ', status')} == 1", "{{status}}"),
+        )
+        .overrides(colors.by_name(colors.STATUS))
+        .data_links([panels.opens("AWS console", panels.console(*_LABELS))])
+        .span(4),
+        panels.word(
+            "Phase",
+            "SecondaryStatus, as SageMaker says it.",
+            now(f"{each(job('secondary_status', JOB), ID + ', secondary_status')} == 1", "{{secondary_status}}"),
+        )
+        .overrides(colors.by_name(colors.PHASE))
+        .span(4),
+        panels.word("Failure", "By whose fault the job failed; nothing if it did not.", now(failure, "{{category}}"))
+        .overrides(colors.by_name(colors.FAILURE))
+        .span(4),
+    ]
+
+
+def _numbers() -> list[panels.Panel]:
+    spot = each(job("info", JOB, 'spot="true"'))
+    interrupted = each(job("secondary_status_transitions", JOB, 'secondary_status="Interrupted"'))
+    return [
+        panels.single(
+            "Deadline in",
+            "How long until SageMaker stops the job: MaxRuntimeInSeconds after the training began, or "
+            "MaxWaitTimeInSeconds after a spot job was created. Nothing once it has ended.",
+            *(now(f"{each(end)} - time() and {_RUNS}", name) for name, end in _deadlines()),
+        )
+        .thresholds(colors.steps(colors.RED, (3600, colors.ORANGE), (14400, colors.GREEN)))
+        .unit("s")
+        .decimals(0)
+        .span(4),
+        panels.single(
+            "Billed",
+            "Billed instance hours: billable time times instances, the discount of spot already in it. AWS tells it "
+            "at the end.",
+            now(hours(f"sum by ({ID}) ({job('billable_instance_seconds', JOB)})"), "billed"),
+        )
+        .unit("suffix: h")
+        .decimals(2)
+        .span(4),
+        panels.single(
+            "Saved by spot", "1 - billable / training seconds of a spot job.", now(each(job("spot_savings_ratio", JOB)))
+        )
+        .thresholds(colors.steps(colors.ORANGE, (0.3, colors.GREEN)))
+        .unit("percentunit")
+        .decimals(0)
+        .span(2),
+        panels.single(
+            "Interruptions",
+            "How often spot capacity was taken from the job; nothing for a job on demand.",
+            now(f"{interrupted} or {spot} * 0"),
+        )
+        .thresholds(colors.steps(colors.GREEN, (1, colors.ORANGE), (3, colors.RED)))
+        .unit("short")
+        .decimals(0)
+        .span(2),
+    ]
+
+
+def _deadlines() -> tuple[tuple[str, str], ...]:
+    return (
+        ("MaxRuntime", f"{job('training_start_timestamp_seconds', JOB)} + {job('max_runtime_seconds', JOB)}"),
+        ("MaxWait", f"{job('creation_timestamp_seconds', JOB)} + {job('max_wait_seconds', JOB)}"),
+    )
+
+
+def _timeline() -> panels.Panel:
+    sources = {
+        "Status": ("status", job("status", JOB)),
+        "Phase": ("secondary_status", job("secondary_status", JOB)),
+        "Pool": ("status", job("warm_pool_status", JOB)),
+    }
+    renamed = {
+        line: f'max by ({line}) (label_replace({selector} == 1, "{line}", "$1", "{label}", "(.*)"))'
+        for line, (label, selector) in sources.items()
+    }
+    return (
+        panels.states("Phases", "Status, phase and warm pool of the job, as the exporter read them.", renamed)
+        .mappings([*colors.by_value(colors.STATUS, colors.PHASE, colors.WARM_POOL)])
+        .span(16)
+    )
+
+
+def _phases() -> panels.Panel:
+    closed = each(job("phase_seconds", JOB), f"{ID}, secondary_status")
+    current = (
+        f"(time() - {each(job('secondary_status_start_timestamp_seconds', JOB))} and {_RUNS})"
+        f" * on ({ID}) group_left (secondary_status) {each(job('secondary_status', JOB), ID + ', secondary_status')}"
+    )
+    both = f'label_replace({closed}, "part", "closed", "", "") or label_replace({current}, "part", "open", "", "")'
+    return (
+        panels.bars(
+            "Time in each phase",
+            "By SageMaker's own times, over all entries of a phase, the current one included.",
+            now(f"sort_desc(sum by (secondary_status) ({both}))", "{{secondary_status}}"),
+        )
+        .overrides(colors.by_name(colors.PHASE))
+        .unit("s")
+        .decimals(0)
+        .span(8)
+    )
+
+
+def _metrics() -> panels.Panel:
+    by = f"{ID}, metric_name"
+    return tables.rows(
+        "Final metrics",
+        "FinalMetricDataList: the last value of each metric that the algorithm emitted.",
+        [
+            tables.label("metric_name", "Metric"),
+            tables.value("A", "Value", "none", decimals=4),
+            tables.value("B", "Emitted", "dateTimeAsIso"),
+        ],
+        each(job("final_metric", JOB), by),
+        f"{each(job('final_metric_timestamp_seconds', JOB), by)} * 1000",
+        sort="Metric",
+        desc=False,
+    ).span(10)
+
+
+def _progress() -> panels.Panel:
+    return (
+        panels.lines(
+            "Progress",
+            "Share of the epochs, and of the steps of the epoch, that are done. Serverless jobs only.",
+            *(
+                Query(f"{each(job(done, JOB))} / ({each(job(all_, JOB))} > 0)", name)
+                for name, done, all_ in (
+                    ("epochs", "progress_epoch", "progress_max_epoch"),
+                    ("steps", "progress_step", "progress_steps_per_epoch"),
+                )
+            ),
+        )
+        .unit("percentunit")
+        .max(1)
+        .span(7)
+    )
+
+
+def _rules() -> panels.Panel:
+    return tables.rows(
+        "Debugger and profiler rules",
+        "What the rules of the job found.",
+        [
+            tables.label("kind", "Kind"),
+            tables.label("rule", "Rule"),
+            tables.label("status", "Status", mappings=colors.by_value(colors.RULE), **tables.TEXT),
+        ],
+        each(job("rule_evaluation_status", JOB), f"{ID}, kind, rule, status"),
+    ).span(7)
+
+
+def _bill() -> panels.Panel:
+    by = f"{ID}, instance_type, instance_group"
+    return (
+        tables.rows(
+            "Instances and their hours",
+            "Instance hours that are billed for the job, and for its warm pool after it. AWS tells them late.",
+            [
+                tables.label("instance_type", "Type"),
+                tables.label("instance_group", "Group"),
+                tables.value("A", "Instances", "short"),
+                tables.value("B", "Billed", "suffix: h", decimals=2),
+                tables.value("C", "Pool kept", "suffix: h", decimals=2),
+            ],
+            each(job("instances", JOB), by),
+            hours(each(job("billable_instance_seconds", JOB), by)),
+            hours(each(job("warm_pool_retained_billable_instance_seconds", JOB), by)),
+        )
+        .height(6)
+        .span(10)
+    )
+
+
+def _facts() -> panels.Panel:
+    names = {
+        "training_image": "Image",
+        "algorithm_name": "Algorithm",
+        "input_mode": "Input",
+        "spot": "Spot",
+        "tuning_job": "Tuning job",
+        "experiment": "Experiment",
+        "training_plan": "Training plan",
+    }
+    return (
+        tables.rows(
+            "What it is",
+            "What the job runs, and as part of what.",
+            [tables.label(name, title) for name, title in names.items()],
+            each(job("info", JOB), f"{ID}, {', '.join(names)}"),
+        )
+        .height(6)
+        .span(14)
+    )

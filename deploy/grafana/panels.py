@@ -1,0 +1,188 @@
+"""The kinds of panel, each as all dashboards show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import common as models
+from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransformerConfig, FieldColorModeId
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from deploy.grafana.colors import BLUE, steps
+
+Panel = Builder[dashboard.Panel]
+
+DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+NO_DATA = "-"
+_CONSOLE = "https://{region}.console.aws.amazon.com/sagemaker/home?region={region}#/jobs/{job}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """PromQL, the legend of its series, and when it is asked: once, at the end of the range, or all along it."""
+
+    expr: str
+    legend: str = ""
+    when: Literal["instant", "range"] = "range"
+    table: bool = False
+
+
+def now(expr: str, legend: str = "") -> Query:
+    """Asked once, at the end of the time range."""
+    return Query(expr, legend, "instant")
+
+
+def cells(expr: str) -> Query:
+    """Asked once, as rows of a table: a column for each label and one for the value."""
+    return Query(expr, when="instant", table=True)
+
+
+def targets(queries: Iterable[Query]) -> list[prometheus.Dataquery]:
+    """The queries as a panel holds them, named A, B, C, ..."""
+    return [_target(query, chr(ord("A") + place)) for place, query in enumerate(queries)]
+
+
+def single(title: str, description: str, *queries: Query) -> stat.Panel:
+    """A number that is read from across the room."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .targets([*targets(queries)])
+        .thresholds(steps(BLUE))
+        .color_mode(models.BigValueColorMode.VALUE)
+        .graph_mode(models.BigValueGraphMode.NONE)
+        .reduce_options(_last())
+        .no_value(NO_DATA)
+        .height(4)
+    )
+
+
+def word(title: str, description: str, query: Query) -> stat.Panel:
+    """A state: the name of the series that is there."""
+    return single(title, description, query).text_mode(models.BigValueTextMode.NAME).unit("none")
+
+
+def lines(title: str, description: str, *queries: Query) -> timeseries.Panel:
+    """Values along the time range."""
+    return (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .targets([*targets(queries)])
+        .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .min(0)
+        .line_width(1)
+        .fill_opacity(10)
+        .show_points(models.VisibilityMode.NEVER)
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .height(8)
+    )
+
+
+def areas(title: str, description: str, *queries: Query) -> timeseries.Panel:
+    """Parts of a whole along the time range."""
+    return lines(title, description, *queries).fill_opacity(60).stacking(_stacked())
+
+
+def columns(title: str, description: str, *queries: Query) -> timeseries.Panel:
+    """What happened in each interval."""
+    return (
+        lines(title, description, *queries).draw_style(models.GraphDrawStyle.BARS).fill_opacity(80).stacking(_stacked())
+    )
+
+
+def bars(title: str, description: str, *queries: Query) -> bargauge.Panel:
+    """Few values side by side, longest first where the query sorts them."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .targets([*targets(queries)])
+        .thresholds(steps(BLUE))
+        .min(0)
+        .orientation(models.VizOrientation.HORIZONTAL)
+        .display_mode(models.BarGaugeDisplayMode.BASIC)
+        .value_mode(models.BarGaugeValueMode.TEXT)
+        .reduce_options(_last())
+        .no_value(NO_DATA)
+        .height(8)
+    )
+
+
+def timeline(title: str, description: str, *queries: Query) -> statetimeline.Panel:
+    """States along the time range, one line for each series."""
+    return (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .targets([*targets(queries)])
+        .unit("none")
+        .merge_values(True)
+        .show_value(models.VisibilityMode.AUTO)
+        .row_height(0.8)
+        .fill_opacity(85)
+        .line_width(0)
+        .legend(_legend().show_legend(False))
+        .tooltip(_tooltip())
+        .height(8)
+    )
+
+
+def states(title: str, description: str, exprs: Mapping[str, str]) -> statetimeline.Panel:
+    """One line for each query: the text of the label that the query is named after."""
+    shown = {"include": {"names": ["Time", *exprs]}}
+    return timeline(title, description, *(Query(expr, table=True) for expr in exprs.values())).transformations(
+        [DataTransformerConfig("filterFieldsByName", options=shown)]
+    )
+
+
+def console(region: str, job: str) -> str:
+    """Where the AWS console shows a job; both are Grafana's variables of a value."""
+    return _CONSOLE.format(region=region, job=job)
+
+
+def opens(title: str, url: str) -> DashboardLink:
+    """A link of every value of a panel, outside in a new tab."""
+    return DashboardLink(title).url(url).target_blank(url.startswith("https://"))
+
+
+def _target(query: Query, name: str) -> prometheus.Dataquery:
+    target = prometheus.Dataquery().datasource(DATASOURCE).ref_id(name).expr(query.expr)
+    target = target.instant() if query.when == "instant" else target.range()
+    if query.table:
+        return target.format(PromQueryFormat.TABLE)
+    return target.format(PromQueryFormat.TIME_SERIES).legend_format(query.legend or "__auto")
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
+
+
+def _stacked() -> common.StackingConfig:
+    return common.StackingConfig().mode(models.StackingMode.NORMAL).group("A")
+
+
+def _legend() -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .display_mode(models.LegendDisplayMode.LIST)
+        .placement(models.LegendPlacement.BOTTOM)
+        .show_legend(True)
+        .calcs([])
+    )
+
+
+def _tooltip() -> common.VizTooltipOptions:
+    return common.VizTooltipOptions().mode(models.TooltipDisplayMode.MULTI).sort(models.SortOrder.DESCENDING)

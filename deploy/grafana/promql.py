@@ -1,0 +1,58 @@
+"""The PromQL that the dashboards share. `$account`, `$region`, `$instance_type` and `$job` are their variables."""
+
+from __future__ import annotations
+
+TARGET = 'aws_account_id=~"$account", aws_region=~"$region"'
+TYPE = 'instance_type=~"$instance_type"'
+JOB = f'{TARGET}, job_name="$job"'
+ID = "aws_account_id, aws_region, job_name"
+_JOB_FAMILY, _FLEET_FAMILY, _OWN_FAMILY = "sagemaker_training_job_", "sagemaker_training_", "sagemaker_exporter_"
+
+
+def job(name: str, *matchers: str) -> str:
+    """A selector of a job's family by the short name that the design gives it, say `status`."""
+    return _select(_JOB_FAMILY + name, *matchers)
+
+
+def fleet(name: str, *matchers: str) -> str:
+    """A selector of a family of the fleet or of a total, for the chosen accounts and regions."""
+    return _select(_FLEET_FAMILY + name, TARGET, *matchers)
+
+
+def own(name: str, *matchers: str) -> str:
+    """A selector of one of the exporter's families about itself."""
+    return _select(_OWN_FAMILY + name, *matchers)
+
+
+def total(selector: str, by: str = "") -> str:
+    """The sum by these labels. What else tells series apart (the pod that was scraped) changes on a restart."""
+    return f"sum by ({by}) ({selector})" if by else f"sum({selector})"
+
+
+def each(selector: str, by: str = ID) -> str:
+    """One sample for these labels, also while two exporters or two lives of one tell of the same thing."""
+    return f"max by ({by}) ({selector})"
+
+
+def grown(selector: str, by: str = "") -> str:
+    """How much a total grew in the dashboard's time range: exact, where increase() estimates and does not see the first
+    value of a new series. For an instant query, which Grafana makes at the end of the range."""
+    return _difference(selector, f"{selector} offset $__range", by)
+
+
+def grown_so_far(selector: str, by: str = "") -> str:
+    """The same at each moment of the range, counted from its start. For a range query."""
+    return _difference(selector, f"{selector} @ start()", by)
+
+
+def hours(seconds: str) -> str:
+    """Seconds as hours."""
+    return f"({seconds}) / 3600"
+
+
+def _difference(now: str, then: str, by: str) -> str:
+    return f"{total(now, by)} - ({total(then, by)} or {total(now, by)} * 0)"
+
+
+def _select(family: str, *matchers: str) -> str:
+    return f"{family}{{{', '.join(matchers)}}}" if matchers else family

@@ -1,0 +1,93 @@
+"""Tables: instant queries whose rows belong together where their labels are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grafana_foundation_sdk.builders import common, table
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
+
+from deploy.grafana import panels
+from deploy.grafana.colors import Override, override, steps
+from deploy.grafana.panels import DATASOURCE, NO_DATA, cells, targets
+
+VALUE = "Value"
+TEXT: Mapping[str, object] = {"custom.cellOptions": {"type": "color-text"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: the label that it shows, or the value of a query, and the settings that its cells have."""
+
+    source: str
+    title: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def value(query: str, title: str, unit: str, **settings: object) -> Column:
+    """The value of the query of this name (A, B, ...)."""
+    return Column(f"{VALUE} #{query}", title, {"unit": unit, **settings})
+
+
+def label(name: str, title: str, **settings: object) -> Column:
+    """A label."""
+    return Column(name, title, settings)
+
+
+def colored(first: str, *above: tuple[float, str]) -> dict[str, object]:
+    """Settings that color a cell's text by its value."""
+    return {**TEXT, "thresholds": steps(first, *above).build()}
+
+
+def job_columns(dashboard: str) -> tuple[Column, ...]:
+    """Who the job is, linked to its dashboard and to the AWS console."""
+    to_job = (
+        f"/d/{dashboard}?var-datasource=${{datasource}}&var-account=${{__data.fields.Account}}"
+        "&var-region=${__data.fields.Region}&var-job=${__data.fields.Job}&${__url_time_range}"
+    )
+    console = panels.console("${__data.fields.Region}", "${__data.fields.Job}")
+    links = [panels.opens("This job", to_job).build(), panels.opens("AWS console", console).build()]
+    return (
+        label("job_name", "Job", links=links, **{"custom.width": 330}),
+        label("aws_account_id", "Account", **{"custom.width": 125}),
+        label("aws_region", "Region", **{"custom.width": 110}),
+    )
+
+
+def rows(
+    title: str, description: str, shown: Sequence[Column], *exprs: str, sort: str = "", desc: bool = True
+) -> table.Panel:
+    """The columns in this order, of the rows that the queries give."""
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .targets([*targets(cells(expr) for expr in exprs)])
+        .transformations(_transformations(shown, len(exprs)))
+        .overrides([*_overrides(shown)])
+        .no_value(NO_DATA)
+        .height(8)
+    )
+    return panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(desc)]) if sort else panel
+
+
+def _transformations(shown: Sequence[Column], queries: int) -> list[DataTransformerConfig]:
+    """Of one query Grafana calls the value "Value", of several "Value #A", "Value #B"."""
+    names = [column.source if queries > 1 else column.source.partition(" #")[0] for column in shown]
+    return [
+        DataTransformerConfig("merge", options={}),
+        DataTransformerConfig("filterFieldsByName", options={"include": {"names": names}}),
+        DataTransformerConfig(
+            "organize",
+            options={
+                "indexByName": {name: place for place, name in enumerate(names)},
+                "renameByName": {name: column.title for name, column in zip(names, shown, strict=True)},
+            },
+        ),
+    ]
+
+
+def _overrides(shown: Sequence[Column]) -> list[Override]:
+    return [override(column.title, column.settings) for column in shown if column.settings]

@@ -1,0 +1,69 @@
+"""The committed dashboards as Grafana would ask them: their panels, their queries, their variables filled in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tests.prometheus import ROOT
+
+FOLDER = ROOT / "deploy/grafana"
+BOARDS: dict[str, dict[str, Any]] = {
+    board["uid"]: board for board in (json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json")))
+}
+# What label_replace calls $1 is no variable, and Grafana leaves it.
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
+LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
+_LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
+
+
+class Asked(NamedTuple):
+    """A query and where it stands; `label` of a variable's query, whose values are wanted."""
+
+    where: str
+    expr: str
+    instant: bool
+    label: str = ""
+
+
+def panels(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The panels but the rows' titles, those of collapsed rows too."""
+    for panel in board["panels"]:
+        if panel["type"] == "row":
+            yield from panel.get("panels", ())
+        else:
+            yield panel
+
+
+def variables(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The variables by name."""
+    return {variable["name"]: variable for variable in board["templating"]["list"]}
+
+
+def of_panels(uid: str) -> Iterator[Asked]:
+    """What the panels of a dashboard ask."""
+    for panel in panels(BOARDS[uid]):
+        for target in panel["targets"]:
+            where = f"{uid}: {panel['title']} {target['refId']}"
+            yield Asked(where, target["expr"], target.get("instant", False))
+
+
+def of_variables(uid: str) -> Iterator[Asked]:
+    """What the variables of a dashboard ask."""
+    for name, variable in variables(BOARDS[uid]).items():
+        if variable["type"] == "query":
+            found = _LABEL_VALUES.fullmatch(variable["query"])
+            assert found, variable["query"]
+            yield Asked(f"{uid}: variable {name}", found[1], True, found[2])
+
+
+def filled(expr: str, values: Mapping[str, str]) -> str:
+    """The query with Grafana's variables replaced; one that has no value is a mistake of the dashboard."""
+    return _VARIABLE.sub(lambda found: values[found[1] or found[2]], expr)
+
+
+def is_all(board: Mapping[str, Any]) -> dict[str, str]:
+    """What Grafana puts in for the variables that stand at "All"."""
+    return {name: each["allValue"] for name, each in variables(board).items() if each.get("includeAll")}

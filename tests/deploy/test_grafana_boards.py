@@ -1,0 +1,127 @@
+"""The dashboards as they are committed: what the code makes, whole, and linked to each other."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.grafana.__main__ import write
+from deploy.grafana.colors import FAILURE, PHASE, STATUS, WARM_POOL
+from exporter.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from tests.deploy import boards
+from tests.deploy.boards import BOARDS, FOLDER, panels, variables
+
+UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job"]
+COUNTS = {"stat", "timeseries", "bargauge"}
+_LINK = re.compile(r"/d/([\w-]+)\?(.*)")
+
+
+def texts(value: Any, key: str) -> list[str]:
+    """Every text that stands under this key, anywhere in the dashboard."""
+    if isinstance(value, dict):
+        own = [value[key]] if isinstance(value.get(key), str) else []
+        return own + [text for inner in value.values() for text in texts(inner, key)]
+    return [text for inner in value for text in texts(inner, key)] if isinstance(value, list) else []
+
+
+def test_the_json_is_what_the_code_makes(tmp_path: Path) -> None:
+    write(tmp_path)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    committed = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    assert made.keys() == committed.keys()
+    stale = [name for name, text in made.items() if text != committed[name]]
+    assert stale == [], "make dashboards"
+
+
+def test_there_are_four_with_names_that_stay() -> None:
+    assert sorted(BOARDS) == UIDS
+    assert all(board["tags"] == ["sagemaker-exporter"] for board in BOARDS.values())
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_every_panel_says_what_it_shows_and_in_which_unit(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        assert panel["title"], panel
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["targets"], panel["title"]
+        assert "unit" in panel["fieldConfig"]["defaults"] or panel["type"] not in COUNTS, panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_panels_are_few_and_do_not_overlap(uid: str) -> None:
+    shown = list(panels(BOARDS[uid]))
+    titles = [panel["title"] for panel in shown]
+    assert len(set(titles)) == len(titles) <= 15
+    numbers = [panel["id"] for panel in [*shown, *(p for p in BOARDS[uid]["panels"] if p["type"] == "row")]]
+    assert len(set(numbers)) == len(numbers)
+    squares = {panel["title"]: _square(panel["gridPos"]) for panel in BOARDS[uid]["panels"]}
+    assert [pair for pair in combinations(squares, 2) if squares[pair[0]] & squares[pair[1]]] == []
+    assert all(x < 24 for square in squares.values() for x, _ in square)
+
+
+def _square(place: dict[str, int]) -> set[tuple[int, int]]:
+    return {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_everything_asks_the_chosen_data_source(uid: str) -> None:
+    asked = [each for panel in panels(BOARDS[uid]) for each in (panel, *panel["targets"])]
+    asked += [each for each in variables(BOARDS[uid]).values() if each["type"] == "query"]
+    assert {(each["datasource"]["type"], each["datasource"]["uid"]) for each in asked} == {
+        ("prometheus", "${datasource}")
+    }
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_a_variable_of_many_values_stands_in_a_regular_expression_and_one_of_one_does_not(uid: str) -> None:
+    """Grafana escapes the values of the former for a regular expression, and of the latter for a string."""
+    several = {name for name, each in variables(BOARDS[uid]).items() if each.get("multi")}
+    for query in [*boards.of_panels(uid), *boards.of_variables(uid)]:
+        for operator, name in re.findall(r'(=~?)"\$(\w+)"', query.expr):
+            assert (operator == "=~") == (name in several), query
+        assert set(re.findall(r'"[^"]*\$[a-z]+[^"]*"', query.expr)) == set(re.findall(r'"\$[a-z_]+"', query.expr))
+
+
+def test_a_job_leads_to_its_dashboard_with_the_variables_that_it_has_and_the_time() -> None:
+    links = [_LINK.fullmatch(url) for url in texts([*BOARDS.values()], "url") if url.startswith("/d/")]
+    assert len(links) >= 4
+    for found in links:
+        assert found
+        given = dict(each.partition("=")[::2] for each in found[2].split("&"))
+        assert given.pop("${__url_time_range}") == ""
+        assert set(given) == {f"var-{name}" for name in variables(BOARDS[found[1]])}
+
+
+def test_a_job_leads_to_its_page_in_the_aws_console() -> None:
+    urls = {url for url in texts([*BOARDS.values()], "url") if url.startswith("https://")}
+    shape = "https://{0}.console.aws.amazon.com/sagemaker/home?region={0}#/jobs/{1}"
+    assert urls == {
+        shape.format("${__data.fields.Region}", "${__data.fields.Job}"),
+        shape.format("${__field.labels.aws_region}", "${__field.labels.job_name}"),
+    }
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_fields_that_a_link_uses_are_columns_of_its_table(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        used = {name for url in texts(panel, "url") for name in re.findall(r"__data\.fields\.(\w+)", url)}
+        renamed = [t["options"]["renameByName"] for t in panel.get("transformations", ()) if t["id"] == "organize"]
+        assert used <= {title for names in renamed for title in names.values()}, panel["title"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_every_dashboard_links_to_the_others_and_keeps_variables_and_time(uid: str) -> None:
+    (link,) = BOARDS[uid]["links"]
+    assert (link["type"], link["tags"]) == ("dashboards", ["sagemaker-exporter"])
+    assert link["includeVars"] is link["keepTime"] is True
+
+
+def test_every_known_state_has_a_color() -> None:
+    assert PHASE.keys() == set(SECONDARY_STATUSES)
+    assert STATUS.keys() == set(STATUSES)
+    assert WARM_POOL.keys() == set(WARM_POOL_STATUSES)
+    assert FAILURE.keys() == set(FAILURE_CATEGORIES)

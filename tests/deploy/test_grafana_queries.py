@@ -1,0 +1,143 @@
+"""Every query of the dashboards: right PromQL, on families and labels that there are, that gives data."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+
+from exporter.catalogue import CATALOGUE
+from exporter.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from tests.conftest import PrometheusFactory
+from tests.deploy import boards
+from tests.deploy.boards import BOARDS, Asked
+from tests.e2e.demonstration import demonstration
+from tests.prometheus import Prometheus, scraping
+
+QUERIES = [query for uid in BOARDS for query in (*boards.of_variables(uid), *boards.of_panels(uid))]
+ALL_PANELS = {
+    "__range": "60s",
+    "__rate_interval": "10s",
+    "account": "(123456789012|000000000000)",
+    "region": "(us-east-1|eu-west-1)",
+    "instance_type": ".*",
+}
+# Prometheus's own, and what docs/totals.md has the user provide.
+FOREIGN = {"scrape_duration_seconds": set[str](), "sagemaker_instance_price_dollars_per_hour": {"instance_type"}}
+_SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+LABELS = FOREIGN | {
+    family.name + suffix: {*family.label_names, *(["le"] if suffix == "_bucket" else [])}
+    for family in CATALOGUE
+    for suffix in _SUFFIXES[family.kind]
+}
+VALUES = {
+    "secondary_status": {*SECONDARY_STATUSES},
+    "status": {*STATUSES, *OUTCOMES, *WARM_POOL_STATUSES},
+    "category": {*FAILURE_CATEGORIES},
+    "state": {"training", "warm_pool"},
+    "spot": {"true", "false"},
+}
+PRICES = """
+rule_files: [prices.yml]
+"""
+PRICE_RULE = """
+groups:
+  - name: prices
+    interval: 500ms
+    rules:
+      - record: sagemaker_instance_price_dollars_per_hour
+        expr: sum by (instance_type) (sagemaker_training_billable_instance_seconds_total) * 0 + 2
+"""
+
+
+def selectors(expr: str) -> list[promql_parser.VectorSelector]:
+    """The selectors of a query, wherever they stand."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: object) -> bool:
+        if isinstance(node, promql_parser.MatrixSelector):
+            found.append(node.vector_selector)
+        elif isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
+
+
+def families(selector: promql_parser.VectorSelector) -> set[str]:
+    """The names that a selector means; a set of names stands in `__name__=~"prefix_(a|b)"`."""
+    if selector.name:
+        return {selector.name}
+    (pattern,) = [m.value for m in selector.matchers.matchers if m.name == "__name__"]
+    prefix, _, names = pattern.partition("(")
+    return {prefix + name for name in names.rstrip(")").split("|")}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
+def test_a_query_asks_for_families_labels_and_values_that_there_are(query: Asked) -> None:
+    asked = selectors(boards.filled(query.expr, {**ALL_PANELS, "job": "a-job"}))
+    assert asked
+    for selector in asked:
+        for name in families(selector):
+            assert name in LABELS
+            for matcher in selector.matchers.matchers:
+                assert matcher.name in {*LABELS[name], "__name__"}, (name, matcher.name)
+                known = VALUES.get(matcher.name)
+                assert known is None or set(matcher.value.split("|")) <= known, matcher
+
+
+def test_labels_that_are_summed_by_or_shown_exist() -> None:
+    every = {label for labels in LABELS.values() for label in labels}
+    for uid in BOARDS:
+        for panel in boards.panels(BOARDS[uid]):
+            for target in panel["targets"]:
+                shown = set(boards.LEGEND_LABEL.findall(target.get("legendFormat", "")))
+                assert shown <= every | {"instance"}, panel["title"]
+
+
+async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
+    prometheus: PrometheusFactory, tmp_path: Path
+) -> None:
+    (tmp_path / "prices.yml").write_text(PRICE_RULE)
+    with demonstration(tmp_path, "--jobs", "120", "--seed", "5", "--speed", "4") as demo:
+        demo.wait_until_ready()
+        async with prometheus(scraping(demo.address, extra=PRICES)) as server:
+            await server.wait_until(lambda: server.query("sagemaker_instance_price_dollars_per_hour"))
+            empty = await _without_data(server, list(QUERIES), within=40.0)
+    assert [f"{query.where}: {query.expr}" for query in empty] == []
+
+
+async def _without_data(server: Prometheus, queries: list[Asked], within: float) -> list[Asked]:
+    """Those that gave no data all the time: what a job does at one moment it need not do at the next."""
+    began, deadline = time.time(), time.monotonic() + within
+    while queries and time.monotonic() < deadline:
+        queries = [query for query in queries if not await _answers(server, query, began)]
+        await asyncio.sleep(0.5)
+    return queries
+
+
+async def _answers(server: Prometheus, query: Asked, began: float) -> bool:
+    expr = next(_over_jobs(query))
+    return bool(
+        await server.query(expr)
+        if query.instant
+        else await server.query_range(expr, start=began - 5, end=time.time(), step=1)
+    )
+
+
+def _over_jobs(query: Asked) -> Iterator[str]:
+    yield boards.filled(query.expr.replace('="$job"', '=~"$job"'), {**ALL_PANELS, "job": ".+"})
+
+
+def test_the_menu_of_a_variable_is_made_of_a_label_that_its_family_has() -> None:
+    asked: list[Any] = [query for query in QUERIES if query.label]
+    assert {query.label for query in asked} == {"aws_account_id", "aws_region", "instance_type", "job_name"}
+    for query in asked:
+        (selector,) = selectors(boards.filled(query.expr, ALL_PANELS))
+        assert all(query.label in LABELS[name] for name in families(selector)), query
