@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from exporter import __version__, demo, document, logs
+from exporter import __version__, demo, document, logs, webconfig
 from exporter.app import App
 from exporter.catalogue import CATALOGUE
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, load
 from exporter.listener import ListenError
 from exporter.service import Service, serve_until_stopped
-from exporter.store import StateError
+from exporter.statefile import StateError
 from exporter.webconfig import WebConfigFile
 
 _NAMES = frozenset(family.name for family in CATALOGUE)
@@ -45,9 +45,21 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    load(options.file, os.environ, known_metrics=_NAMES)
-    _say(f"{options.file}: OK")
-    return 0
+    fine = _fine(options.file, lambda: load(options.file, os.environ, known_metrics=_NAMES))
+    if options.web_config_file:
+        fine = _fine(options.web_config_file, lambda: webconfig.check(options.web_config_file)) and fine
+    return 0 if fine else 1
+
+
+def _fine(file: str, check: Callable[[], object]) -> bool:
+    """Whether nothing is wrong with a file; says so, or everything that is."""
+    try:
+        check()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return False
+    _say(f"{file}: OK")
+    return True
 
 
 def _once(options: argparse.Namespace) -> int:
@@ -115,10 +127,14 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def _dest(flag: str) -> str:
+    return flag.lstrip("-").replace(".", "_").replace("-", "_")
+
+
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     for flag, settings in _FLAGS.items():
-        common.add_argument(flag, dest=flag.lstrip("-").replace(".", "_").replace("-", "_"), **settings)
+        common.add_argument(flag, dest=_dest(flag), **settings)
     parser = argparse.ArgumentParser(
         prog="sagemaker-exporter",
         description="Prometheus exporter for Amazon SageMaker training jobs.",
@@ -130,10 +146,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     inherited = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for flag, settings in _FLAGS.items():
-        kept = {key: value for key, value in settings.items() if key != "default"}
-        inherited.add_argument(flag, dest=flag.lstrip("-").replace(".", "_").replace("-", "_"), **kept)
+        inherited.add_argument(flag, dest=_dest(flag), **settings | {"default": argparse.SUPPRESS})
     check = commands.add_parser("check-config", help="say everything that is wrong with a configuration file")
     check.add_argument("file")
+    check.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="check that one too, its certificates included",
+    )
     commands.add_parser("once", help="poll every target once and print the metrics", parents=[inherited])
     demo_ = commands.add_parser("demo", help="run on a simulated SageMaker", parents=[inherited])
     demo_.add_argument("--jobs", type=int, default=40, help="jobs that are active at once, about (40)")

@@ -1,4 +1,4 @@
-"""What pydantic says about a configuration, as problems for people."""
+"""What pydantic says about a file of settings, as problems for people."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.located import UNREADABLE, Document
 from exporter.config.problems import Path, Problem, key_path, quote
-from exporter.config.settings import Config
+from exporter.config.settings import Config, Section
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a configuration came from: a file, and flags that stand above it (by key path)."""
+    """Where settings came from: a file that may say what `root` is, and flags that stand above it (by key path)."""
 
     file: str
     document: Document
     flags: Collection[str] = ()
+    root: type[Section] = Config
 
     def problem(self, path: Path, message: str, allowed: str, *, key: bool = False) -> Problem:
         """A problem with the value at a path, or with its key."""
@@ -43,49 +44,56 @@ def problems(error: ValidationError, source: Source) -> Iterator[Problem]:
 
 
 def _problem(detail: ErrorDetails, source: Source) -> Problem:
-    path, context = detail["loc"], detail.get("ctx", {})
+    # What pydantic says of the key of a mapping stands at the key's value, and then says "[key]".
+    path = [part for part in detail["loc"] if part != "[key]"]
+    context = detail.get("ctx", {})
     match detail["type"]:
         case "refused":
-            return source.problem(path, context["message"], context["allowed"])
+            on_key = len(path) < len(detail["loc"])
+            return source.problem(path, context["message"], context["allowed"], key=on_key)
         case "missing":
-            field = _section(path[:-1]).model_fields[str(path[-1])]
+            field = _section(path[:-1], source.root).model_fields[str(path[-1])]
             return source.problem(path, "is missing", str(field.description))
         case "extra_forbidden":
             return _unknown_key(path, source)
         case "bool_type":
             return source.problem(path, f"{quote(detail['input'])} is not a boolean", "true or false")
         case "literal_error":
-            choices = context["expected"].replace("'", "")
-            return source.problem(path, f"{quote(detail['input'])} is not a choice", choices)
-    # No type in settings.py leads here; should one be added, its own words are better than none.
+            return source.problem(path, f"{quote(detail['input'])} is not a choice", _choices(context["expected"]))
+    # No type of a section leads here; should one be added, its own words are better than none.
     return source.problem(path, detail["msg"], "see docs/configuration.md")
 
 
+def _choices(expected: str) -> str:
+    choices = expected.removeprefix("'', ")
+    return choices.replace("'", "") + (", or nothing" if choices != expected else "")
+
+
 def _unknown_key(path: Path, source: Source) -> Problem:
-    name, siblings = str(path[-1]), list(_section(path[:-1]).model_fields)
-    guess = get_close_matches(name, siblings, n=1) or [key for key in _keys() if key.endswith(f".{name}")]
+    name, siblings = str(path[-1]), _section(path[:-1], source.root).key_names()
+    guess = get_close_matches(name, siblings, n=1) or [k for k in _keys(source.root) if k.endswith(f".{name}")]
     hint = f", did you mean {guess[0]}?" if guess else ""
     return source.problem(path, f"unknown key{hint}", ", ".join(siblings), key=True)
 
 
-def _section(path: Path) -> type[BaseModel]:
-    section: type[BaseModel] = Config
+def _section(path: Path, root: type[Section]) -> type[Section]:
+    section = root
     for part in path:
         if isinstance(part, str):
             section = _sections(section)[part]
     return section
 
 
-def _sections(parent: type[BaseModel]) -> dict[str, type[BaseModel]]:
+def _sections(parent: type[Section]) -> dict[str, type[Section]]:
     """Which keys of a section are themselves sections, or lists of them."""
     found = {}
     for name, field in parent.model_fields.items():
         for candidate in (field.annotation, *get_args(field.annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            if isinstance(candidate, type) and issubclass(candidate, Section):
                 found[name] = candidate
     return found
 
 
-def _keys() -> Iterator[str]:
-    for name, section in _sections(Config).items():
-        yield from (f"{name}.{key}" for key in section.model_fields)
+def _keys(root: type[Section]) -> Iterator[str]:
+    for name, section in _sections(root).items():
+        yield from (f"{name}.{key}" for key in section.key_names())

@@ -48,7 +48,12 @@ class Section(BaseModel):
             return {}
         if isinstance(value, dict | cls):
             return value
-        raise refused(f"is {kind(value)}, not a mapping", f"the keys {', '.join(cls.model_fields)}")
+        raise refused(f"is {kind(value)}, not a mapping", f"the keys {', '.join(cls.key_names())}")
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """The keys as a file has them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 class Web(Section):

@@ -68,7 +68,6 @@ class Status:
     config_loaded: float | None = None
     config_ok: bool = True
     telemetry_path: str = "/metrics"
-    docs_url: str = ""
 
 
 def render(status: Status, query: Mapping[str, str]) -> str:
@@ -84,8 +83,6 @@ def render(status: Status, query: Mapping[str, str]) -> str:
 
 def _header(status: Status) -> str:
     links = [("Metrics", status.telemetry_path), ("Health", "/healthz"), ("Readiness", "/readyz")]
-    if status.docs_url:
-        links.append(("Documentation", status.docs_url))
     nav = "".join(f'<a href="{escaped(href)}">{text}</a>' for text, href in links)
     facts = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in _facts(status))
     return (

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
-from exporter.config import located
-from exporter.config.problems import ConfigError, Path, Problem, key_path, quote
+from exporter.config import located, refusals
+from exporter.config.problems import ConfigError
+from exporter.config.refusals import Source
 from exporter.config.settings import Section
 from exporter.config.syntax import Whole, listed, refused
 from exporter.webconfig import syntax
@@ -131,42 +130,8 @@ def parse(data: bytes, file: str) -> WebConfig:
     try:
         config = WebConfig.model_validate(document.value, context={"directory": os.path.dirname(file)})
     except ValidationError as error:
-        raise ConfigError([*problems, *_problems(error, file, document)]) from None
+        problems += refusals.problems(error, Source(file, document, root=WebConfig))
+        raise ConfigError(problems) from None
     if problems:
         raise ConfigError(problems)
     return config
-
-
-def _problems(error: ValidationError, file: str, document: located.Document) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
-        if detail["input"] is not located.UNREADABLE:
-            # What pydantic says of the key of a mapping stands at the key's value.
-            path = [part for part in detail["loc"] if part != "[key]"]
-            on_key = detail["type"] == "extra_forbidden" or len(path) < len(detail["loc"])
-            place = document.key_place(path) if on_key else document.value_place(path)
-            yield Problem(file, key_path(path), *_words(detail, path), place)
-
-
-def _words(detail: ErrorDetails, path: Path) -> tuple[str, str]:
-    """What is wrong, and what is allowed."""
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "refused":
-            return context["message"], context["allowed"]
-        case "extra_forbidden":
-            fields = _section(path[:-1]).model_fields.items()
-            return "unknown key", ", ".join(field.alias or name for name, field in fields)
-        case "bool_type":
-            return f"{quote(detail['input'])} is not a boolean", "true or false"
-        case "literal_error":
-            return f"{quote(detail['input'])} is not a choice", context["expected"].replace("'", "") + ", or nothing"
-    return detail["msg"], "see docs/security.md"
-
-
-def _section(path: Path) -> type[BaseModel]:
-    section: type[BaseModel] = WebConfig
-    for part in path:
-        kind = section.model_fields[str(part)].annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            section = kind
-    return section

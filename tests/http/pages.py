@@ -66,7 +66,6 @@ def ordinary(jobs: int = 40) -> Status:
         state=StateRow("file", NOW - 4, 2),
         config_loaded=NOW - 93_000,
         config_ok=False,
-        docs_url="https://example.org/docs",
     )
 
 
@@ -89,6 +88,4 @@ def hostile() -> Status:
         for text in HOSTILE
     )
     text = HOSTILE[0]
-    return Status(
-        text, NOW - 5, NOW, True, targets, jobs, text, text, StateRow(text), docs_url='https://example.org/"><script>'
-    )
+    return Status(text, NOW - 5, NOW, True, targets, jobs, text, text, StateRow(text))
