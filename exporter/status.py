@@ -20,7 +20,7 @@ def status(app: App, now: float) -> page.Status:
         jobs=tuple(job_row(f, now) for w in app.watches if w.poller for f in w.poller.fleet.followed() if f.job.status),
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
-        state=page.StateRow("file" if app.config.state.path else "in memory", ledger.last_write, ledger.write_errors),
+        state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
         config_loaded=app.loaded,
         config_ok=app.reload_ok,
         telemetry_path=app.config.web.telemetry_path,
@@ -66,6 +66,7 @@ def job_row(followed: Followed, now: float) -> page.JobRow:
         phases=tuple((t.status, seconds) for t in job.transitions if (seconds := _lasted(t, now))),
         settled=followed.settled_at is not None,
         deadline=_deadline(job),
+        failure=job.failure_category or "",
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "JobRow", "StateRow", "Status"
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """Where the totals are kept: "in memory" or "file", never its path."""
+    """Where the totals are kept: "file", never its path; when they were last written there."""
 
     where: str
     last_write: float | None = None
@@ -65,6 +65,7 @@ class Status:
     shard: str = ""
     """As in `1 of 3`; empty without sharding."""
     state: StateRow | None = None
+    """None while the totals are only in memory."""
     config_loaded: float | None = None
     config_ok: bool = True
     telemetry_path: str = "/metrics"
@@ -102,7 +103,7 @@ def _facts(status: Status) -> list[tuple[str, str]]:
         ("Started", moment(status.started, status.now)),
         ("Configuration loaded", config),
         ("Strategy", escaped(status.strategy)),
-        ("Totals kept", _state(status.state or StateRow("in memory"), status.now)),
+        ("Totals kept", _state(status.state or StateRow("in memory, until it ends"), status.now)),
         ("Targets", f"{len(status.targets):,}"),
         ("Jobs tracked", f"{len(status.jobs):,}"),
     ]
@@ -153,7 +154,7 @@ def _last_poll(target: TargetRow, now: float) -> str:
     if target.poll_seconds is not None:
         text += f", took {target.poll_seconds:.1f} s"
     if target.next_discovery is not None:
-        text += f"; next {moment(target.next_discovery, now)}"
+        text += "; next " + (moment(target.next_discovery, now) if target.next_discovery > now else "one due")
     return text
 
 

@@ -42,6 +42,8 @@ class JobRow:
     settled: bool = False
     deadline: float | None = None
     """When MaxRuntimeInSeconds or MaxWaitTimeInSeconds ends it."""
+    failure: str = ""
+    """The category of its failure, never the reason, which may hold secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ def _row(job: JobRow, now: float) -> str:
 def _status(job: JobRow, now: float) -> str:
     css, mark = _MARKS.get(job.status, ("idle", "?"))
     text = f'<span class="{css}">{mark}&nbsp;{escaped(job.status)}</span>'
-    if job.secondary_status not in ("", job.status):
-        text += f"<br>{escaped(job.secondary_status)}"
+    details = (detail for detail in (job.failure, job.secondary_status) if detail not in ("", job.status))
+    text += "".join(f"<br>{escaped(detail)}" for detail in details)
     if job.status in _TERMINAL and not job.settled:
         text += '<br><span class="quiet">not settled yet</span>'
     elif job.last_modified is not None:

@@ -82,6 +82,7 @@ def hostile() -> Status:
             name=text,
             status=text,
             secondary_status=text + "!",
+            failure=text + "?",
             instances=text,
             phases=((text, 60.0), ("Training", 60.0)),
         )

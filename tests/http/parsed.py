@@ -1,0 +1,76 @@
+"""A status page as a strict parser sees it: known elements, closed in order, and what they say."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from exporter.page import Status, render
+
+VOID = {"meta", "input", "br", "rect"}
+ALLOWED = {
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "form", "h1", "h2", "p"),
+    *("a", "dl", "dt", "dd", "div", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "ul", "li"),
+    *("label", "input", "select", "option", "button", "time", "code", "bdi", "br", "progress", "svg", "rect"),
+}
+ATTRIBUTES = {
+    *("lang", "charset", "name", "content", "href", "rel", "class", "id", "role", "scope", "method", "action", "type"),
+    *("value", "maxlength", "selected", "datetime", "title", "max", "viewbox", "preserveaspectratio", "x", "y"),
+    *("width", "height", "data-label"),
+}
+
+
+class Page(HTMLParser):
+    """A parsed page; an unknown element or attribute, or one that is not closed in order, fails."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ALLOWED
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names))
+        for name in names:
+            assert name in ATTRIBUTES or name.startswith("aria-"), name
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID or (tag == "rect" and not (self.get_starttag_text() or "").endswith("/>")):
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open[-1:] != ["style"]:
+            self.texts.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def names(self) -> list[str]:
+        """The names of the jobs shown, in order."""
+        return [
+            href["href"].rpartition("/")[2]
+            for href in self.all("a")
+            if href["href"].startswith("https://console.") and "#/jobs/" in href["href"]
+        ]
+
+
+def shown(status: Status, /, **query: str) -> Page:
+    return Page(render(status, query))
