@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from exporter.simulator import ManualClock, Simulator, steady
+from tests.simulator.served import ACCOUNT, REGION, START, Client, connected
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    """Three jobs that run on, in one account and region."""
+    async with Simulator(clock=ManualClock(START)) as simulator:
+        simulator.store.add(ACCOUNT, REGION, *steady(3, START - 1000))
+        yield simulator
+
+
+@pytest.fixture
+async def client(sim: Simulator) -> AsyncIterator[Client]:
+    async with connected(sim) as connection:
+        yield connection
