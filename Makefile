@@ -8,7 +8,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test image-test check lock soak docs dashboards wheel clean run-environment dev-environment
+.PHONY: help demo test image-test check lock soak docs dashboards manifests wheel clean run-environment dev-environment
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,10 @@ docs: dev-environment ## write docs/metrics.md anew from the catalogue
 
 dashboards: dev-environment ## write deploy/grafana/*.json anew from the code beside them
 	@$(BIN)/python -m deploy.grafana
+
+manifests: ## write the PrometheusRule of deploy/kustomize anew from deploy/prometheus
+	@hack/prometheusrule.sh > prometheusrule.yaml.new
+	@mv prometheusrule.yaml.new deploy/kustomize/components/monitoring/prometheusrule.yaml
 
 soak: dev-environment ## the fault harness on many seeds: SEEDS=1000, or one again: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)

@@ -1,0 +1,184 @@
+"""The plain manifests: they build without a network, Kubernetes takes them, and they say what the Helm chart says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+import exporter
+from exporter.app import spots
+from exporter.config import Config, load
+from tests.deploy import podsecurity, scraped
+from tests.deploy.kubernetes import (
+    KUSTOMIZE,
+    VERSIONS,
+    Object,
+    built,
+    container,
+    of_kind,
+    only,
+    pod,
+    problems,
+    rendered,
+    workload,
+)
+from tests.prometheus import ROOT
+
+BASE, MONITORING, SHARDED = (KUSTOMIZE / name for name in ("base", "overlays/monitoring", "overlays/sharded"))
+EACH = pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED], ids=lambda each: each.name)
+# What makes an exporter of a pod; the chart has the same by default.
+LIKE_THE_CHART = (
+    "securityContext",
+    "automountServiceAccountToken",
+    "enableServiceLinks",
+    "terminationGracePeriodSeconds",
+)
+
+
+def config_of(folder: Path, tmp_path: Path, pod_name: str = "sagemaker-exporter-0") -> Config:
+    """What the exporter reads; the name of the ConfigMap in the pod has the hash of its content."""
+    (mounted,) = (each["configMap"]["name"] for each in pod(built(folder))["volumes"] if "configMap" in each)
+    (found,) = (each for each in of_kind("ConfigMap", built(folder)) if each["metadata"]["name"] == mounted)
+    text: str = found["data"]["config.yaml"]
+    (tmp_path / "config.yaml").write_text(text.replace("/var/lib/sagemaker-exporter", str(tmp_path)))
+    return load(str(tmp_path / "config.yaml"), {"POD_NAME": pod_name})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@EACH
+def test_kubernetes_takes_every_object(folder: Path, version: str) -> None:
+    assert [found for each in built(folder) if (found := problems(each, version))] == []
+
+
+@EACH
+def test_everything_lies_in_one_restricted_namespace(folder: Path) -> None:
+    namespace = only("Namespace", built(folder))["metadata"]
+    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    others = [each["metadata"]["namespace"] for each in built(folder) if each["kind"] != "Namespace"]
+    assert set(others) == {namespace["name"]}
+    assert podsecurity.violations(pod(built(folder))) == []
+
+
+@EACH
+def test_the_pod_is_that_of_the_chart(folder: Path) -> None:
+    chart = rendered()
+    for key in LIKE_THE_CHART:
+        assert pod(built(folder))[key] == pod(chart)[key], key
+    ours, theirs = container(built(folder)), container(chart)
+    for key in ("resources", "securityContext", "volumeMounts"):
+        assert ours[key] == theirs[key], key
+    assert ours["args"] == theirs["args"][:1]
+    assert ours["ports"] == [{"name": "metrics", "containerPort": Config().web.listen_address.port}]
+    for key in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert ours[key]["httpGet"]["path"] == theirs[key]["httpGet"]["path"]
+    assert ours["image"] == f"sagemaker-exporter:{exporter.__version__}"
+
+
+@EACH
+def test_whoever_selects_finds_this_pod_and_this_service(folder: Path) -> None:
+    template = workload(built(folder))["spec"]["template"]["metadata"]["labels"].items()
+    service = only("Service", built(folder))
+    assert service["spec"]["selector"].items() <= template
+    assert only("NetworkPolicy", built(folder))["spec"]["podSelector"]["matchLabels"].items() <= template
+    assert workload(built(folder))["spec"]["selector"]["matchLabels"].items() <= template
+    for monitor in of_kind("ServiceMonitor", built(folder)):
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["spec"]["jobLabel"] in service["metadata"]["labels"]
+        assert [each["port"] for each in monitor["spec"]["endpoints"]] == [service["spec"]["ports"][0]["name"]]
+
+
+@EACH
+def test_the_exporter_takes_its_configuration(folder: Path, tmp_path: Path) -> None:
+    assert Path(config_of(folder, tmp_path).state.path).name == "state.sqlite"
+
+
+def test_one_pod_alone_owns_the_state_file() -> None:
+    spec = only("Deployment", built(BASE))["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    (state,) = (each for each in pod(built(BASE))["volumes"] if each["name"] == "state")
+    claim = only("PersistentVolumeClaim", built(BASE))["metadata"]["name"]
+    assert state["persistentVolumeClaim"]["claimName"] == claim
+
+
+def test_shards_have_volumes_of_their_own_and_cover_every_target_once(tmp_path: Path) -> None:
+    stateful = only("StatefulSet", built(SHARDED))["spec"]
+    assert of_kind("Deployment", built(SHARDED)) == of_kind("PersistentVolumeClaim", built(SHARDED)) == []
+    assert [each["metadata"]["name"] for each in stateful["volumeClaimTemplates"]] == ["state"]
+    assert stateful["serviceName"] == only("Service", built(SHARDED))["metadata"]["name"]
+    configs = [config_of(SHARDED, tmp_path, f"sagemaker-exporter-{n}") for n in range(stateful["replicas"])]
+    assert {config.sharding.total for config in configs} == {stateful["replicas"]}
+    whole = configs[0].model_copy(update={"sharding": Config().sharding})
+    shared = [spot for config in configs for spot in spots(config)]
+    assert sorted(map(repr, shared)) == sorted(map(repr, spots(whole)))
+
+
+def test_the_prometheus_rule_is_made_from_the_rules() -> None:
+    file = KUSTOMIZE / "components/monitoring/prometheusrule.yaml"
+    made = subprocess.run(
+        [ROOT / "hack/prometheusrule.sh"], capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+    assert file.read_text() == made, "make manifests"
+    groups = only("PrometheusRule", built(MONITORING))["spec"]["groups"]
+    files = sorted(ROOT.glob("deploy/prometheus/*.rules.yml"))
+    assert groups == [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+
+
+def test_the_dashboards_are_the_projects_and_grafana_looks_for_them() -> None:
+    maps = [each for each in of_kind("ConfigMap", built(MONITORING)) if "config.yaml" not in each["data"]]
+    shown = {name: json.loads(text) for each in maps for name, text in each["data"].items()}
+    there = {path.name: json.loads(path.read_text()) for path in ROOT.glob("deploy/grafana/*.json")}
+    assert shown.keys() == there.keys(), "name each dashboard in deploy/grafana/kustomization.yaml"
+    assert shown == there
+    assert {each["metadata"]["labels"]["grafana_dashboard"] for each in maps} == {"1"}
+
+
+def test_whatever_is_applied_fits_the_annotation_of_kubectl() -> None:
+    assert max(len(json.dumps(json.dumps(each))) for each in built(MONITORING)) < 256 * 1024
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize(
+    ("kind", "pods", "instances"),
+    [
+        ("ReplicaSet", ("sagemaker-exporter-7d9f-abcde", "sagemaker-exporter-58c4-fghij"), ("sagemaker-exporter",) * 2),
+        (
+            "StatefulSet",
+            ("sagemaker-exporter-0", "sagemaker-exporter-1"),
+            ("sagemaker-exporter-0", "sagemaker-exporter-1"),
+        ),
+    ],
+)
+def test_an_instance_is_a_shard_and_not_a_pod(
+    kind: str, pods: tuple[str, ...], instances: tuple[str, ...], tmp_path: Path
+) -> None:
+    monitor: Object = only("ServiceMonitor", built(MONITORING))
+    for name, instance in zip(pods, instances, strict=True):
+        controller = {"__meta_kubernetes_pod_controller_kind": kind, "__meta_kubernetes_pod_name": name}
+        found = scraped.labels(monitor, tmp_path, pod=name, namespace="a", job="b", **controller)
+        assert found == {"instance": instance, "namespace": "a", "job": "b"}
+
+
+def test_a_kustomization_of_ones_own_builds_on_the_base(tmp_path: Path) -> None:
+    """As docs/kubernetes.md says: another image, another configuration, a role."""
+    (block,) = own_kustomizations()
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    base = Path("../" * len(folder.resolve().parts[1:])) / BASE.relative_to("/")
+    text = block.replace("sagemaker-exporter/deploy/kustomize/base", str(base))
+    (folder / "kustomization.yaml").write_text(text)
+    (folder / "config.yaml").write_text("targets: [{regions: [eu-west-1]}]\n")
+    found = built(folder)
+    assert container(found)["image"].startswith("registry.example.com/")
+    assert config_of(folder, tmp_path).targets[0].regions == ("eu-west-1",)
+    assert "eks.amazonaws.com/role-arn" in only("ServiceAccount", found)["metadata"]["annotations"]
+
+
+def own_kustomizations() -> list[str]:
+    """The kustomizations that docs/kubernetes.md shows."""
+    blocks = (ROOT / "docs/kubernetes.md").read_text().split("```yaml\n")[1:]
+    return [text for block in blocks if "kind: Kustomization" in (text := block.split("```")[0])]
