@@ -49,12 +49,14 @@ def _numbers() -> list[panels.Panel]:
             "API errors",
             "Requests to AWS that failed in the time range, throttled ones included.",
             f"round(sum(increase({own('api_errors_total', TARGET)}[$__range])))",
-            red=10,
+            (1, colors.ORANGE),
+            (10, colors.RED),
         ),
         _alarm(
             "Unknown statuses",
             "Statuses that this version does not know, since the exporter started. They are exported as they came.",
             f"sum({own('unknown_status_total', TARGET)}) or vector(0)",
+            (1, colors.ORANGE),
         ),
         _alarm(
             "State write errors",
@@ -73,11 +75,10 @@ def _numbers() -> list[panels.Panel]:
     ]
 
 
-def _alarm(title: str, description: str, expr: str, red: int = 1) -> panels.Panel:
-    levels = [(1, colors.RED)] if red == 1 else [(1, colors.ORANGE), (red, colors.RED)]
+def _alarm(title: str, description: str, expr: str, *levels: tuple[float, str]) -> panels.Panel:
     return (
         panels.single(title, description, now(expr))
-        .thresholds(colors.steps(colors.GREEN, *levels))
+        .thresholds(colors.steps(colors.GREEN, *(levels or [(1, colors.RED)])))
         .unit("short")
         .decimals(0)
         .span(4)
@@ -140,6 +141,7 @@ def _errors() -> panels.Panel:
     rate = f"sum by (code) (rate({own('api_errors_total', TARGET)}[$__rate_interval]))"
     return (
         panels.lines("Failed requests, by error code", "Per second, by AWS's error code.", Query(rate, "{{code}}"))
+        .axis_soft_max(0.1)
         .unit("reqps")
         .span(8)
     )
@@ -165,8 +167,7 @@ def _series() -> panels.Panel:
             "What a scrape gives. jobs.disabled_metrics leaves families out, jobs.include and exclude jobs.",
             now(f"sort_desc(topk(10, sum by (family) ({families})))", "{{family}}"),
         )
-        .unit("short")
-        .decimals(0)
+        .unit("locale")
         .span(12)
     )
 

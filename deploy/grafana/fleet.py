@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, TYPE, each, fleet, grown, job, own, total
+from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, each, fleet, grown, job, own, total
 
 _PHASE = each(job("secondary_status", TARGET), f"{ID}, secondary_status")
 _PHASE_AGE = f"time() - {job('secondary_status_start_timestamp_seconds', TARGET)}"
@@ -84,13 +84,13 @@ def _failed_jobs() -> panels.Panel:
         "jobs.failure_reason_length allows it.",
         [
             *tables.job_columns(board.JOB),
-            tables.label("category", "Category", **{"custom.width": 160}),
+            tables.label("category", "Category", **{"custom.width": 165}),
             tables.label("reason", "Reason"),
-            tables.value("A", "Last change", "dateTimeFromNow", **{"custom.width": 130}),
+            tables.value("A", "Last change", "dateTimeFromNow", **{"custom.width": 150}),
         ],
         f"topk(50, {changed} * 1000 * on ({ID}) group_left (category, reason) {why})",
         sort="Last change",
-    ).span(16)
+    ).span(17)
 
 
 def _failures() -> panels.Panel:
@@ -104,7 +104,7 @@ def _failures() -> panels.Panel:
         .overrides(colors.by_name(colors.FAILURE))
         .unit("short")
         .decimals(0)
-        .span(8)
+        .span(7)
     )
 
 
@@ -180,13 +180,14 @@ def _instances() -> panels.Panel:
 
 
 def _phase_durations() -> panels.Panel:
-    buckets = f"sum by (secondary_status, le) (increase({fleet('phase_duration_seconds_bucket')}[$__range]))"
+    buckets = fleet("phase_duration_seconds_bucket", f'secondary_status!~"{ENDS}"')
+    observed = f"sum by (secondary_status, le) (increase({buckets}[$__range]))"
     return (
         panels.bars(
             "Median time in each phase",
             "Of the phases that ended in the time range, estimated from the histogram's buckets. One job can be in a "
             "phase more than once.",
-            now(f"sort_desc(histogram_quantile(0.5, {buckets}) > 0)", "{{secondary_status}}"),
+            now(f"sort_desc(histogram_quantile(0.5, {observed}) > 0)", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
         .unit("s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, JOB, each, hours, job
+from deploy.grafana.promql import ENDS, ID, JOB, each, hours, job
 
 _LABELS = ("${__field.labels.aws_region}", "${__field.labels.job_name}")
 _RUNS = f"on ({ID}) " + job("status", JOB, 'status="InProgress"') + " == 1"
@@ -21,8 +21,8 @@ def build() -> Board:
         sections=[
             Section("Now", [*_state(), *_numbers()]),
             Section("Phases", [_timeline(), _phases()]),
-            Section("Results", [_metrics(), _progress(), _rules()]),
-            Section("Cost and facts", [_bill(), _facts()]),
+            Section("Results and cost", [_metrics(), _bill(), _facts()]),
+            Section("Serverless progress, debugger and profiler", [_progress(), _rules()]),
         ],
         since="now-24h",
         refresh="30s",
@@ -39,14 +39,14 @@ def _state() -> list[panels.Panel]:
         )
         .overrides(colors.by_name(colors.STATUS))
         .data_links([panels.opens("AWS console", panels.console(*_LABELS))])
-        .span(4),
+        .span(3),
         panels.word(
             "Phase",
             "SecondaryStatus, as SageMaker says it.",
             now(f"{each(job('secondary_status', JOB), ID + ', secondary_status')} == 1", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
-        .span(4),
+        .span(3),
         panels.word("Failure", "By whose fault the job failed; nothing if it did not.", now(failure, "{{category}}"))
         .overrides(colors.by_name(colors.FAILURE))
         .span(4),
@@ -66,7 +66,7 @@ def _numbers() -> list[panels.Panel]:
         .thresholds(colors.steps(colors.RED, (3600, colors.ORANGE), (14400, colors.GREEN)))
         .unit("s")
         .decimals(0)
-        .span(4),
+        .span(5),
         panels.single(
             "Billed",
             "Billed instance hours: billable time times instances, the discount of spot already in it. AWS tells it "
@@ -75,14 +75,14 @@ def _numbers() -> list[panels.Panel]:
         )
         .unit("suffix: h")
         .decimals(2)
-        .span(4),
+        .span(3),
         panels.single(
             "Saved by spot", "1 - billable / training seconds of a spot job.", now(each(job("spot_savings_ratio", JOB)))
         )
         .thresholds(colors.steps(colors.ORANGE, (0.3, colors.GREEN)))
         .unit("percentunit")
         .decimals(0)
-        .span(2),
+        .span(3),
         panels.single(
             "Interruptions",
             "How often spot capacity was taken from the job; nothing for a job on demand.",
@@ -91,7 +91,7 @@ def _numbers() -> list[panels.Panel]:
         .thresholds(colors.steps(colors.GREEN, (1, colors.ORANGE), (3, colors.RED)))
         .unit("short")
         .decimals(0)
-        .span(2),
+        .span(3),
     ]
 
 
@@ -120,7 +120,7 @@ def _timeline() -> panels.Panel:
 
 
 def _phases() -> panels.Panel:
-    closed = each(job("phase_seconds", JOB), f"{ID}, secondary_status")
+    closed = each(job("phase_seconds", JOB, f'secondary_status!~"{ENDS}"'), f"{ID}, secondary_status")
     current = (
         f"(time() - {each(job('secondary_status_start_timestamp_seconds', JOB))} and {_RUNS})"
         f" * on ({ID}) group_left (secondary_status) {each(job('secondary_status', JOB), ID + ', secondary_status')}"
@@ -147,13 +147,47 @@ def _metrics() -> panels.Panel:
         [
             tables.label("metric_name", "Metric"),
             tables.value("A", "Value", "none", decimals=4),
-            tables.value("B", "Emitted", "dateTimeAsIso"),
+            tables.value("B", "Emitted", "dateTimeAsIso", **{"custom.width": 160}),
         ],
         each(job("final_metric", JOB), by),
         f"{each(job('final_metric_timestamp_seconds', JOB), by)} * 1000",
         sort="Metric",
         desc=False,
-    ).span(10)
+    ).span(8)
+
+
+def _bill() -> panels.Panel:
+    by = f"{ID}, instance_type, instance_group"
+    narrow = {"custom.width": 90}
+    return tables.rows(
+        "Instances and their hours",
+        "Instance hours that are billed for the job, and for its warm pool after it. AWS tells them late.",
+        [
+            tables.label("instance_type", "Type"),
+            tables.label("instance_group", "Group", **{"custom.width": 105}),
+            tables.value("A", "Number", "short", **narrow),
+            tables.value("B", "Billed", "suffix: h", decimals=2, **narrow),
+            tables.value("C", "Pool kept", "suffix: h", decimals=2, **narrow),
+        ],
+        each(job("instances", JOB), by),
+        hours(each(job("billable_instance_seconds", JOB), by)),
+        hours(each(job("warm_pool_retained_billable_instance_seconds", JOB), by)),
+    ).span(8)
+
+
+def _facts() -> panels.Panel:
+    what = (
+        "training_image, algorithm_name, input_mode, spot, tuning_job, automl_job, labeling_job, experiment, trial, "
+        "training_plan"
+    )
+    isolation = "network_isolation, inter_container_encryption, vpc, volume_kms, output_kms"
+    return tables.facts(
+        "What it is",
+        "What the job runs, as part of what, and how it is isolated and encrypted.",
+        each(job("info", JOB), what),
+        each(job("security_info", JOB), isolation),
+        each(job("warm_pool_reused_by_info", JOB), "reused_by_job"),
+    ).span(8)
 
 
 def _progress() -> panels.Panel:
@@ -171,62 +205,23 @@ def _progress() -> panels.Panel:
         )
         .unit("percentunit")
         .max(1)
-        .span(7)
+        .height(6)
+        .span(12)
     )
 
 
 def _rules() -> panels.Panel:
-    return tables.rows(
-        "Debugger and profiler rules",
-        "What the rules of the job found.",
-        [
-            tables.label("kind", "Kind"),
-            tables.label("rule", "Rule"),
-            tables.label("status", "Status", mappings=colors.by_value(colors.RULE), **tables.TEXT),
-        ],
-        each(job("rule_evaluation_status", JOB), f"{ID}, kind, rule, status"),
-    ).span(7)
-
-
-def _bill() -> panels.Panel:
-    by = f"{ID}, instance_type, instance_group"
     return (
         tables.rows(
-            "Instances and their hours",
-            "Instance hours that are billed for the job, and for its warm pool after it. AWS tells them late.",
+            "Debugger and profiler rules",
+            "What the rules of the job found.",
             [
-                tables.label("instance_type", "Type"),
-                tables.label("instance_group", "Group"),
-                tables.value("A", "Instances", "short"),
-                tables.value("B", "Billed", "suffix: h", decimals=2),
-                tables.value("C", "Pool kept", "suffix: h", decimals=2),
+                tables.label("kind", "Kind"),
+                tables.label("rule", "Rule"),
+                tables.label("status", "Status", mappings=colors.by_value(colors.RULE), **tables.TEXT),
             ],
-            each(job("instances", JOB), by),
-            hours(each(job("billable_instance_seconds", JOB), by)),
-            hours(each(job("warm_pool_retained_billable_instance_seconds", JOB), by)),
+            each(job("rule_evaluation_status", JOB), f"{ID}, kind, rule, status"),
         )
         .height(6)
-        .span(10)
-    )
-
-
-def _facts() -> panels.Panel:
-    names = {
-        "training_image": "Image",
-        "algorithm_name": "Algorithm",
-        "input_mode": "Input",
-        "spot": "Spot",
-        "tuning_job": "Tuning job",
-        "experiment": "Experiment",
-        "training_plan": "Training plan",
-    }
-    return (
-        tables.rows(
-            "What it is",
-            "What the job runs, and as part of what.",
-            [tables.label(name, title) for name, title in names.items()],
-            each(job("info", JOB), f"{ID}, {', '.join(names)}"),
-        )
-        .height(6)
-        .span(14)
+        .span(12)
     )

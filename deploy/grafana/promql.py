@@ -5,6 +5,7 @@ from __future__ import annotations
 TARGET = 'aws_account_id=~"$account", aws_region=~"$region"'
 TYPE = 'instance_type=~"$instance_type"'
 JOB = f'{TARGET}, job_name="$job"'
+ENDS = "Completed|Failed|Stopped|MaxRuntimeExceeded|MaxWaitTimeExceeded"
 ID = "aws_account_id, aws_region, job_name"
 _JOB_FAMILY, _FLEET_FAMILY, _OWN_FAMILY = "sagemaker_training_job_", "sagemaker_training_", "sagemaker_exporter_"
 

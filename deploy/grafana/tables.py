@@ -27,7 +27,7 @@ class Column:
 
 def value(query: str, title: str, unit: str, **settings: object) -> Column:
     """The value of the query of this name (A, B, ...)."""
-    return Column(f"{VALUE} #{query}", title, {"unit": unit, **settings})
+    return Column(f"{VALUE} #{query}", title, {"unit": unit, "custom.width": 115, **settings})
 
 
 def label(name: str, title: str, **settings: object) -> Column:
@@ -49,9 +49,9 @@ def job_columns(dashboard: str) -> tuple[Column, ...]:
     console = panels.console("${__data.fields.Region}", "${__data.fields.Job}")
     links = [panels.opens("This job", to_job).build(), panels.opens("AWS console", console).build()]
     return (
-        label("job_name", "Job", links=links, **{"custom.width": 330}),
-        label("aws_account_id", "Account", **{"custom.width": 125}),
-        label("aws_region", "Region", **{"custom.width": 110}),
+        label("job_name", "Job", links=links),
+        label("aws_account_id", "Account", **{"custom.width": 130}),
+        label("aws_region", "Region", **{"custom.width": 115}),
     )
 
 
@@ -60,17 +60,40 @@ def rows(
 ) -> table.Panel:
     """The columns in this order, of the rows that the queries give."""
     panel = (
+        _table(title, description)
+        .targets([*targets(cells(expr) for expr in exprs)])
+        .transformations(_transformations(shown, len(exprs)))
+        .overrides([*_overrides(shown)])
+    )
+    return panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(desc)]) if sort else panel
+
+
+def facts(title: str, description: str, *exprs: str) -> table.Panel:
+    """The labels of what the queries give, one below the other; an empty one is none."""
+    return (
+        _table(title, description)
+        .targets([*targets(panels.now(expr) for expr in exprs)])
+        .transformations(
+            [
+                DataTransformerConfig("labelsToFields", options={"mode": "rows"}),
+                DataTransformerConfig("merge", options={}),
+                DataTransformerConfig("organize", options={"renameByName": {"label": "Label", "value": VALUE}}),
+            ]
+        )
+        .overrides([override("Label", {"custom.width": 190})])
+    )
+
+
+def _table(title: str, description: str) -> table.Panel:
+    return (
         table.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .targets([*targets(cells(expr) for expr in exprs)])
-        .transformations(_transformations(shown, len(exprs)))
-        .overrides([*_overrides(shown)])
+        .show_header(True)
         .no_value(NO_DATA)
         .height(8)
     )
-    return panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(desc)]) if sort else panel
 
 
 def _transformations(shown: Sequence[Column], queries: int) -> list[DataTransformerConfig]:
