@@ -108,18 +108,18 @@ class SageMaker:
             async with self._everyone:
                 try:
                     async with asyncio.timeout(self._patience):
-                        answer: Mapping[str, Any] = await method(**parameters)
+                        answer: dict[str, Any] = await method(**parameters)
                 except Exception as error:
                     failure = api_error(operation, error)
                     if not was_received(operation, error):
                         self._calls.failed(failure.operation, failure.code)
                     raise failure from error
-        self._set_clock(answer)
+        self._set_clock(answer.pop("ResponseMetadata", {}))
         return answer
 
-    def _set_clock(self, answer: Mapping[str, Any]) -> None:
+    def _set_clock(self, metadata: Mapping[str, Any]) -> None:
         """Times of jobs are AWS's: so is the clock they are compared with."""
-        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        date = metadata.get("HTTPHeaders", {}).get("date")
         try:
             self._ahead = parsedate_to_datetime(date).timestamp() - self._clock.monotonic()
         except (TypeError, ValueError, OverflowError):

@@ -11,6 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
 
+from exporter import __version__
 from exporter.api import ASSUME, IDENTITY, Calls
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
@@ -45,6 +46,8 @@ class Sessions:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=connections,
             parameter_validation=False,
+            # To be known by in CloudTrail; the SDK would put its own together anew for every request.
+            user_agent=f"sagemaker-exporter/{__version__}",
             # Reads of the same job come every interval: a connection that waits is cheaper than a new one.
             connector_args={"keepalive_timeout": 60},
         )
