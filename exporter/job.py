@@ -116,7 +116,7 @@ class Identity(NamedTuple):
 _NO_PROGRESS = Progress()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class TrainingJob:
     """Everything the exporter keeps of a job. Only what an allowlist named is kept of tags, hyperparameters
     and the failure reason, so that nothing else can leave the process."""

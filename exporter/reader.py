@@ -10,7 +10,8 @@ from exporter.api import Answer
 from exporter.fleet import Fleet
 from exporter.health import Health
 from exporter.job import Identity, TrainingJob
-from exporter.parsing import Allowlist, parse, parse_tags
+from exporter.parsing import Allowlist, parse_tags
+from exporter.records import Records
 
 # What the search index says of an ended job is final only after a while.
 _INDEX_LAG = 900.0
@@ -36,12 +37,12 @@ class Reader:
     """Of one target. `now` is AWS's clock and `at` the monotonic one, as in the fleet."""
 
     def __init__(self, account: str, region: str, allow: Allowlist, fleet: Fleet, health: Health) -> None:
-        self._account, self._region, self._allow = account, region, allow
+        self._records, self._allow = Records(account, region, allow), allow
         self._fleet, self._health = fleet, health
 
     def parse(self, answer: Answer) -> TrainingJob | None:
         """The record of an answer of this target; None when it is none."""
-        return parse(answer, self._account, self._region, self._allow)
+        return self._records.of(answer)
 
     def resume(self, identities: Iterable[Identity], at: float) -> None:
         """Follow jobs that an earlier run left unfinished."""
@@ -79,8 +80,8 @@ class Reader:
         known = followed.job
         if followed.read and (known.terminal or (job.modified or 0.0) < (known.modified or 0.0)):
             return
-        if followed.read:
-            profiler = tuple(rule for rule in known.rules if rule.kind == "profiler")
+        profiler = tuple(rule for rule in known.rules if rule.kind == "profiler")
+        if followed.read and (profiler or known.progress != job.progress or known.billable_tokens is not None):
             job = replace(
                 job, progress=known.progress, billable_tokens=known.billable_tokens, rules=(*job.rules, *profiler)
             )
