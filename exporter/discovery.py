@@ -11,8 +11,8 @@ from typing import NamedTuple
 from exporter.api import Answer, ApiError, CreatedBetween, JobPage
 
 Source = Callable[[CreatedBetween, str | None], Awaitable[JobPage]]
-# Listings may show a new job a little late.
-_OVERLAP = 600.0
+# Listings may show a new job a little late, and clocks differ.
+OVERLAP = 600.0
 # The search index shows it later still.
 _RECENT = 900.0
 
@@ -32,20 +32,23 @@ class Discovery:
         self.until = until
         self.gap: CreatedBetween | None = None
 
-    async def walk(self, now: float, recent: Source, history: Source, full: bool) -> AsyncIterator[Found]:
+    async def walk(
+        self, clock: Callable[[], float], recent: Source, history: Source, full: bool
+    ) -> AsyncIterator[Found]:
         """All jobs created since the last walk; a full one goes back to the lookback. `history` is asked for what
-        is older than some minutes, and may be behind by as much. Raises ApiError."""
+        is older than some minutes, and may be behind by as much. `clock` is AWS's. Raises ApiError."""
+        now = clock()
         after = self._after(now, full)
         spans = [(recent, CreatedBetween(after, None))]
         if history != recent and full:
             spans = [
                 (recent, CreatedBetween(max(after, now - _RECENT), None)),
-                (history, CreatedBetween(after, now - _RECENT + _OVERLAP)),
+                (history, CreatedBetween(after, now - _RECENT + OVERLAP)),
             ]
         if self.gap and not full:
             lags = self.gap.before is None or self.gap.before > now - _RECENT
             spans.append((recent if lags else history, self.gap))
-        newest = self.until
+        newest, begun = self.until, False
         for source, span in spans:
             reached = None
             token = None
@@ -57,6 +60,10 @@ class Discovery:
                     raise
                 created = [time for time in map(_created, page.jobs) if time is not None]
                 reached, newest = _lowest(reached, created), _highest(newest, created)
+                if not begun:
+                    # The first page has what there is now. The clock is looked at only here: before the first answer
+                    # ever it is the machine's.
+                    newest, begun = _highest(newest, (clock(),)), True
                 yield Found(page.jobs, source)
                 token = page.next_token
                 if token is None:
@@ -67,7 +74,7 @@ class Discovery:
         floor = now - self._lookback
         if self.until is None:
             return floor
-        return min(floor, self.until - _OVERLAP) if full else self.until - _OVERLAP
+        return min(floor, self.until - OVERLAP) if full else self.until - OVERLAP
 
     def _broke_off(self, after: float, span: CreatedBetween, reached: float | None, newest: float | None) -> None:
         """What was not walked must be walked later, without beginning anew."""

@@ -18,7 +18,7 @@ from exporter.api import SEARCH, Answer, Api, ApiError
 from exporter.catalogue.fleet import FleetCounts
 from exporter.clock import Clock
 from exporter.describing import Describer
-from exporter.discovery import Discovery
+from exporter.discovery import OVERLAP, Discovery
 from exporter.fleet import Fleet
 from exporter.health import Health
 from exporter.job import TrainingJob
@@ -82,7 +82,7 @@ class Poller:
         """Poll until cancelled."""
         await self._begin()
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._every(self._schedule.discovery_interval, self.discover))
+            loops.create_task(self._discover_for_ever())
             loops.create_task(self._read_for_ever())
             if self._search:
                 loops.create_task(self._sweep_for_ever())
@@ -99,6 +99,7 @@ class Poller:
     async def discover(self) -> None:
         """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
         began = self._clock.monotonic()
+        self.next_discovery = self._clock.time() + self._schedule.discovery_interval
         # A long walk that broke off is finished before another one begins.
         everything = began >= self._next_resync
         full = everything and self._discovery.gap is None
@@ -122,7 +123,7 @@ class Poller:
         recent = self._api.list_jobs
         history = self._api.search_created if by_search else recent
         pages = 0
-        async for found in self._discovery.walk(self._api.now(), recent, history, full):
+        async for found in self._discovery.walk(self._api.now, recent, history, full):
             pages += 1
             await self._found(found.jobs, from_index=found.source != recent)
             if not self.tried.is_set():
@@ -170,8 +171,10 @@ class Poller:
 
     async def _discovered(self, full: bool, began: float) -> None:
         self.health.first_sync = None
-        if self._discovery.until is not None and self._discovery.until != self._ledger.marks(self._target)[0]:
-            await self._ledger.apply((), {self._target: self._discovery.until})
+        until, marked = self._discovery.until, self._ledger.marks(self._target).discovered_until
+        # What a start goes back to need not be known to the second, and writing costs.
+        if until is not None and (full or until - marked >= OVERLAP):
+            await self._ledger.apply((), {self._target: until})
         if full:
             self._next_resync = began + self._schedule.resync_interval
             self._describer.tags_denied = False
@@ -207,11 +210,18 @@ class Poller:
     async def _read(self, names: list[str]) -> None:
         await self._describer.read(names)
 
+    async def _discover_for_ever(self) -> None:
+        interval = self._schedule.discovery_interval
+        await self.discover()
+        await self._clock.sleep(_phase(interval))
+        await self._every(interval, self.discover)
+
     async def _sweep_for_ever(self) -> None:
-        """The first discovery shows what a sweep would: the first sweep comes an interval later."""
+        """The first discovery shows what a sweep would: the first sweep comes after it."""
+        interval = self._schedule.active_interval
         await self.tried.wait()
-        await self._clock.sleep(self._schedule.active_interval)
-        await self._every(self._schedule.active_interval, self.sweep)
+        await self._clock.sleep(_phase(interval))
+        await self._every(interval, self.sweep)
 
     async def _publish(self, news: News) -> None:
         if not news:
@@ -238,10 +248,14 @@ class Poller:
         self._board.target(self._target, self.fleet.counts(), self.health, len(self.fleet))
 
     async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
+        """A poll that takes longer than the interval is followed by the next at once."""
+        due = self._clock.monotonic()
         while True:
-            # Jitter keeps targets, and replicas, from asking all at once.
-            wait = interval * random.uniform(0.95, 1.0)
-            due = self._clock.monotonic() + wait
-            self.next_discovery = self._clock.time() + wait
             await poll()
-            await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+            due = max(due + interval, now := self._clock.monotonic())
+            await self._clock.sleep(due - now)
+
+
+def _phase(interval: float) -> float:
+    """When within the interval a target begins: by chance, so that targets, and replicas, do not ask all at once."""
+    return interval * random.uniform(0.5, 1.0)

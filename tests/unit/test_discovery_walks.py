@@ -42,7 +42,7 @@ async def walked(discovery: Discovery, now: float, listing: Listing, full: bool 
     """What one walk found, also when it broke off."""
     seen = set[float]()
     try:
-        async for page in discovery.walk(now, listing, listing, full):
+        async for page in discovery.walk(lambda: now, listing, listing, full):
             seen |= {float(job["CreationTime"]) for job in page.jobs}
     except ApiError:
         pass
@@ -88,6 +88,22 @@ async def test_while_nothing_is_new_one_request_is_enough() -> None:
     assert len(listing.asked) == 1
 
 
+async def test_a_crowd_of_jobs_made_at_once_is_not_listed_again_while_nothing_is_new() -> None:
+    listing = Listing([NOW - 5000 + n for n in range(12)])
+    discovery = Discovery(LOOKBACK, None)
+    await walked(discovery, NOW, listing)
+    listing.asked = []
+    assert await walked(discovery, NOW + 60, listing) == set()
+    assert len(listing.asked) == 1
+
+
+async def test_the_machine_s_clock_may_be_wrong_before_aws_has_told_the_time() -> None:
+    listing, told = Listing([NOW - 5000]), iter((NOW + 86_400, NOW))
+    discovery = Discovery(2 * LOOKBACK, None)
+    _ = [page async for page in discovery.walk(lambda: next(told), listing, listing, full=True)]
+    assert discovery.until == NOW
+
+
 async def test_a_restart_takes_up_where_the_last_run_stood() -> None:
     listing = Listing([NOW - 5000, NOW - 100])
     assert await walked(Discovery(LOOKBACK, NOW - 1000), NOW, listing) == {NOW - 100}
@@ -102,7 +118,7 @@ async def test_what_is_older_than_the_lookback_is_left_out() -> None:
 async def test_a_full_walk_asks_the_search_index_for_what_is_old() -> None:
     created = [NOW - 10, NOW - 500, NOW - 50_000]
     recent, history = Listing(created), Listing(created[1:])
-    found = [page async for page in Discovery(LOOKBACK, None).walk(NOW, recent, history, full=True)]
+    found = [page async for page in Discovery(LOOKBACK, None).walk(lambda: NOW, recent, history, full=True)]
     assert {job["CreationTime"] for page in found for job in page.jobs} == set(created)
     assert [page.source for page in found] == [recent, history]
 
@@ -111,7 +127,7 @@ async def test_a_first_request_that_fails_leaves_everything_to_the_next_walk() -
     listing = Listing([NOW - 5], failing={0})
     discovery = Discovery(LOOKBACK, None)
     with pytest.raises(ApiError):
-        [page async for page in discovery.walk(NOW, listing, listing, False)]
+        [page async for page in discovery.walk(lambda: NOW, listing, listing, False)]
     assert (discovery.until, discovery.gap) == (None, None)
 
 
@@ -120,6 +136,6 @@ async def test_a_job_without_a_creation_time_is_passed_on() -> None:
         return JobPage([{"TrainingJobName": "odd", "CreationTime": True}, {"TrainingJobName": "none"}], None)
 
     discovery = Discovery(LOOKBACK, None)
-    found = [page async for page in discovery.walk(NOW, source, source, False)]
+    found = [page async for page in discovery.walk(lambda: NOW, source, source, False)]
     assert [len(page.jobs) for page in found] == [2]
-    assert discovery.until is None
+    assert discovery.until == NOW
