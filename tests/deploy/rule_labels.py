@@ -1,0 +1,69 @@
+"""Which metrics, labels and label values a query may name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import promql_parser
+
+from exporter.api import _ADVICE
+from exporter.catalogue import CATALOGUE
+from exporter.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from tests.deploy.ruleset import RECORDS, selectors
+
+# What Prometheus, and its operator, add to each series that they scrape.
+SCRAPE = {"instance", "job", "pod", "container", "endpoint", "namespace", "service"}
+_SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+_LABELS: dict[str, set[str]] = {
+    "up": set(),
+    **{
+        family.name + suffix: {*family.label_names, *(["le"] if suffix == "_bucket" else [])}
+        for family in CATALOGUE
+        for suffix in _SUFFIXES[family.kind]
+    },
+}
+_VALUES: dict[str, set[str]] = {
+    "secondary_status": {*SECONDARY_STATUSES},
+    "category": {*FAILURE_CATEGORIES},
+    "code": {*_ADVICE},
+    "state": {"training", "warm_pool"},
+    "spot": {"true", "false"},
+}
+_STATUSES = {
+    "sagemaker_training_job_warm_pool_status": {*WARM_POOL_STATUSES},
+    "sagemaker_exporter_unknown_status_total": set[str](),
+}
+
+
+def mistakes(expr: str) -> Iterator[str]:
+    """What a query names that the exporter does not have."""
+    for selector in selectors(expr):
+        name = selector.name or ""
+        if name not in _LABELS and name not in RECORDS:
+            yield f"no metric {name}"
+            continue
+        for matcher in selector.matchers.matchers:
+            if matcher.name not in _labels(name):
+                yield f"{name} has no label {matcher.name}"
+            unknown = _named(matcher) - _values(name, matcher.name)
+            if unknown and _values(name, matcher.name):
+                yield f"{name} has no {matcher.name} {sorted(unknown)}"
+
+
+def _labels(name: str) -> set[str]:
+    if name in RECORDS:
+        return set().union(*(_labels(s.name or "") for s in selectors(RECORDS[name]["expr"])), {"model"}) - SCRAPE
+    tags = {"tag_team", "tag_model"} if name.endswith("_total") or name == "sagemaker_training_job_tags" else set()
+    return _LABELS[name] | SCRAPE | tags
+
+
+def _values(name: str, label: str) -> set[str]:
+    """The values that a label can have; empty where they are the users'."""
+    return _STATUSES.get(name, {*STATUSES}) if label == "status" else _VALUES.get(label, set())
+
+
+def _named(matcher: promql_parser.Matcher) -> set[str]:
+    """The values that a matcher means: alternatives of a regular expression one by one."""
+    equal = matcher.op in (promql_parser.MatchOp.Equal, promql_parser.MatchOp.NotEqual)
+    values = {matcher.value} if equal else {*matcher.value.split("|")}
+    return values - {"", "STATUS"}

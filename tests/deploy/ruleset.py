@@ -1,0 +1,56 @@
+"""The rules of deploy/prometheus and their cases, as data."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import yaml
+
+from tests.prometheus import ROOT
+
+FOLDER = ROOT / "deploy/prometheus"
+FILES = tuple(sorted(FOLDER.glob("*.rules.yml")))
+CASES = tuple(sorted((ROOT / "tests/deploy/rules").glob("*.test.yml")))
+RUNBOOKS = ROOT / "docs/runbooks"
+REPOSITORY: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+
+_QUERY_IN_TEMPLATE = re.compile(r'printf "([^"]+)"[^}]*\| query')
+
+Rule = dict[str, Any]
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+RULES: tuple[Rule, ...] = tuple(rule for file in FILES for group in load(file)["groups"] for rule in group["rules"])
+ALERTS: dict[str, Rule] = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDS: dict[str, Rule] = {rule["record"]: rule for rule in RULES if "record" in rule}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Every query of the rules with the rule's name, those that annotations ask included."""
+    for rule in RULES:
+        name = rule.get("alert") or rule["record"]
+        yield name, rule["expr"]
+        for text in rule.get("annotations", {}).values():
+            for query in _QUERY_IN_TEMPLATE.findall(text):
+                yield name, query.replace("%s", "x")
+
+
+def selectors(expr: str) -> list[promql_parser.VectorSelector]:
+    """The selectors of a query, wherever they stand."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: object) -> bool:
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found

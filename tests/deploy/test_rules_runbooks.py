@@ -1,0 +1,112 @@
+"""Each alert has its runbook, each runbook its alert; what a runbook tells to ask or to run can be asked and run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+
+from tests.deploy.rule_labels import mistakes
+from tests.deploy.ruleset import ALERTS, RUNBOOKS
+
+PAGES = {path.stem: path for path in RUNBOOKS.glob("*.md") if path.stem != "README"}
+INDEX = (RUNBOOKS / "README.md").read_text()
+HEADINGS = ["Meaning", "Impact", "How to look", "What to do", "How to tune or silence"]
+# Of the command line of AWS, not of a service.
+_GLOBAL = {"--region", "--query"}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def queries(text: str) -> list[str]:
+    """One a line; what is indented, or closes a bracket, goes on."""
+    return [query for block in blocks(text, "promql") for query in re.split(r"\n(?![ )]|$)", block)]
+
+
+def commands(text: str) -> list[str]:
+    return [line for block in blocks(text, "sh") for line in block.splitlines() if line.startswith("aws ")]
+
+
+def test_each_alert_has_its_runbook_and_each_runbook_its_alert() -> None:
+    assert PAGES.keys() == ALERTS.keys()
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_all_runbooks_are_built_alike(alert: str) -> None:
+    text = PAGES[alert].read_text()
+    assert re.findall(r"^# (.*)", text, re.MULTILINE) == [alert]
+    assert re.findall(r"^## (.*)", text, re.MULTILINE) == HEADINGS
+    assert min(len(section.strip()) for section in re.split(r"^## .*\n", text, flags=re.MULTILINE)) > 20
+    assert len(text.splitlines()) < 80
+    assert len(queries(text)) > 0
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_the_queries_name_what_the_exporter_has(alert: str) -> None:
+    found = [mistake for query in queries(PAGES[alert].read_text()) for mistake in mistakes(query)]
+    assert found == []
+
+
+@pytest.mark.parametrize("alert", PAGES)
+def test_the_commands_are_ones_that_aws_knows(alert: str) -> None:
+    for command in commands(PAGES[alert].read_text()):
+        _, service, operation, *options = shlex.split(command)
+        if (service, operation) == ("logs", "tail"):
+            continue
+        model = botocore.session.get_session().get_service_model(service)
+        (name,) = [name for name in model.operation_names if xform_name(name, "-") == operation]
+        shape: Any = model.operation_model(name).input_shape
+        members = {f"--{xform_name(member, '-')}" for member in (shape.members if shape else ())}
+        required = {f"--{xform_name(member, '-')}" for member in (shape.required_members if shape else ())}
+        given = {option for option in options if option.startswith("--")}
+        assert given - members - _GLOBAL == set(), command
+        assert required <= given, command
+        assert "--region" in given, command
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), RUNBOOKS / "README.md"], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_index_has_a_line_for_each_alert_with_its_severity() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \|", INDEX, re.MULTILINE)
+    assert [name for name, link, _ in rows if name != link] == []
+    assert {name: severity for name, _, severity in rows} == {
+        name: rule["labels"]["severity"] for name, rule in ALERTS.items()
+    }
+    assert [name for name, *_ in rows] == list(ALERTS)
+
+
+def test_the_example_for_alertmanager_names_alerts_and_labels_that_there_are() -> None:
+    (block,) = blocks(INDEX, "yaml")
+    config = yaml.safe_load(block)
+    receivers = {receiver["name"] for receiver in config["receivers"]}
+    routes = [config["route"], *config["route"]["routes"]]
+    assert {route["receiver"] for route in routes} == receivers
+    inhibitions = config["inhibit_rules"]
+    assert len(inhibitions) == 3
+    sides = [side for rule in inhibitions for side in (rule["source_matchers"], rule["target_matchers"])]
+    for matcher in [m for side in sides for m in side] + config["route"]["routes"][0]["matchers"]:
+        found = re.fullmatch(r'alertname (=|=~) "(.+)"', matcher)
+        assert found, matcher
+        assert [alert for alert in ALERTS if re.fullmatch(found[2], alert)], matcher
+
+
+def test_what_inhibits_and_what_is_inhibited_have_the_labels_that_must_be_equal() -> None:
+    (block,) = blocks(INDEX, "yaml")
+    for rule in yaml.safe_load(block)["inhibit_rules"]:
+        (source,), (target,) = rule["source_matchers"], rule["target_matchers"]
+        for alert in ALERTS:
+            if any(re.fullmatch(side.split('"')[1], alert) for side in (source, target)):
+                text = ALERTS[alert]["annotations"]["description"]
+                assert [label for label in rule.get("equal", ()) if f"$labels.{label}" not in text] == [], alert
