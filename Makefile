@@ -8,7 +8,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test image-test check lock soak docs dashboards manifests wheel clean run-environment dev-environment
+.PHONY: help demo test image-test check lock soak docs dashboards pictures manifests wheel clean run-environment dev-environment
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,10 @@ docs: dev-environment ## write docs/metrics.md anew from the catalogue
 
 dashboards: dev-environment ## write deploy/grafana/*.json anew from the code beside them
 	@$(BIN)/python -m deploy.grafana
+
+pictures: dev-environment ## docs/images anew from the demo; needs npm, chromium and pngquant; ARGS=minutes
+	@hack/prometheus.sh > /dev/null
+	@$(BIN)/python -m hack.panels.pictures $(ARGS)
 
 manifests: ## write the PrometheusRule of deploy/kustomize anew from deploy/prometheus
 	@hack/prometheusrule.sh > prometheusrule.yaml.new

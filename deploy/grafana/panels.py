@@ -114,7 +114,7 @@ def bars(title: str, description: str, *queries: Query) -> bargauge.Panel:
         .orientation(models.VizOrientation.HORIZONTAL)
         .display_mode(models.BarGaugeDisplayMode.BASIC)
         .value_mode(models.BarGaugeValueMode.TEXT)
-        .text(common.VizTextDisplayOptions().title_size(13).value_size(16))
+        .text(common.VizTextDisplayOptions().title_size(12).value_size(16))
         .reduce_options(_last())
         .no_value(NO_DATA)
         .height(8)
