@@ -1,0 +1,82 @@
+"""The project's documents as readers see them: links, headings, blocks of code and code in the text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.prometheus import ROOT
+
+_PARSER = MarkdownIt("commonmark").enable("table")
+
+
+class Block(NamedTuple):
+    """A block of code: its language ("" if it is only indented), its text, and the line on which it begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of Markdown."""
+
+    path: Path
+    links: tuple[str, ...]
+    anchors: frozenset[str]
+    blocks: tuple[Block, ...]
+    spans: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+
+def documents() -> list[Document]:
+    """Every document of the project; what stands in hidden and generated folders is not its own."""
+    folders = (
+        folder for folder in ("docs", "deploy", "tests", "exporter", "hack", "benchmarks") if (ROOT / folder).is_dir()
+    )
+    found = [*ROOT.glob("*.md"), *(path for folder in folders for path in (ROOT / folder).rglob("*.md"))]
+    return [read(path) for path in sorted(found)]
+
+
+def read(path: Path) -> Document:
+    tokens = _PARSER.parse(path.read_text())
+    inline = [child for token in tokens if token.type == "inline" for child in token.children or []]
+    return Document(
+        path,
+        tuple(link for token in inline if (link := _target(token)) is not None),
+        frozenset(_anchors(tokens)),
+        tuple(
+            Block(token.info.strip(), token.content, (token.map or [0])[0] + 1)
+            for token in tokens
+            if token.type in ("fence", "code_block")
+        ),
+        tuple(token.content for token in inline if token.type == "code_inline"),
+    )
+
+
+def _target(token: Token) -> str | None:
+    found = token.attrs.get({"link_open": "href", "image": "src"}.get(token.type, ""))
+    return found if isinstance(found, str) else None
+
+
+def _anchors(tokens: list[Token]) -> Iterator[str]:
+    """What GitHub makes of headings: lower case, without punctuation, numbered where they repeat."""
+    seen: Counter[str] = Counter()
+    for opening, content in pairwise(tokens):
+        if opening.type == "heading_open":
+            text = "".join(child.content for child in content.children or [])
+            slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            yield f"{slug}-{seen[slug]}" if seen[slug] else slug
+            seen[slug] += 1

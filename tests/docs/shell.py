@@ -1,0 +1,50 @@
+"""Commands as documents show them: words of one simple command, with what a shell does around it taken away."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from tests.docs.markdown import Block, Document
+
+_OPERATORS = {"|", "||", "&&", ";", ">", "<", "&"}
+_ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
+SHELLS = ("", "console", "sh", "shell", "bash")
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """Every command of a block; lines that end with a backslash go on, $(...) is a command too."""
+    for line in re.sub(r"\\\n\s*", "", block.text).splitlines():
+        yield from simple(line)
+
+
+def simple(line: str) -> Iterator[list[str]]:
+    """The commands of a line, without comments and assignments."""
+    for inner in re.findall(r"\$\(([^()]+)\)", line):
+        yield from simple(inner)
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word not in _OPERATORS:
+            words.append(word)
+            continue
+        while words and _ASSIGNMENT.fullmatch(words[0]):
+            words.pop(0)
+        if words and not words[0].startswith("/dev/"):
+            yield words
+        words = []
+
+
+def shells(document: Document, programs: set[str]) -> Iterator[Block]:
+    """The blocks in which the first word of the first line is a program."""
+    for block in document.blocks:
+        first = block.text.split(maxsplit=1)[:1]
+        if block.language in SHELLS and first and program(first[0]) in programs:
+            yield block
+
+
+def program(word: str) -> str:
+    return word.rpartition("/")[2]
