@@ -120,7 +120,9 @@ class TagsOfJob:
 def parse_tags(items: Iterable[object], allow: Allowlist) -> TagsOfJob:
     """From `Tags` as Search gives them with the job, or as ListTags does apart from it."""
     found = {f.text("Key"): f.text("Value") for f in map(_Fields, items) if f.text("Key")}
-    return TagsOfJob(_allowed(found, allow.tags), tuple((key, found.get(key, "")) for key in allow.cost_tags))
+    # To Prometheus a label that is empty is none: a job without the tag belongs to the series without that label.
+    cost_tags = tuple((key, found[key]) for key in allow.cost_tags if found.get(key))
+    return TagsOfJob(_allowed(found, allow.tags), cost_tags)
 
 
 class _Fields:

@@ -98,7 +98,7 @@ class Reader:
             return
         news.gone.append(name)
         if followed.read:
-            job = job if job.cost_tags is not None else replace(job, cost_tags=self._no_tags())
+            job = job if job.cost_tags is not None else replace(job, cost_tags=())
             news.readings.append(Reading.of(job, settled=True))
         else:
             news.readings.append(Reading.last(job.identity))
@@ -134,6 +134,3 @@ class Reader:
             tags=job.tags if job.tags is not None else known.tags,
             cost_tags=job.cost_tags if job.cost_tags is not None else known.cost_tags,
         )
-
-    def _no_tags(self) -> tuple[tuple[str, str], ...]:
-        return tuple((key, "") for key in self._allow.cost_tags)

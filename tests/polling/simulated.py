@@ -1,0 +1,214 @@
+"""The simulated SageMaker in the same process, without HTTP, and an exporter on it whose clock a test moves by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from exporter.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.catalogue.fleet import FleetCounts
+from exporter.fleet import Fleet, Pace
+from exporter.health import Health
+from exporter.job import TrainingJob
+from exporter.ledger import Ledger
+from exporter.parsing import Allowlist
+from exporter.poller import Board, Poller, Schedule
+from exporter.reader import Reader
+from exporter.simulator import Consistency, Life, ManualClock, Totals, total
+from exporter.simulator.errors import ApiError as Refused
+from exporter.simulator.operations import Context, perform
+from exporter.simulator.store import Jobs
+from exporter.store import Target
+
+TARGET = ("123456789012", "us-east-1")
+START = 1_700_000_000.0
+HOUR, DAY = 3600.0, 86400.0
+_PAGE = {"MaxResults": 100, "SortBy": "CreationTime", "SortOrder": "Descending"}
+
+
+class Clock(ManualClock):
+    """Knows how many wait for it."""
+
+    def __init__(self, start: float = START) -> None:
+        super().__init__(start)
+        self.sleeping = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeping += seconds > 0
+        try:
+            await super().sleep(seconds)
+        finally:
+            self.sleeping -= seconds > 0
+
+
+class World:
+    """The Api of one target over lives, which behave as in the simulator. `calls` counts by operation; `strike` is
+    called before each with the operation and the name asked for, and may raise the ApiError that it fails with."""
+
+    def __init__(self, *lives: Life, clock: Clock | None = None, consistency: Consistency | None = None) -> None:
+        self.clock = clock or Clock()
+        self.jobs = Jobs()
+        self.jobs.add(*lives)
+        self.consistency = consistency or Consistency()
+        self.calls: Counter[str] = Counter()
+        self.strike: Callable[[str, str], None] = lambda operation, name: None
+
+    def now(self) -> float:
+        return self.clock.time()
+
+    def truth(self) -> Totals:
+        """What all that happened so far sums up to."""
+        return total(self.jobs.all(), self.now())
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        bounds = {"CreationTimeAfter": span.after, "CreationTimeBefore": span.before}
+        answer = self._perform(LIST, {**_PAGE, **bounds, "NextToken": token})
+        return JobPage(answer["TrainingJobSummaries"], answer.get("NextToken"))
+
+    async def search_active(self, token: str | None) -> JobPage:
+        return self._search([("TrainingJobStatus", "In", "InProgress,Stopping")], token)
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        bounds = (("GreaterThanOrEqualTo", span.after), ("LessThanOrEqualTo", span.before))
+        return self._search([("CreationTime", how, _iso(when)) for how, when in bounds if when is not None], token)
+
+    async def describe(self, name: str) -> Answer | None:
+        try:
+            return self._perform(DESCRIBE, {"TrainingJobName": name})
+        except ApiError as error:
+            if isinstance(error.__cause__, Refused) and error.code == self.consistency.missing_code:
+                return None
+            raise
+
+    async def tags(self, arn: str) -> list[Answer]:
+        tags: list[Answer] = self._perform(TAGS, {"ResourceArn": arn})["Tags"]
+        return tags
+
+    def _search(self, filters: list[tuple[str, str, str]], token: str | None) -> JobPage:
+        named = [{"Name": name, "Operator": operator, "Value": value} for name, operator, value in filters]
+        request = {"Resource": "TrainingJob", "SearchExpression": {"Filters": named}, "NextToken": token}
+        answer = self._perform(SEARCH, {**_PAGE, **request})
+        return JobPage([record["TrainingJob"] for record in answer["Results"]], answer.get("NextToken"))
+
+    def _perform(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls[operation] += 1
+        self.strike(operation, str(request.get("TrainingJobName", "")))
+        asked = {name: value for name, value in request.items() if value is not None}
+        try:
+            return perform(operation, asked, Context(self.jobs, *TARGET, self.now(), self.consistency))
+        except Refused as error:
+            raise ApiError(operation, error.code) from error
+
+
+def _iso(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+
+
+class Shown:
+    """A board that remembers what it shows."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, TrainingJob] = {}
+
+    def job(self, job: TrainingJob) -> None:
+        self.jobs[job.name] = job
+
+    def gone(self, target: Target, name: str) -> None:
+        self.jobs.pop(name, None)
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the exporter is set up; seconds."""
+
+    search: bool = False
+    cost_tags: tuple[str, ...] = ()
+    backfill: float = 0.0
+    lookback: float = 30 * DAY
+    resync: float = HOUR
+    settle: float = 120.0
+    retention: float = HOUR
+
+
+class Exporter:
+    """One life of a process: a poller of the one target, and the ledger that it fills."""
+
+    def __init__(self, world: World, ledger: Ledger, settings: Settings, board: Board) -> None:
+        self.ledger, self._clock = ledger, world.clock
+        self.fleet = Fleet(Pace(30.0, settings.settle, settings.retention))
+        self.health = Health("/".join(TARGET), Calls(), world.clock.time)
+        reader = Reader(*TARGET, Allowlist(cost_tags=settings.cost_tags), self.fleet, self.health)
+        schedule = Schedule(60.0, 30.0, settings.resync, settings.lookback, settings.search, workers=4)
+        self.poller = Poller(TARGET, world, schedule, self.fleet, reader, ledger, board, self.health, world.clock)
+
+    async def live(self, seconds: float, step: float = 15.0) -> None:
+        """Poll as it does by itself for so long, on a machine that gets round to it every `step` seconds."""
+        others = asyncio.all_tasks()
+        running = asyncio.create_task(self.poller.run())
+        until = self._clock.monotonic() + seconds
+        try:
+            await self._quiet({*others, running})
+            while (left := until - self._clock.monotonic()) > 0:
+                self._clock.advance(min(step, left))
+                await self._quiet({*others, running})
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def _quiet(self, others: set[asyncio.Task[Any]]) -> None:
+        """Until all loops of the poller wait for the clock."""
+        async with asyncio.timeout(20):
+            await asyncio.sleep(0)
+            while (loops := len(asyncio.all_tasks() - others)) == 0 or self._clock.sleeping != loops:
+                await asyncio.sleep(0)
+
+    def counted(self, family: str) -> dict[tuple[str, ...], float]:
+        """What a counter shows by its labels and cost tags, without what is 0."""
+        name = f"sagemaker_training_{family}_total"
+        return {
+            (*map(str, key.labels), *(value for _, value in key.tags)): series.shown[0] / 1000
+            for key, series in self.ledger.totals(TARGET).items()
+            if key.family == name and series.shown[0]
+        }
+
+    def sums(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """All counters, as `due` gives them."""
+        return {family: self.counted(family) for family in due(total(()))}
+
+
+@asynccontextmanager
+async def exporter(
+    world: World, path: object = "", settings: Settings | None = None, board: Board | None = None
+) -> AsyncIterator[Exporter]:
+    """A process on this state file; no path, no file."""
+    settings = settings or Settings()
+    async with Ledger(str(path), world.clock.time, settings.backfill) as ledger:
+        yield Exporter(world, ledger, settings, board or Shown())
+
+
+def due(truth: Totals) -> dict[str, dict[tuple[str, ...], float]]:
+    """What the counters must show where nothing is counted by tags, without what is 0."""
+    alone: dict[str, Mapping[tuple[str, ...], int]] = {
+        "jobs_created": {(): truth.created},
+        "spot_interruptions": {(): truth.interruptions},
+        "warm_pool_retained_billable_seconds": {(): truth.retained_seconds},
+        "warm_pool_reuses": {(): truth.reuses},
+        "instance_seconds": {(*pair,): n for pair, n in truth.instance_seconds.items()},
+        "billable_instance_seconds": {(*pair,): n for pair, n in truth.billable_instance_seconds.items()},
+    }
+    by_label: dict[str, Mapping[str, int]] = {
+        "jobs_finished": truth.finished,
+        "jobs_failed": truth.failed,
+        "seconds": truth.seconds,
+        "billable_seconds": truth.billable_seconds,
+        "warm_pool_retained_billable_instance_seconds": truth.retained_instance_seconds,
+    }
+    everything = alone | {family: {(key,): n for key, n in found.items()} for family, found in by_label.items()}
+    return {family: {key: float(n) for key, n in found.items() if n} for family, found in everything.items()}
