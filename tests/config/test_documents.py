@@ -13,6 +13,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from exporter.aws.sessions import Sessions
+from exporter.cli import _parser
 from exporter.config import Config, ConfigError, load
 from exporter.duration import parse, to_text
 
@@ -154,3 +156,32 @@ def test_the_sdk_knows_every_variable_in_the_docs() -> None:
     named = set(re.findall(r"AWS_[A-Z_0-9]+", DOCS)) - composed
     assert len(named) > 10
     assert {name for name in named if not re.search(rf"['\"]{name}['\"]", sources)} == set()
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({}, "eu-west-3"),
+        ({"AWS_REGION": "us-west-1"}, "us-west-1"),
+        ({"AWS_REGION": "us-west-1", "AWS_DEFAULT_REGION": "us-west-2"}, "us-west-2"),
+    ],
+)
+def test_the_region_comes_from_where_the_docs_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "profiles").write_text("[default]\nregion = eu-west-3\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "profiles"))
+    assert Sessions(timeout=1, connections=1).default_region() == region
+    assert "`AWS_DEFAULT_REGION`, else `AWS_REGION`" in DOCS
+
+
+def test_the_docs_have_every_command_and_flag() -> None:
+    flags = set(re.findall(r"^\| `(--[a-z.-]+)", DOCS, flags=re.MULTILINE))
+    assert flags == {option for action in _parser()._actions for option in action.option_strings} - {"-h", "--help"}
+    commands = set(re.findall(r"^\| `sagemaker-exporter ([a-z-]+)", DOCS, flags=re.MULTILINE))
+    (choices,) = [action.choices for action in _parser()._actions if action.dest == "command"]
+    assert commands == set(choices or ())
