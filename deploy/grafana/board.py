@@ -90,6 +90,12 @@ def one_job() -> QueryVariable:
     return _query("job", "Job", job("status", TARGET), "job_name").multi(False).include_all(False)
 
 
+def with_variables(uid: str, *names: str) -> str:
+    """The address of another dashboard, with these variables as they stand here and the same time range."""
+    same = "".join(f"&${{{name}:queryparam}}" for name in names)
+    return f"/d/{uid}?var-datasource=${{datasource}}{same}&${{__url_time_range}}"
+
+
 def _several(name: str, title: str, selector: str, label: str) -> QueryVariable:
     everything = models.VariableOption(selected=True, text=["All"], value=["$__all"])
     return _query(name, title, selector, label).multi(True).include_all(True).all_value(".*").current(everything)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import TARGET, each, own
+from deploy.grafana.promql import TARGET, down, each, own, total
 
 _PLACE = "aws_account_id, aws_region"
 _NAMED = "{{aws_account_id}} {{aws_region}}"
@@ -31,12 +31,12 @@ def build() -> Board:
 
 def _numbers() -> list[panels.Panel]:
     age = f"time() - {own('target_last_success_timestamp_seconds', TARGET)}"
-    up = own("target_up", TARGET)
+    errors = own("api_errors_total", TARGET)
     return [
         _alarm(
             "Targets down",
             "Accounts and regions whose last poll failed, now.",
-            f"count({up} == 0) or count({up}) * 0",
+            down(),
         ),
         panels.single(
             "Oldest data", "How long ago the stalest target was last polled with success.", now(f"max({age})")
@@ -48,14 +48,14 @@ def _numbers() -> list[panels.Panel]:
         _alarm(
             "API errors",
             "Requests to AWS that failed in the time range, throttled ones included.",
-            f"round(sum(increase({own('api_errors_total', TARGET)}[$__range])))",
+            f"round({total(f'increase({errors}[$__range])')})",
             (1, colors.ORANGE),
             (10, colors.RED),
         ),
         _alarm(
             "Unknown statuses",
             "Statuses that this version does not know, since the exporter started. They are exported as they came.",
-            f"sum({own('unknown_status_total', TARGET)}) or vector(0)",
+            f"{total(own('unknown_status_total', TARGET))} or vector(0)",
             (1, colors.ORANGE),
         ),
         _alarm(
@@ -125,7 +125,7 @@ def _up() -> panels.Panel:
 
 
 def _requests() -> panels.Panel:
-    rate = f"sum by (operation) (rate({own('api_requests_total', TARGET)}[$__rate_interval]))"
+    rate = total(f"rate({own('api_requests_total', TARGET)}[$__rate_interval])", "operation")
     return (
         panels.lines(
             "Requests to AWS, by operation",
@@ -138,7 +138,7 @@ def _requests() -> panels.Panel:
 
 
 def _errors() -> panels.Panel:
-    rate = f"sum by (code) (rate({own('api_errors_total', TARGET)}[$__rate_interval]))"
+    rate = total(f"rate({own('api_errors_total', TARGET)}[$__rate_interval])", "code")
     return (
         panels.lines("Failed requests, by error code", "Per second, by AWS's error code.", Query(rate, "{{code}}"))
         .axis_soft_max(0.1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from deploy.grafana import board, colors, panels, tables
+from deploy.grafana import board, colors, limits, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, each, fleet, grown, job, own, total
+from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, down, each, fleet, grown, job, total
 
 _PHASE = each(job("secondary_status", TARGET), f"{ID}, secondary_status")
 _PHASE_AGE = f"time() - {job('secondary_status_start_timestamp_seconds', TARGET)}"
 _WAITING = 'secondary_status=~"Pending|Starting|LaunchingMLInstances|PreparingTrainingStack"'
 _IN_PROGRESS = job("status", TARGET, 'status="InProgress"')
 _RUNS = f"on ({ID}) {_IN_PROGRESS} == 1"
-_LIMITS = ("MaxRuntime", "MaxWait")
 _OF_TYPE = f"on ({ID}) {job('instances', TARGET, TYPE)}"
 
 
@@ -67,8 +66,9 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Targets down",
             "Accounts and regions whose last poll failed: what is shown of them is old. See the exporter's dashboard.",
-            now(f"count({own('target_up', TARGET)} == 0) or count({own('target_up', TARGET)}) * 0"),
+            now(down()),
         )
+        .data_links([panels.opens("The exporter", board.with_variables(board.EXPORTER, "account", "region"))])
         .thresholds(colors.steps(colors.GREEN, (1, colors.RED)))
         .unit("short")
         .span(4),
@@ -150,13 +150,12 @@ def _by_phase() -> panels.Panel:
 
 
 def _finished() -> panels.Panel:
+    ended = fleet("jobs_finished_total")
     return (
         panels.columns(
             "Ended jobs by outcome",
             "Jobs that ended in each interval, estimated by Prometheus from the counter.",
-            Query(
-                f"round(sum by (status) (increase({fleet('jobs_finished_total')}[$__rate_interval]))) > 0", "{{status}}"
-            ),
+            Query(f"round({total(f'increase({ended}[$__rate_interval])', 'status')}) > 0", "{{status}}"),
         )
         .overrides(colors.by_name(colors.STATUS))
         .interval("1m")
@@ -181,7 +180,7 @@ def _instances() -> panels.Panel:
 
 def _phase_durations() -> panels.Panel:
     buckets = fleet("phase_duration_seconds_bucket", f'secondary_status!~"{ENDS}"')
-    observed = f"sum by (secondary_status, le) (increase({buckets}[$__range]))"
+    observed = total(f"increase({buckets}[$__range])", "secondary_status, le")
     return (
         panels.bars(
             "Median time in each phase",
@@ -197,14 +196,13 @@ def _phase_durations() -> panels.Panel:
 
 
 def _limits() -> panels.Panel:
-    runtime = f"{job('training_start_timestamp_seconds', TARGET)} + {job('max_runtime_seconds', TARGET)}"
-    wait = f"{job('creation_timestamp_seconds', TARGET)} + {job('max_wait_seconds', TARGET)}"
-    left = [each(f"{end} - time() and {_RUNS} and {_OF_TYPE}") for end in (runtime, wait)]
-    named = [f'label_replace({expr}, "limit", "{name}", "", "")' for expr, name in zip(left, _LIMITS, strict=True)]
+    named = [
+        f'label_replace({expr} and {_OF_TYPE}, "limit", "{name}", "", "")' for name, expr in limits.left(TARGET).items()
+    ]
     return tables.rows(
         "Nearest to a limit",
-        "When SageMaker will stop a job: MaxRuntimeInSeconds after its training began, MaxWaitTimeInSeconds after a "
-        "spot job was created.",
+        "When SageMaker will stop a job: after MaxRuntimeInSeconds on instances, MaxWaitTimeInSeconds after a spot job "
+        "was created, after MaxPendingTimeInSeconds of waiting for capacity.",
         [
             *tables.job_columns(board.JOB),
             tables.label("limit", "Limit"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana import board, colors, panels, tables
+from deploy.grafana import board, colors, limits, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
 from deploy.grafana.promql import ENDS, ID, JOB, each, hours, job
@@ -59,9 +59,9 @@ def _numbers() -> list[panels.Panel]:
     return [
         panels.single(
             "Deadline in",
-            "How long until SageMaker stops the job: MaxRuntimeInSeconds after the training began, or "
-            "MaxWaitTimeInSeconds after a spot job was created. Nothing once it has ended.",
-            *(now(f"{each(end)} - time() and {_RUNS}", name) for name, end in _deadlines()),
+            "When SageMaker stops the job: after MaxRuntimeInSeconds on instances, after MaxPendingTimeInSeconds of "
+            "waiting, MaxWaitTimeInSeconds after a spot job was created. Nothing once it has ended.",
+            *(now(expr, name) for name, expr in limits.left(JOB).items()),
         )
         .thresholds(colors.steps(colors.RED, (3600, colors.ORANGE), (14400, colors.GREEN)))
         .unit("s")
@@ -93,13 +93,6 @@ def _numbers() -> list[panels.Panel]:
         .decimals(0)
         .span(3),
     ]
-
-
-def _deadlines() -> tuple[tuple[str, str], ...]:
-    return (
-        ("MaxRuntime", f"{job('training_start_timestamp_seconds', JOB)} + {job('max_runtime_seconds', JOB)}"),
-        ("MaxWait", f"{job('creation_timestamp_seconds', JOB)} + {job('max_wait_seconds', JOB)}"),
-    )
 
 
 def _timeline() -> panels.Panel:

@@ -7,6 +7,7 @@ TYPE = 'instance_type=~"$instance_type"'
 JOB = f'{TARGET}, job_name="$job"'
 ENDS = "Completed|Failed|Stopped|MaxRuntimeExceeded|MaxWaitTimeExceeded"
 ID = "aws_account_id, aws_region, job_name"
+_SCRAPE = "instance, job, pod, container, endpoint, namespace, service"
 _JOB_FAMILY, _FLEET_FAMILY, _OWN_FAMILY = "sagemaker_training_job_", "sagemaker_training_", "sagemaker_exporter_"
 
 
@@ -26,8 +27,10 @@ def own(name: str, *matchers: str) -> str:
 
 
 def total(selector: str, by: str = "") -> str:
-    """The sum by these labels. What else tells series apart (the pod that was scraped) changes on a restart."""
-    return f"sum by ({by}) ({selector})" if by else f"sum({selector})"
+    """The sum by these labels. What a scrape adds to a series (the pod, its address) changes when the exporter starts
+    anew, and must not make two of what two of them tell."""
+    once = f"max without ({_SCRAPE}) ({selector})"
+    return f"sum by ({by}) ({once})" if by else f"sum({once})"
 
 
 def each(selector: str, by: str = ID) -> str:
@@ -44,6 +47,12 @@ def grown(selector: str, by: str = "") -> str:
 def grown_so_far(selector: str, by: str = "") -> str:
     """The same at each moment of the range, counted from its start. For a range query."""
     return _difference(selector, f"{selector} @ start()", by)
+
+
+def down() -> str:
+    """How many targets cannot be polled; none is 0, where there are any."""
+    up = each(own("target_up", TARGET), "aws_account_id, aws_region")
+    return f"count({up} == 0) or count({up}) * 0"
 
 
 def hours(seconds: str) -> str:

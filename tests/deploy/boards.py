@@ -45,9 +45,21 @@ def variables(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def of_panels(uid: str) -> Iterator[Asked]:
     """What the panels of a dashboard ask."""
     for panel in panels(BOARDS[uid]):
-        for target in panel["targets"]:
-            where = f"{uid}: {panel['title']} {target['refId']}"
-            yield Asked(where, target["expr"], target.get("instant", False))
+        yield from asked_by(uid, panel)
+
+
+def asked_by(uid: str, panel: Mapping[str, Any]) -> Iterator[Asked]:
+    """What one of them asks."""
+    for target in panel["targets"]:
+        where = f"{uid}: {panel['title']} {target['refId']}"
+        yield Asked(where, target["expr"], target.get("instant", False))
+
+
+def label_columns(panel: Mapping[str, Any]) -> set[str]:
+    """The labels that a table or timeline takes out of what its queries give."""
+    kept = [each["options"] for each in panel["transformations"] if each["id"] == "filterFieldsByName"]
+    names = {name for options in kept for name in options["include"]["names"]}
+    return {name for name in names if name != "Time" and not name.startswith("Value")}
 
 
 def of_variables(uid: str) -> Iterator[Asked]:

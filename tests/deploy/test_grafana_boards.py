@@ -17,6 +17,7 @@ from tests.deploy.boards import BOARDS, FOLDER, panels, variables
 
 UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job"]
 COUNTS = {"stat", "timeseries", "bargauge"}
+_GIVEN = re.compile(r"var-(\w+)=.*|\$\{(\w+):queryparam\}")
 _LINK = re.compile(r"/d/([\w-]+)\?(.*)")
 
 
@@ -86,14 +87,14 @@ def test_a_variable_of_many_values_stands_in_a_regular_expression_and_one_of_one
         assert set(re.findall(r'"[^"]*\$[a-z]+[^"]*"', query.expr)) == set(re.findall(r'"\$[a-z_]+"', query.expr))
 
 
-def test_a_job_leads_to_its_dashboard_with_the_variables_that_it_has_and_the_time() -> None:
+def test_a_value_leads_to_a_dashboard_with_all_the_variables_that_it_has_and_the_time() -> None:
     links = [_LINK.fullmatch(url) for url in texts([*BOARDS.values()], "url") if url.startswith("/d/")]
     assert len(links) >= 4
     for found in links:
         assert found
-        given = dict(each.partition("=")[::2] for each in found[2].split("&"))
-        assert given.pop("${__url_time_range}") == ""
-        assert set(given) == {f"var-{name}" for name in variables(BOARDS[found[1]])}
+        *given, time = found[2].split("&")
+        assert time == "${__url_time_range}"
+        assert {_GIVEN.sub(r"\1\2", each) for each in given} == set(variables(BOARDS[found[1]]))
 
 
 def test_a_job_leads_to_its_page_in_the_aws_console() -> None:
