@@ -39,7 +39,7 @@ def build() -> Board:
 
 
 def _numbers() -> list[panels.Panel]:
-    saved = f"({grown(_SPOT_TRAINED)}) - ({grown(_SPOT_BILLED)})"
+    saved = f"{grown(_SPOT_TRAINED)} - {grown(_SPOT_BILLED)}"
     return [
         _amount("Billed", "Billed instance hours of training: billable time times instances.", hours(grown(_BILLED))),
         _amount("Trained", "Training time times instances, before any discount.", hours(grown(_TRAINED))),
@@ -47,7 +47,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Spot savings",
             "1 - billed / trained instance hours of spot jobs.",
-            now(f"1 - ({grown(_SPOT_BILLED)}) / ({grown(_SPOT_TRAINED)} > 0)"),
+            now(f"1 - {grown(_SPOT_BILLED)} / ({grown(_SPOT_TRAINED)} > 0)"),
         )
         .thresholds(colors.steps(colors.ORANGE, (0.3, colors.GREEN)))
         .unit("percentunit")
@@ -95,7 +95,7 @@ def _by_type() -> panels.Panel:
         ],
         hours(grown(fleet("billable_instance_seconds_total", TYPE, _ON_DEMAND), "instance_type")),
         hours(grown(_SPOT_BILLED, "instance_type")),
-        hours(f"({grown(_SPOT_TRAINED, 'instance_type')}) - ({grown(_SPOT_BILLED, 'instance_type')})"),
+        hours(f"{grown(_SPOT_TRAINED, 'instance_type')} - {grown(_SPOT_BILLED, 'instance_type')}"),
         hours(grown(_POOLED, "instance_type")),
         sort="On demand",
     ).span(12)
@@ -132,7 +132,7 @@ def _spot_so_far() -> panels.Panel:
             "Spot instance hours so far",
             "What spot jobs trained, counted from the start of the time range: billed, and saved.",
             Query(hours(grown_so_far(_SPOT_BILLED)), "billed"),
-            Query(hours(f"({grown_so_far(_SPOT_TRAINED)}) - ({grown_so_far(_SPOT_BILLED)})"), "saved"),
+            Query(hours(f"{grown_so_far(_SPOT_TRAINED)} - {grown_so_far(_SPOT_BILLED)}"), "saved"),
         )
         .overrides(colors.by_name({"billed": colors.BLUE, "saved": colors.GREEN}))
         .unit(_HOURS)

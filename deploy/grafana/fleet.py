@@ -44,7 +44,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Failure ratio",
             "Failed jobs among those that ended in the time range.",
-            now(f"({grown(failed)}) / ({grown(ended)} > 0)"),
+            now(f"{grown(failed)} / ({grown(ended)} > 0)"),
         )
         .thresholds(colors.steps(colors.GREEN, (0.05, colors.ORANGE), (0.2, colors.RED)))
         .unit("percentunit")
@@ -180,7 +180,7 @@ def _instances() -> panels.Panel:
 
 def _phase_durations() -> panels.Panel:
     buckets = fleet("phase_duration_seconds_bucket", f'secondary_status!~"{ENDS}"')
-    observed = total(f"increase({buckets}[$__range])", "secondary_status, le")
+    observed = grown(buckets, "secondary_status, le")
     return (
         panels.bars(
             "Median time in each phase",

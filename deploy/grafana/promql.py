@@ -39,14 +39,14 @@ def each(selector: str, by: str = ID) -> str:
 
 
 def grown(selector: str, by: str = "") -> str:
-    """How much a total grew in the dashboard's time range: exact, where increase() estimates and does not see the first
-    value of a new series. For an instant query, which Grafana makes at the end of the range."""
-    return _difference(selector, f"{selector} offset $__range", by)
+    """How much a total grew in the dashboard's time range, as docs/totals.md has it: exact, where increase() estimates
+    and misses the first value of a new series. For an instant query, which Grafana makes at the end of the range."""
+    return _difference(f"last_over_time({selector}[$__range])", f"last_over_time({selector}[7d] offset $__range)", by)
 
 
 def grown_so_far(selector: str, by: str = "") -> str:
     """The same at each moment of the range, counted from its start. For a range query."""
-    return _difference(selector, f"{selector} @ start()", by)
+    return _difference(selector, f"last_over_time({selector}[7d] @ start())", by)
 
 
 def down() -> str:
@@ -61,7 +61,7 @@ def hours(seconds: str) -> str:
 
 
 def _difference(now: str, then: str, by: str) -> str:
-    return f"{total(now, by)} - ({total(then, by)} or {total(now, by)} * 0)"
+    return f"({total(now, by)} - {total(then, by)} or {total(now, by)})"
 
 
 def _select(family: str, *matchers: str) -> str:
