@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from botocore import xform_name
 
 from tests.deploy.rule_labels import mistakes
 from tests.deploy.ruleset import ALERTS, RUNBOOKS
+from tests.prometheus import Outcome
 
 PAGES = {path.stem: path for path in RUNBOOKS.glob("*.md") if path.stem != "README"}
 INDEX = (RUNBOOKS / "README.md").read_text()
@@ -70,6 +72,32 @@ def test_the_commands_are_ones_that_aws_knows(alert: str) -> None:
         assert given - members - _GLOBAL == set(), command
         assert required <= given, command
         assert "--region" in given, command
+
+
+def test_the_rule_that_takes_a_tag_for_the_model_works(promtool: Callable[..., Outcome], tmp_path: Path) -> None:
+    expr = queries(PAGES["SageMakerTrainingFinalMetricRegressed"].read_text())[-1]
+    record = "job:sagemaker_training_job_final_metric:max"
+    job = 'aws_account_id="1", aws_region="eu-west-1", job_name="{}"'
+    series = {
+        "sagemaker_training_job_final_metric": ', metric_name="validation:loss"',
+        "sagemaker_training_job_status": ', status="Completed"',
+        "sagemaker_training_job_tags": ', tag_model="fraud"',
+    }
+    given = [f"{name}{{{job.format('nightly')}{more}}}" for name, more in series.items()]
+    # A job without the tag is of no model.
+    given += [each.replace("nightly", "untagged") for each in given[:2]]
+    found = f'{record}{{{job.format("nightly")}, metric_name="validation:loss", model="fraud"}}'
+    check = {"expr": record, "eval_time": "1m", "exp_samples": [{"labels": found, "value": 1}]}
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": each, "values": "1 1 1"} for each in given],
+        "promql_expr_test": [check],
+    }
+    rules = {"groups": [{"name": "models", "rules": [{"record": record, "expr": expr}]}]}
+    (tmp_path / "model.yml").write_text(yaml.safe_dump(rules))
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"rule_files": ["model.yml"], "tests": [case]}))
+    outcome = promtool("test", "rules", tmp_path / "case.yml")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("page", [*PAGES.values(), RUNBOOKS / "README.md"], ids=lambda page: page.stem)
