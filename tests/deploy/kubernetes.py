@@ -25,6 +25,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from tests.prometheus import ROOT
 
 CHART = ROOT / "deploy/helm/sagemaker-exporter"
+# Files of values: the chart's own, and those with which it is rendered in tests.
+VALUES = {path.stem.removesuffix("-values"): path for path in [CHART / "values.yaml", *sorted(CHART.glob("ci/*.yaml"))]}
 KUSTOMIZE = ROOT / "deploy/kustomize"
 # The oldest that knows sidecars by default, and the newest whose schemas are here.
 VERSIONS = ("1.29", "1.37")
@@ -87,6 +89,11 @@ def rendered(*arguments: str, chart: Path = CHART, release: str = "rel") -> tupl
     outcome = helm("template", release, chart, "--namespace", "obs", *arguments)
     assert outcome.returncode == 0, outcome.stderr
     return objects(outcome.stdout)
+
+
+def values(name: str) -> tuple[Object, ...]:
+    """The objects with one of the files of values: "values" are the defaults."""
+    return rendered("--values", str(VALUES[name]))
 
 
 @cache

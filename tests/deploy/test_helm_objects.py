@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from exporter.app import spots
 from exporter.config import Config, load
-from exporter.webconfig import WebConfig
 from tests.deploy import podsecurity
 from tests.deploy.kubernetes import (
-    CHART,
+    VALUES,
     VERSIONS,
     Object,
     container,
@@ -22,11 +19,11 @@ from tests.deploy.kubernetes import (
     pod,
     problems,
     rendered,
+    values,
     workload,
 )
 from tests.prometheus import ROOT
 
-VALUES = {path.stem.removesuffix("-values"): path for path in [*CHART.glob("ci/*.yaml"), CHART / "values.yaml"]}
 EVERYTHING = {
     "ConfigMap",
     "Deployment",
@@ -42,10 +39,6 @@ EVERYTHING = {
     "StatefulSet",
 }
 each_values = pytest.mark.parametrize("name", VALUES)
-
-
-def values(name: str) -> tuple[Object, ...]:
-    return rendered("--values", str(VALUES[name]))
 
 
 def labels(thing: Object) -> set[tuple[str, str]]:
@@ -87,6 +80,34 @@ def test_the_pod_is_restricted_and_asks_nothing_of_kubernetes(name: str) -> None
     assert container(values(name))["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod(values(name))["automountServiceAccountToken"] is False
     assert not {kind for each in values(name) if "Role" in (kind := each["kind"])}
+
+
+@pytest.mark.parametrize(
+    ("of_the_pod", "of_the_container", "violation"),
+    [
+        ({"hostNetwork": True}, {}, "hostNetwork"),
+        ({"volumes": [{"name": "root", "hostPath": {"path": "/"}}]}, {}, "volume root"),
+        ({}, {"allowPrivilegeEscalation": True}, "exporter: privileges"),
+        ({}, {"capabilities": {"drop": ["ALL"], "add": ["CHOWN"]}}, "exporter: capabilities"),
+        ({}, {"runAsUser": 0}, "exporter: root"),
+        ({}, {"seccompProfile": {"type": "Unconfined"}}, "exporter: seccomp"),
+    ],
+)
+def test_what_is_not_restricted_would_have_been_found(
+    of_the_pod: Object, of_the_container: Object, violation: str
+) -> None:
+    spec = container(values("values"))
+    loose = {**spec, "securityContext": {**spec["securityContext"], **of_the_container}}
+    assert podsecurity.violations({**pod(values("values")), **of_the_pod, "containers": [loose]}) == [violation]
+
+
+def test_the_pod_runs_the_image_as_it_is_meant_to_be() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    whole = pod(values("values"))["securityContext"]
+    assert f"USER {whole['runAsUser']}:{whole['runAsGroup']}\n" in dockerfile
+    assert whole["fsGroup"] == whole["runAsGroup"], "or it could not write to a new volume"
+    assert "command" not in container(values("values"))
+    assert 'ENTRYPOINT ["sagemaker-exporter"]' in dockerfile
 
 
 @each_values
@@ -149,25 +170,6 @@ def test_every_volume_that_is_mounted_is_there(name: str) -> None:
     assert sorted(each["name"] for each in container(found)["volumeMounts"]) == there
 
 
-def test_the_state_lies_in_the_pod_on_a_volume_or_on_one_that_exists() -> None:
-    def state(name: str) -> Object:
-        (volume,) = (each for each in pod(values(name))["volumes"] if each["name"] == "state")
-        spec: Object = volume
-        return spec
-
-    assert state("values")["emptyDir"] == {}
-    assert state("tls")["persistentVolumeClaim"] == {"claimName": "totals"}
-    assert of_kind("PersistentVolumeClaim", values("tls")) == []
-    claim = only("PersistentVolumeClaim", values("secured"))["metadata"]
-    assert state("secured")["persistentVolumeClaim"] == {"claimName": claim["name"]}
-    assert claim["annotations"] == {"helm.sh/resource-policy": "keep"}
-
-
-def test_one_pod_alone_owns_the_state_file() -> None:
-    spec = workload(values("values"))["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
-
-
 def test_the_shards_cover_every_target_once(tmp_path: Path) -> None:
     found = values("sharded")
     spec = workload(found)["spec"]
@@ -179,109 +181,3 @@ def test_the_shards_cover_every_target_once(tmp_path: Path) -> None:
     assert sorted(repr(spot) for share in shares for spot in share) == sorted(map(repr, spots(whole)))
     (environment,) = (each for each in container(found)["env"] if each["name"] == "POD_NAME")
     assert environment["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-
-
-def test_a_shard_has_a_volume_and_a_name_of_its_own() -> None:
-    stateful = only("StatefulSet", values("sharded"))["spec"]
-    (template,) = stateful["volumeClaimTemplates"]
-    assert template["metadata"]["name"] == "state"
-    assert template["spec"]["storageClassName"] == "gp3"
-    service = only("Service", values("sharded"))
-    assert stateful["serviceName"] == service["metadata"]["name"]
-    assert service["spec"]["clusterIP"] == "None"
-    # Else an upgrade from one shard to more would change the address of a Service, which Kubernetes refuses.
-    assert service["metadata"]["name"] != only("Service", values("values"))["metadata"]["name"]
-
-
-def test_a_change_of_the_configuration_restarts_the_pods() -> None:
-    def checksum(*arguments: str) -> str:
-        said: str = workload(rendered(*arguments))["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
-        return said
-
-    assert checksum() == checksum("--set", "podLabels.a=b")
-    assert checksum() != checksum("--set", "config.jobs.retention=2h")
-
-
-def test_the_web_configuration_is_a_secret_that_the_exporter_takes() -> None:
-    secret = only("Secret", values("secured"))
-    (volume,) = (each for each in pod(values("secured"))["volumes"] if each["name"] == "web-config")
-    assert volume["secret"]["secretName"] == secret["metadata"]["name"]
-    web = WebConfig.model_validate(yaml.safe_load(secret["stringData"]["web.yaml"]), context={"directory": ""})
-    assert set(web.basic_auth_users) == {"prometheus"}
-    (volume,) = (each for each in pod(values("existing-secret"))["volumes"] if each["name"] == "web-config")
-    assert volume["secret"]["secretName"] == "exporter-web"
-    assert of_kind("Secret", values("existing-secret")) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "scheme", "probe"),
-    [
-        ((), "http", "HTTP"),
-        (("--values", str(VALUES["tls"])), "https", "HTTPS"),
-        (("--values", str(VALUES["secured"])), "https", "tcp"),
-        (("--values", str(VALUES["existing-secret"])), "http", "tcp"),
-        (("--set", "webConfig.existingSecret=a"), "https", "tcp"),
-        (("--set", "webConfig.existingSecret=a,webConfig.probes=http"), "https", "HTTPS"),
-        (("--set", "webConfig.content.tls_server_config.client_auth_type=RequireAndVerifyClientCert"), "https", "tcp"),
-    ],
-)
-def test_who_asks_speaks_what_is_served_and_knocks_where_it_may_not_enter(
-    arguments: tuple[str, ...], scheme: str, probe: str
-) -> None:
-    found = rendered("--set", "monitor.kind=ServiceMonitor", *arguments, "--set", "monitor.kind=ServiceMonitor")
-    (endpoint,) = only("ServiceMonitor", found)["spec"]["endpoints"]
-    assert endpoint["scheme"] == scheme
-    for each in ("startupProbe", "livenessProbe", "readinessProbe"):
-        asked = container(found)[each]
-        assert asked.get("httpGet", {"scheme": "tcp"})["scheme"] == probe
-
-
-def test_the_rules_are_the_projects_word_for_word() -> None:
-    groups = only("PrometheusRule", values("sharded"))["spec"]["groups"]
-    files = sorted(ROOT.glob("deploy/prometheus/*.rules.yml"))
-    assert groups == [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
-    assert "{{ $labels." in json.dumps(groups)
-    # The operator and kubectl both refuse what is longer.
-    assert len(json.dumps(groups)) < 256 * 1024
-
-
-def test_the_dashboards_are_the_projects_and_grafana_looks_for_them() -> None:
-    maps = [each for each in of_kind("ConfigMap", values("sharded")) if "config.yaml" not in each["data"]]
-    shown = {name: json.loads(text) for each in maps for name, text in each["data"].items()}
-    assert shown == {path.name: json.loads(path.read_text()) for path in ROOT.glob("deploy/grafana/*.json")}
-    assert shown
-    assert {each["metadata"]["labels"]["grafana_dashboard"] for each in maps} == {"1"}
-    assert {each["metadata"]["annotations"]["grafana_folder"] for each in maps} == {"SageMaker"}
-
-
-def test_the_network_policy_lets_in_prometheus_and_out_to_aws() -> None:
-    spec = only("NetworkPolicy", values("sharded"))["spec"]
-    (ingress,) = spec["ingress"]
-    assert ingress["ports"] == [{"port": "metrics", "protocol": "TCP"}]
-    assert ingress["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
-    ports = {(port["port"], port["protocol"]) for rule in spec["egress"] for port in rule["ports"]}
-    assert ports == {(53, "UDP"), (53, "TCP"), (443, "TCP"), (80, "TCP")}
-    (credentials,) = (rule for rule in spec["egress"] if rule["ports"][0]["port"] == 80)
-    assert all(peer["ipBlock"]["cidr"].startswith(("169.254.", "fd00:ec2::")) for peer in credentials["to"])
-    assert only("NetworkPolicy", values("secured"))["spec"]["egress"][-1]["ports"] == [
-        {"port": 3128, "protocol": "TCP"}
-    ]
-
-
-def test_what_a_pod_can_be_given_is_given() -> None:
-    found = pod(values("secured"))
-    spec = container(values("secured"))
-    for key in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "affinity"):
-        assert found[key], key
-    assert spec["image"] == "registry.example.com/sagemaker-exporter@sha256:" + "0" * 64
-    assert spec["args"][-1] == "--web.enable-lifecycle"
-    assert {"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"} in spec["env"]
-    assert spec["envFrom"] == [{"secretRef": {"name": "aws", "optional": True}}]
-    assert labels(workload(values("secured"))) >= {("team", "platform")}
-    template = workload(values("secured"))["spec"]["template"]["metadata"]
-    assert template["labels"]["sidecar.istio.io/inject"] == "false"
-    assert template["annotations"]["note"] == "monitored"
-    account = only("ServiceAccount", values("sharded"))
-    assert account["metadata"]["name"] == pod(values("sharded"))["serviceAccountName"]
-    assert "eks.amazonaws.com/role-arn" in account["metadata"]["annotations"]
-    assert pod(values("tls"))["serviceAccountName"] == "default"
