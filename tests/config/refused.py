@@ -1,0 +1,29 @@
+"""What is said of a bad configuration: the complaints about a file, and the words for what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.config import ConfigError, load
+
+FAMILIES = ["sagemaker_training_job_info", "sagemaker_training_job_phase_seconds"]
+ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
+TELEMETRY_PATHS = "a path such as /metrics, but not /, /healthz, /readyz or one under /-/"
+DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
+RATES = "requests a second, more than 0 and at most 1000"
+ROLES = "the ARN of a role such as arn:aws:iam::123456789012:role/NAME"
+REGIONS = "regions such as us-east-1, eu-west-1, cn-north-1"
+PATTERNS = "a Python regular expression for whole job names"
+TAG_KEYS = "1 to 128 letters, digits, spaces or _.:/=+-@"
+METRICS = "what `sagemaker-exporter metrics` lists; * and ? stand for any characters"
+EXTERNAL_IDS = "2 to 1224 letters, digits or _+=,.@:/-, in quotes if they read as a number"
+SESSION_NAMES = "2 to 64 letters, digits or _+=,.@-, in quotes if they read as a number"
+SECTIONS = "web, polling, targets, jobs, totals, state, sharding"
+ROLE = "arn:aws:iam::123456789012:role/a"
+
+
+def complaints(path: str, environ: dict[str, str] | None = None, overrides: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {}, overrides=overrides or {}, known_metrics=FAMILIES)
+    assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
+    return str(caught.value).splitlines()
