@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -14,8 +15,8 @@ from exporter.catalogue.family import Family, LabelValues, Total, Value
 from exporter.catalogue.fleet import FleetCounts
 from exporter.catalogue.own import ProcessHealth, TargetHealth
 from exporter.contributions import Series, SeriesKey
-from exporter.exposition import Section
-from exporter.gzipped import HEADER, Segment, trailer
+from exporter.exposition import Section, Uncompressed
+from exporter.gzipped import HEADER, Segment, Trailer
 from exporter.health import Health
 from exporter.job import TrainingJob
 from exporter.ledger import Ledger
@@ -23,7 +24,9 @@ from exporter.sample_text import OPENMETRICS, TEXT, Dialect
 from exporter.store import Target
 
 # What a scrape sends at a time, so that neither the loop nor the client waits long for a piece.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 19
+# What another thread compresses at a time: a megabyte, about.
+_BATCH = 32
 Totals = Mapping[SeriesKey, Series]
 
 
@@ -87,42 +90,28 @@ class Board:
         self._shown_totals.pop(target, None)
 
     async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
-        """The exposition, in pieces."""
+        """The exposition, in pieces; between two of them others get their turn."""
         dialect = OPENMETRICS if openmetrics else TEXT
         sections = self._sections(dialect)
         own = self._own_metrics(openmetrics) + dialect.end
-        pieces = self._zipped(sections, own) if gzip else self._plain(sections, own)
-        waiting = bytearray()
+        pieces = _zipped(sections, own) if gzip else _plain(sections, own)
+        waiting: list[bytes] = []
+        size = 0
         async for piece in pieces:
-            waiting += piece
-            if len(waiting) >= _CHUNK:
-                yield bytes(waiting)
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _CHUNK:
+                yield b"".join(waiting)
+                await asyncio.sleep(0)
                 waiting.clear()
-        yield bytes(waiting)
+                size = 0
+        yield b"".join(waiting)
 
     def _sections(self, dialect: Dialect) -> tuple[Section[Any], ...]:
         sections = (self._jobs, self._fleet, self._totals[dialect], self._targets[dialect])
         series = dict(pair for section in sections for pair in section.series())
         self._processes[dialect].put("process", (), self._process(series))
         return (*sections, self._processes[dialect])
-
-    async def _plain(self, sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
-        for section in sections:
-            for piece in section.text():
-                yield piece
-                await asyncio.sleep(0)
-        yield own
-
-    async def _zipped(self, sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
-        yield HEADER
-        segments = []
-        for section in sections:
-            for part in section.segments():
-                segments.append(part if isinstance(part, Segment) else await _made(*part))
-                yield segments[-1].deflated
-        segments.append(Segment.of(own))
-        yield segments[-1].deflated
-        yield trailer(segments)
 
     def _own_metrics(self, openmetrics: bool) -> bytes:
         encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest
@@ -136,11 +125,36 @@ class Board:
         return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
 
 
-async def _made(make: Callable[[], Segment], keep: Callable[[Segment], None]) -> Segment:
-    """A part that was not compressed yet, by another thread."""
-    segment = await asyncio.to_thread(make)
-    keep(segment)
-    return segment
+async def _plain(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+    for piece in chain.from_iterable([section.text() for section in sections]):
+        yield piece
+    yield own
+
+
+async def _zipped(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+    trailer = Trailer()
+    yield HEADER
+    parts = chain.from_iterable([section.segments() for section in sections])
+    async for segment in _compressed(chain(parts, [Segment.of(own)])):
+        trailer.add(segment)
+        yield segment.deflated
+    yield bytes(trailer)
+
+
+async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncIterator[Segment]:
+    """In order; what was not compressed yet is, some at a time, by another thread."""
+    while some := list(islice(parts, _BATCH)):
+        missing = [part for part in some if isinstance(part, Uncompressed)]
+        made = await asyncio.to_thread(_made, missing) if missing else []
+        for uncompressed, segment in zip(missing, made, strict=True):
+            uncompressed.keep(segment)
+        fresh = iter(made)
+        for part in some:
+            yield part if isinstance(part, Segment) else next(fresh)
+
+
+def _made(missing: Iterable[Uncompressed]) -> list[Segment]:
+    return [part.made() for part in missing]
 
 
 def _shown(families: Iterable[Family[Any]], shows: Callable[[str], bool]) -> list[Family[Any]]:

@@ -8,7 +8,7 @@ compression of one block of the families that it touched.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -38,6 +38,41 @@ class _Block:
                 self.segments.pop(index, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """A block as it is at one moment: a scrape takes a while, and shows one state."""
+
+    block: _Block
+    texts: Sequence[Texts]
+    changes: Mapping[int, int]
+    segments: Mapping[int, Segment]
+
+    @classmethod
+    def of(cls, block: _Block) -> _Shot:
+        return cls(block, list(block.texts.values()), block.changes.copy(), block.segments.copy())
+
+    def text(self, index: int) -> bytes:
+        return b"".join([texts[index] for texts in self.texts])
+
+
+@dataclass(frozen=True, slots=True)
+class Uncompressed:
+    """The text of a family in a block, which gzip has not seen yet."""
+
+    shot: _Shot
+    index: int
+
+    def made(self) -> Segment:
+        """Compressed; in any thread."""
+        return Segment.of(self.shot.text(self.index))
+
+    def keep(self, segment: Segment) -> None:
+        """For the next scrape, unless the text has changed meanwhile."""
+        block, index = self.shot.block, self.index
+        if block.changes[index] == self.shot.changes.get(index, 0):
+            block.segments[index] = segment
+
+
 class Section(Generic[T]):
     """The text of things of type T in one dialect. `samples` gives the samples of a family for one thing; the
     labels of the family's base are given with the thing."""
@@ -45,6 +80,7 @@ class Section(Generic[T]):
     def __init__(self, families: Iterable[Family[Any]], samples: Samples[T], dialect: Dialect) -> None:
         self.families = tuple(families)
         self.headers = tuple(dialect.header(family) for family in self.families)
+        self._zipped_headers = tuple(map(Segment.of, self.headers))
         self._samples, self._dialect = samples, dialect
         self._empty: Texts = (b"",) * len(self.families)
         self._blocks: list[_Block] = []
@@ -76,30 +112,24 @@ class Section(Generic[T]):
             yield family.name, self._lines[index]
 
     def text(self) -> Iterator[bytes]:
-        """All of it, a family at a time, as it is at the first call."""
-        things = [list(block.texts.values()) for block in self._blocks]
-        return self._text(things)
+        """All of it, a family at a time, as it is at the call; no piece is of more than some hundred things."""
+        return self._text([_Shot.of(block) for block in self._blocks])
 
-    def _text(self, things: list[list[Texts]]) -> Iterator[bytes]:
+    def _text(self, shots: list[_Shot]) -> Iterator[bytes]:
         for index, header in enumerate(self.headers):
-            yield header + b"".join([texts[index] for block in things for texts in block])
+            yield header
+            for shot in shots:
+                yield shot.text(index)
 
-    def segments(self) -> Iterator[tuple[Callable[[], Segment], Callable[[Segment], None]] | Segment]:
-        """All of it for gzip, in the order of `text`: segments that are there already, or else how to make one
-        (in any thread) and where to leave it."""
-        for index, header in enumerate(self.headers):
-            yield Segment.of(header)
-            for block in list(self._blocks):
-                yield block.segments.get(index) or self._missing(block, index)
+    def segments(self) -> Iterator[Segment | Uncompressed]:
+        """The same for gzip, piece by piece: compressed already, or to be compressed."""
+        return self._segments([_Shot.of(block) for block in self._blocks])
 
-    def _missing(self, block: _Block, index: int) -> tuple[Callable[[], Segment], Callable[[Segment], None]]:
-        texts, change = [texts[index] for texts in block.texts.values()], block.changes[index]
-
-        def keep(segment: Segment) -> None:
-            if block.changes[index] == change:
-                block.segments[index] = segment
-
-        return lambda: Segment.of(b"".join(texts)), keep
+    def _segments(self, shots: list[_Shot]) -> Iterator[Segment | Uncompressed]:
+        for index, header in enumerate(self._zipped_headers):
+            yield header
+            for shot in shots:
+                yield shot.segments.get(index) or Uncompressed(shot, index)
 
     def _room(self, key: Hashable) -> _Block:
         block = next((b for b in reversed(self._blocks) if len(b.texts) < _BLOCK), None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.catalogue.family import Family, Row
 from exporter.exposition import Section
-from exporter.gzipped import HEADER, Segment, trailer
+from exporter.gzipped import HEADER, Segment, Trailer
 from exporter.sample_text import OPENMETRICS, TEXT
 
 # A busy machine is no failure.
@@ -40,25 +41,37 @@ def decompressed(one: Section[Thing]) -> bytes:
         if isinstance(part, Segment):
             found.append(part)
         else:
-            make, keep = part
-            found.append(make())
-            keep(found[-1])
-    stream = HEADER + b"".join(part.deflated for part in found) + trailer(found)
-    return gzip.decompress(stream)
+            found.append(part.made())
+            part.keep(found[-1])
+    return gzip.decompress(stream(found))
+
+
+def stream(segments: Iterable[Segment]) -> bytes:
+    trailer = Trailer()
+    deflated = b""
+    for segment in segments:
+        trailer.add(segment)
+        deflated += segment.deflated
+    return HEADER + deflated + bytes(trailer)
 
 
 @UNHURRIED
 @given(st.lists(st.binary(max_size=2000) | st.just(b"") | st.binary(max_size=3).map(lambda b: b * 3000), max_size=12))
 def test_joined_segments_are_one_gzip_member(chunks: list[bytes]) -> None:
-    segments = [Segment.of(chunk) for chunk in chunks]
-    stream = HEADER + b"".join(segment.deflated for segment in segments) + trailer(segments)
-    assert gzip.decompress(stream) == b"".join(chunks)
-    with gzip.GzipFile(fileobj=io.BytesIO(stream)) as file:
+    zipped = stream(Segment.of(chunk) for chunk in chunks)
+    assert gzip.decompress(zipped) == b"".join(chunks)
+    with gzip.GzipFile(fileobj=io.BytesIO(zipped)) as file:
         assert file.read() == b"".join(chunks)
 
 
 def test_an_empty_stream_is_a_gzip_member_too() -> None:
-    assert gzip.decompress(HEADER + trailer([])) == b""
+    assert gzip.decompress(stream([])) == b""
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 65535, 65537, 16_777_216 + 3])
+def test_a_segment_of_any_length_may_follow(length: int) -> None:
+    segments = [Segment.of(b"before"), Segment.of(b"x" * length), Segment.of(b"after")]
+    assert gzip.decompress(stream(segments)) == b"before" + b"x" * length + b"after"
 
 
 things = st.dictionaries(st.sampled_from(["a", "b"]), st.floats(0, 9).map(lambda x: round(x, 1)), max_size=2)
@@ -101,8 +114,8 @@ def test_a_compression_of_what_changed_meanwhile_is_not_kept() -> None:
     one.put("k", ("k",), {"a": 1.0})
     begun = [part for part in one.segments() if not isinstance(part, Segment)]
     one.put("k", ("k",), {"a": 2.0})
-    for make, keep in begun:
-        keep(make())
+    for part in begun:
+        part.keep(part.made())
     assert b'test_a{key="k",label="a"} 2\n' in decompressed(one)
 
 
@@ -120,6 +133,16 @@ def test_text_is_as_it_was_at_the_call() -> None:
     text = one.text()
     one.remove("k")
     assert b'test_b{key="k",label="b"} 1\n' in b"".join(text)
+
+
+def test_segments_are_as_it_was_at_the_call() -> None:
+    one = section()
+    one.put("k", ("k",), {"a": 1.0, "b": 1.0})
+    parts = one.segments()
+    one.put("k", ("k",), {"b": 2.0})
+    text = gzip.decompress(stream(part if isinstance(part, Segment) else part.made() for part in parts))
+    assert text.count(b"\ntest_") == 2
+    assert b'test_b{key="k",label="b"} 1\n' in text
 
 
 def test_openmetrics_ends_with_eof() -> None:

@@ -1,0 +1,95 @@
+"""A scrape of many jobs is made in pieces of bounded work, each of which lets others have their turn."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from exporter import board as boards
+from exporter.board import Board
+from exporter.catalogue import JOB_FAMILIES
+from exporter.catalogue.own import ProcessHealth
+from exporter.exposition import Section
+from exporter.gzipped import Segment
+from exporter.job import Instances, TrainingJob
+from exporter.ledger import Ledger
+from exporter.sample_text import TEXT
+
+JOBS = 1500
+# A block of things, and the header of a family.
+MOST_LINES = 6 * 256 + 2
+
+
+def process(series: Mapping[str, int]) -> ProcessHealth:
+    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
+
+
+def job(number: int) -> TrainingJob:
+    name = f"job-{number:05d}"
+    instances = (Instances("ml.g5.xlarge", "", 1),)
+    return TrainingJob(
+        account="1", region="r", name=name, status="InProgress", created=float(number), instances=instances
+    )
+
+
+@pytest.fixture(scope="module")
+def full() -> Board:
+    board = Board(Ledger("", lambda: 0.0), lambda _: True, lambda _: True, process, started=0.0)
+    for number in range(JOBS):
+        board.job(job(number))
+    return board
+
+
+def test_no_piece_is_of_more_than_a_block() -> None:
+    section = Section[TrainingJob](JOB_FAMILIES, lambda family, thing: family.rows(thing), TEXT)
+    for number in range(JOBS):
+        section.put(number, ("1", "r", str(number)), job(number))
+    pieces = list(section.text())
+    assert max(piece.count(b"\n") for piece in pieces) <= MOST_LINES
+    sizes = [part.length if isinstance(part, Segment) else part.made().length for part in section.segments()]
+    assert sum(sizes) == sum(map(len, pieces))
+    assert max(sizes) == max(map(len, pieces))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+async def test_others_get_their_turn_between_chunks(full: Board, zipped: bool) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    neighbour = asyncio.create_task(other())
+    chunks = [(turns, chunk) async for chunk in full.metrics(openmetrics=False, gzip=zipped)]
+    neighbour.cancel()
+    text = b"".join(chunk for _, chunk in chunks)
+    assert (gzip.decompress(text) if zipped else text).count(b"sagemaker_training_job_instances{") == JOBS
+    # No chunk is much larger than what is sent at a time, and between any two there was a turn.
+    assert max(len(chunk) for _, chunk in chunks) < boards._CHUNK + MOST_LINES * 200
+    assert len({turn for turn, _ in chunks}) == len(chunks)
+
+
+async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = []
+
+    def made(missing: list[Any]) -> Iterator[Segment]:
+        batches.append(len(missing))
+        return iter([part.made() for part in missing])
+
+    monkeypatch.setattr(boards, "_made", lambda missing: list(made(missing)))
+    full.job(job(0))
+    full.job(TrainingJob(account="1", region="r", name="job-00000", status="Failed"))
+    first = [piece async for piece in full.metrics(openmetrics=False, gzip=True)]
+    assert max(batches) <= boards._BATCH
+    batches.clear()
+    again = [piece async for piece in full.metrics(openmetrics=True, gzip=True)]
+    assert gzip.decompress(b"".join(first)).count(b'status="Failed"} 1\n') == 1
+    assert gzip.decompress(b"".join(again)).count(b'status="Failed"} 1\n') == 1
+    # OpenMetrics shares the text of the jobs, and what gzip made of it; its own are some families of the exporter.
+    assert sum(batches) < 10
