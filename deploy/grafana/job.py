@@ -22,7 +22,7 @@ def build() -> Board:
             Section("Now", [*_state(), *_numbers()]),
             Section("Phases", [_timeline(), _phases()]),
             Section("Results and cost", [_metrics(), _bill(), _facts()]),
-            Section("Serverless progress, debugger and profiler", [_progress(), _rules()]),
+            Section("Serverless progress, debugger and profiler", [_progress(), _rules()], collapsed=True),
         ],
         since="now-24h",
         refresh="30s",

@@ -41,6 +41,7 @@ async def main(minutes: float) -> None:
             seconds = round(minutes * 60)
             job = await _interesting(prometheus, seconds)
             for board in BOARDS:
+                shutil.copy(ROOT / f"deploy/grafana/sagemaker-{board}.json", BUILD / "dist")
                 asked = {
                     "board": f"sagemaker-{board}",
                     "seconds": seconds,
@@ -57,8 +58,6 @@ async def _built() -> None:
         shutil.copy(source, BUILD)
     await _run("npm", "install", "--no-audit", "--no-fund", "--silent", directory=BUILD)
     await _run("npx", "vite", "build", "--logLevel=error", directory=BUILD)
-    for board in ROOT.glob("deploy/grafana/*.json"):
-        shutil.copy(board, BUILD / "dist")
 
 
 @asynccontextmanager
