@@ -1,0 +1,227 @@
+"""The queries of docs/totals.md, and what each must answer by the schedule of the jobs."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.simulator import Life, Totals, expected, total
+from exporter.simulator.life import Phase, timeline
+from tests.prometheus import ROOT, Sample
+
+# By the values of the labels, in the order of their names.
+Vector = dict[tuple[str, ...], float]
+
+QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack")
+# As in the catalogue; written out, so that a bucket that goes is noticed.
+BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 259200, 604800, 2419200)
+
+BLOCK = re.compile(r"^```promql\n(.+?)^```\n", re.MULTILINE | re.DOTALL)
+
+
+def queries() -> dict[str, str]:
+    """By the heading above each: one heading, one query."""
+    text = (ROOT / "docs/totals.md").read_text()
+    found = {}
+    for section in re.split(r"^#{2,3} ", text, flags=re.MULTILINE):
+        if blocks := BLOCK.findall(section):
+            (found[section.partition("\n")[0]],) = blocks
+    return found
+
+
+def asked(query: str, seconds: float) -> str:
+    """As Grafana sends it for a range of that length."""
+    return query.replace("$__range_s", f"{seconds:.0f}").replace("$__range", f"{seconds:.0f}s")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The jobs, from when to when they are asked for, and what an hour costs by type."""
+
+    lives: Sequence[Life]
+    start: float
+    end: float
+    prices: Mapping[str, float]
+
+    def gained(self, of: Callable[[Totals], Counter[str]], lives: Sequence[Life] | None = None) -> Counter[str]:
+        """What a sum gained between start and end."""
+        those = self.lives if lives is None else lives
+        found = Counter(of(total(those, self.end)))
+        found.subtract(of(total(those, self.start)))
+        return found
+
+    def of_team(self, team: str) -> list[Life]:
+        return [life for life in self.lives if life.tags.get("team", "") == team]
+
+    def dollars(self, seconds: Mapping[str, float]) -> dict[str, float]:
+        return {kind: n / 3600 * self.prices[kind] for kind, n in seconds.items() if kind in self.prices}
+
+
+Answer = Callable[[Case], Vector]
+
+
+def _by_type(counts: Mapping[tuple[str, str], int], spot: str = "") -> Counter[str]:
+    found = Counter[str]()
+    for (kind, its), seconds in counts.items():
+        found[kind] += seconds if spot in {"", its} else 0
+    return found
+
+
+def billed(truth: Totals) -> Counter[str]:
+    return _by_type(truth.billable_instance_seconds)
+
+
+def _saved(truth: Totals) -> Counter[str]:
+    found = _by_type(truth.instance_seconds, "true")
+    found.subtract(_by_type(truth.billable_instance_seconds, "true"))
+    return found
+
+
+def _labelled(values: Mapping[str, float]) -> Vector:
+    return {(label,): value for label, value in values.items()}
+
+
+def spend_by_type(case: Case) -> Vector:
+    return _labelled(case.dollars(case.gained(billed)))
+
+
+def without_a_price(case: Case) -> Vector:
+    return _labelled({kind: n / 3600 for kind, n in case.gained(billed).items() if kind not in case.prices})
+
+
+def spend_by_team_and_type(case: Case) -> Vector:
+    teams = {life.tags.get("team", "") for life in case.lives}
+    spent = {team: case.dollars(case.gained(billed, case.of_team(team))) for team in teams}
+    return {(kind, team) if team else (kind,): value for team, of in spent.items() for kind, value in of.items()}
+
+
+def spend_by_team(case: Case) -> Vector:
+    found: Vector = {}
+    for (_, *team), value in spend_by_team_and_type(case).items():
+        found[*team,] = found.get((*team,), 0.0) + value
+    return found
+
+
+def saved_by_spot(case: Case) -> Vector:
+    return _labelled(case.dollars(case.gained(_saved)))
+
+
+def share_saved_by_spot(case: Case) -> Vector:
+    trained = case.gained(lambda truth: _by_type(truth.instance_seconds, "true")).total()
+    return {(): case.gained(_saved).total() / trained}
+
+
+def failure_rate(case: Case) -> Vector:
+    ended = case.gained(lambda truth: truth.finished).total()
+    return _labelled({kind: n / ended for kind, n in case.gained(lambda truth: truth.failed).items()})
+
+
+def idle_pools(case: Case) -> Vector:
+    return _labelled(case.dollars(case.gained(lambda truth: truth.retained_instance_seconds)))
+
+
+def _started(life: Life) -> float | None:
+    return next((span.start for span in timeline(life) if span.phase.on_instances), None)
+
+
+def median_queue_time(case: Case) -> Vector:
+    waits = [
+        started - life.created
+        for life in case.lives
+        if case.start <= life.created and (started := _started(life)) is not None and started <= case.end
+    ]
+    return {(): statistics.median(waits)}
+
+
+def waits(case: Case) -> list[float]:
+    """The stays without instances that ended in time."""
+    found = Counter[float]()
+    for life in case.lives:
+        for when, sign in ((case.end, 1), (case.start, -1)):
+            if life.created <= when:
+                stays = (seconds for status, seconds in expected(life, when).phases if status in QUEUE)
+                found.update({seconds: sign * n for seconds, n in Counter(stays).items()})
+    return sorted(found.elements())
+
+
+def median_wait(case: Case) -> Vector:
+    """As histogram_quantile interpolates: stays are spread evenly within their bucket."""
+    stays = waits(case)
+    upto = [sum(stay <= bound for stay in stays) for bound in BOUNDS]
+    rank = len(stays) / 2
+    bucket = bisect_left(upto, rank)
+    low, before = (BOUNDS[bucket - 1], upto[bucket - 1]) if bucket else (0, 0)
+    return {(): low + (BOUNDS[bucket] - low) * (rank - before) / (upto[bucket] - before)}
+
+
+def _ran(life: Life, now: float) -> float:
+    """Seconds on instances so far."""
+    return sum(
+        min(span.end, now) - span.start for span in timeline(life) if span.phase.on_instances and span.start <= now
+    )
+
+
+def _current(life: Life, now: float) -> Phase | None:
+    return next((span.phase for span in timeline(life) if span.start <= now < span.end), None)
+
+
+def near_max_runtime(case: Case) -> Vector:
+    found: Vector = {}
+    for life in case.lives:
+        left = life.spec["StoppingCondition"]["MaxRuntimeInSeconds"] - _ran(life, case.end)
+        phase = _current(life, case.end)
+        if phase and phase.on_instances and phase.job_status == "InProgress" and left < 3600:
+            found[life.account, life.region, life.name] = left
+    return found
+
+
+def near_max_wait(case: Case) -> Vector:
+    found: Vector = {}
+    for life in case.lives:
+        wait = life.spec["StoppingCondition"].get("MaxWaitTimeInSeconds", math.inf)
+        left = life.created + wait - case.end
+        phase = _current(life, case.end)
+        if phase and phase.job_status == "InProgress" and left < 3600:
+            found[life.account, life.region, life.name] = left
+    return found
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "Spend by instance type": spend_by_type,
+    "Types without a price": without_a_price,
+    "Spend by team": spend_by_team,
+    "Spend by team and instance type": spend_by_team_and_type,
+    "This month, without Grafana": spend_by_type,
+    "Saved by spot": saved_by_spot,
+    "Share saved by spot": share_saved_by_spot,
+    "Failure rate by category": failure_rate,
+    "Idle warm pools": idle_pools,
+    "Median queue time": median_queue_time,
+    "Median wait for capacity": median_wait,
+    "Jobs about to hit MaxRuntime": near_max_runtime,
+    "Spot jobs about to hit MaxWait": near_max_wait,
+}
+# The moment it is asked at decides what these answer, and not the range.
+OF_THE_MOMENT = frozenset(
+    {"This month, without Grafana", "Jobs about to hit MaxRuntime", "Spot jobs about to hit MaxWait"}
+)
+
+
+def vector(samples: Sequence[Sample]) -> Vector:
+    """What Prometheus answered, without what is 0."""
+    found: Vector = {}
+    for sample in samples:
+        key = tuple(value for _, value in sorted(sample.labels.items()))
+        assert key not in found, f"{key}: twice"
+        found[key] = sample.value
+    return nonzero(found)
+
+
+def nonzero(values: Vector) -> Vector:
+    """A type or kind that adds nothing may be there or not."""
+    return {key: value for key, value in values.items() if value}

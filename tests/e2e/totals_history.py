@@ -1,0 +1,168 @@
+"""Weeks of scrapes as Prometheus blocks: expositions of the exporter at simulated times, across a restart of it."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exporter.board import Board
+from exporter.catalogue.own import ProcessHealth
+from exporter.ledger import Ledger
+from exporter.simulator import Life
+from exporter.simulator.casting import Casting, usual, with_limits, with_spec
+from exporter.simulator.generator import Fleet, Plan
+from exporter.simulator.life import Ending, Group, Phase
+from tests.polling.simulated import DAY, HOUR, TARGET, Clock, Exporter, Settings, World
+from tests.prometheus import promtool
+
+# Prometheus need not scrape every minute for the sums to be right.
+STEP = 7200
+
+
+def _utc(month: int, day: int, hour: int = 0, minute: int = 0) -> float:
+    return datetime(2023, month, day, hour, minute, tzinfo=UTC).timestamp()
+
+
+FIRST_START, OCTOBER, NOVEMBER = _utc(10, 24, 6), _utc(10, 1), _utc(11, 1)
+END = _utc(11, 9, 12)
+# The exporter is down, then comes back at another address. At another time Prometheus is down.
+DOWN = (_utc(11, 6, 8), _utc(11, 6, 14))
+UNSEEN = (_utc(10, 27, 22), _utc(10, 28, 3))
+ADDRESSES = ("10.0.7.11:9841", "10.0.9.32:9841")
+
+# Two teams, and some jobs of nobody.
+TEAMS = ("vision", "language", "")
+# Dollars an hour, made up, as a user's rule would have them; one type is forgotten.
+NO_PRICE = "ml.c5.2xlarge"
+PRICES = {
+    "ml.m5.xlarge": 0.25,
+    "ml.g4dn.xlarge": 0.75,
+    "ml.g5.2xlarge": 1.5,
+    "ml.g5.12xlarge": 7.0,
+    "ml.p3.2xlarge": 4.0,
+    "ml.p4d.24xlarge": 37.5,
+    "ml.trn1.2xlarge": 1.75,
+    "ml.c5n.18xlarge": 4.5,
+    "ml.p5.48xlarge": 98.0,
+}
+_SETTINGS = Settings(cost_tags=("team",), resync=DAY, retention=12 * HOUR)
+# Of the histogram only what the queries ask for; all of it would be most of the text.
+QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack")
+_SAMPLE = re.compile(rb"^(sagemaker_\w+)\{(.*)(\} \S+)$")
+_UNASKED = re.compile(rb'_seconds_(count|sum)\{|_bucket\{.*secondary_status="(?!(?:%s)")' % "|".join(QUEUE).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened, and when Prometheus saw it."""
+
+    lives: Sequence[Life]
+    scrapes: Sequence[float]
+    blocks: Path
+
+    def seen(self, when: float) -> float:
+        """The last scrape up to then; before the first one, then."""
+        return max((scrape for scrape in self.scrapes if scrape <= when), default=when)
+
+
+def lives() -> list[Life]:
+    """A small fleet since the first start; from November on also a type of instance that was never used before, and
+    in the end some jobs near their limits."""
+    fleet = Fleet(Plan(jobs=1, pace=1.5, history=0.0), 3, FIRST_START, *TARGET)
+    found = [life for life in fleet.until(END) if FIRST_START < life.created < END - 60]
+    found += [*_late_arrivals(), *_near_their_limits()]
+    teams = [team for team in TEAMS for _ in range(5 if team else 1)]
+    return [_of_team(life, teams[number % len(teams)]) for number, life in enumerate(found)]
+
+
+def _of_team(life: Life, team: str) -> Life:
+    return replace(life, tags={"team": team} if team else {})
+
+
+def _late_arrivals() -> Iterator[Life]:
+    # The last one before the exporter is back begins and ends while it is down.
+    for serial, created in enumerate((_utc(11, 2, 9), _utc(11, 6, 9), _utc(11, 8, 15))):
+        yield usual(_cast(created, serial), "large", (Group("ml.p5.48xlarge", 2),))
+
+
+def _near_their_limits() -> Iterator[Life]:
+    """Two on-demand jobs, near and far; a spot job whose interruptions do not count as run time, one whose wait is
+    nearly over, and one that has given up."""
+    for serial, (name, began, limit) in enumerate((("near", 5.5, 6), ("far", 5.5, 8))):
+        yield _running(f"limit-{name}", serial, began, limit)
+    spot = _running("limit-interrupted", 3, 9, 8)
+    broken_off = (Phase("Training", 1800, "", True), Phase("Interrupted", 600), Phase("Starting", 7200))
+    again = replace(spot, phases=(*spot.phases[:-1], *broken_off, spot.phases[-1]))
+    yield with_limits(with_spec(again, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=86400)
+    for name, ending in (("limit-wait", None), ("limit-waited", Ending("Stopped", "MaxWaitTimeExceeded", ""))):
+        waiting = replace(_running(name, 4, 11.5, 11), phases=(Phase("Starting", 11 * 3600),), ending=ending)
+        yield with_limits(with_spec(waiting, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=12 * 3600)
+
+
+def _running(name: str, serial: int, hours: float, limit: int) -> Life:
+    cast = _cast(END - hours * 3600, serial)
+    life = usual(cast, name, (Group("ml.g5.2xlarge", 1),))
+    phases = (Phase("Starting", 120), Phase("Downloading", 60, "", True), Phase("Training", 0, "", True))
+    return with_limits(replace(life, name=name, phases=phases, ending=None), MaxRuntimeInSeconds=limit * 3600)
+
+
+def _cast(created: float, serial: int) -> Casting:
+    return Casting(random.Random(serial), created, *TARGET, serial=serial)
+
+
+async def record(directory: Path, names: Container[str]) -> History:
+    """Let the exporter live through it all, and write as blocks what Prometheus would have scraped of the families
+    with these names."""
+    world, state, text = World(*lives(), clock=Clock(FIRST_START)), directory / "state.db", directory / "scrapes.txt"
+    scrapes = []
+    with text.open("wb") as file:
+        for address, until in zip(ADDRESSES, (DOWN[0], END), strict=True):
+            async for lines in _life(world, state, names, until):
+                now = world.now()
+                if not UNSEEN[0] < now < UNSEEN[1]:
+                    scrapes.append(now)
+                    file.writelines(_stamped(lines, f'instance="{address}",', now))
+                    file.writelines(_stamped(_prices(), "", now))
+            while DOWN[0] < world.now() < DOWN[1]:
+                file.writelines(_stamped(_prices(), "", world.now()))
+                world.clock.advance(STEP)
+        file.write(b"# EOF\n")
+    blocks = directory / "data"
+    made = promtool("tsdb", "create-blocks-from", "openmetrics", "-q", "--max-block-duration=2400h", text, blocks)
+    assert made.returncode == 0, made.stderr
+    return History(world.jobs.all(), scrapes, blocks)
+
+
+async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
+    """The exposition after each poll of one process."""
+    async with Ledger(str(state), world.clock.time) as ledger:
+        board = Board(ledger, lambda family: family in names, lambda job: True, _process, world.now())
+        exporter = Exporter(world, ledger, _SETTINGS, board)
+        while world.now() <= until:
+            assert await exporter.poller.once()
+            for name in exporter.fleet.expired(world.now()):
+                exporter.fleet.drop(name)
+                board.gone(TARGET, name)
+            yield b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).splitlines()
+            world.clock.advance(STEP)
+
+
+def _process(series: Mapping[str, int]) -> ProcessHealth:
+    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
+
+
+def _prices() -> Iterator[bytes]:
+    for instance_type, dollars in PRICES.items():
+        yield f'sagemaker_instance_price_dollars_per_hour{{instance_type="{instance_type}"}} {dollars}'.encode()
+
+
+def _stamped(lines: Iterable[bytes], labels: str, now: float) -> Iterator[bytes]:
+    """As the samples of a scrape at `now`, with the labels of the scrape."""
+    more, when = labels.encode(), b" %.0f\n" % now
+    for line in lines:
+        if (found := _SAMPLE.match(line)) and not _UNASKED.search(line):
+            yield found[1] + b"{" + more + found[2] + found[3] + when
