@@ -97,7 +97,8 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         max_wait_seconds=stopping.number("MaxWaitTimeInSeconds"),
         max_pending_seconds=stopping.number("MaxPendingTimeInSeconds"),
         retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
-        failure_category=failure_category(reason) if status == "Failed" else None,
+        # A summary tells no reason, which is not the same as another reason than the known ones.
+        failure_category=failure_category(reason) if status == "Failed" and (reason or resources.data) else None,
         failure_reason=reason[: allow.failure_reason_length],
         hyperparameters=_allowed(top.pairs("HyperParameters"), allow.hyperparameters),
         tags=tags.tags,
