@@ -82,7 +82,8 @@ def region() -> QueryVariable:
 def instance_type() -> QueryVariable:
     """Instance types that jobs had so far, or have."""
     either = '__name__=~"sagemaker_training_(instances|instance_seconds_total)"'
-    return _several("instance_type", "Instance type", f"{{{either}, {TARGET}}}", "instance_type")
+    types = _several("instance_type", "Instance type", f"{{{either}, {TARGET}}}", "instance_type")
+    return types.description("Of jobs, instances and instance hours. What is not told by type stays whole.")
 
 
 def one_job() -> QueryVariable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, TYPE, each, fleet, grown, grown_so_far, hours, job, total
+from deploy.grafana.promql import ID, TARGET, TYPE, cluster, each, fleet, grown, grown_so_far, hours, job, total
 
 _SPOT, _ON_DEMAND = 'spot="true"', 'spot="false"'
 _HOURS = "suffix: h"
@@ -58,7 +58,7 @@ def _numbers() -> list[panels.Panel]:
         ),
         panels.single(
             "Pools used again",
-            "Warm pools that another job took over.",
+            "Warm pools that another job took over, of all instance types.",
             now(grown(fleet("warm_pool_reuses_total"))),
         )
         .unit("short")
@@ -116,12 +116,12 @@ def _by_place() -> panels.Panel:
 
 
 def _dearest() -> panels.Panel:
-    billed = job("billable_instance_seconds", TARGET, TYPE)
+    billed = hours(cluster(job("billable_instance_seconds", TARGET, TYPE)))
     return tables.rows(
         "Jobs with the most billed hours",
         "Of the jobs that still have series (jobs.retention).",
         [*tables.job_columns(board.JOB), tables.value("A", "Billed", _HOURS, decimals=2)],
-        f"topk(20, {hours(f'sum by ({ID}) ({billed})')})",
+        f"topk(20, {billed})",
         sort="Billed",
     ).span(16)
 
@@ -180,9 +180,9 @@ def _waiting_pools() -> panels.Panel:
             tables.value("B", "Idle", _HOURS, decimals=2),
             tables.value("C", "Ends in", "s", decimals=0),
         ],
-        f"sum by ({ID}) ({job('instances', TARGET, TYPE)} and {waits})",
-        hours(f"sum by ({ID}) ({kept} and {waits})"),
-        each(f"{end} - time() and {waits}"),
+        f"{cluster(job('instances', TARGET, TYPE))} and {waits}",
+        hours(f"{cluster(kept)} and {waits}"),
+        each(f"{end} - time() and {waits} and on ({ID}) {job('instances', TARGET, TYPE)}"),
         sort="Idle",
     ).span(14)
 

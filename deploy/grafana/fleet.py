@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, limits, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, down, each, fleet, grown, job, total
+from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, cluster, down, each, fleet, grown, job, total
 
 _PHASE = each(job("secondary_status", TARGET), f"{ID}, secondary_status")
 _PHASE_AGE = f"time() - {job('secondary_status_start_timestamp_seconds', TARGET)}"
@@ -88,7 +88,7 @@ def _failed_jobs() -> panels.Panel:
             tables.label("reason", "Reason"),
             tables.value("A", "Last change", "dateTimeFromNow", **{"custom.width": 150}),
         ],
-        f"topk(50, {changed} * 1000 * on ({ID}) group_left (category, reason) {why})",
+        f"topk(50, {why} * on ({ID}) group_left () {changed} * 1000)",
         sort="Last change",
     ).span(17)
 
@@ -109,13 +109,12 @@ def _failures() -> panels.Panel:
 
 
 def _active_jobs() -> panels.Panel:
-    running = f"{_RUNS} and {_OF_TYPE}"
-    age = f"time() - {job('creation_timestamp_seconds', TARGET)}"
-    trained = f"time() - {job('training_start_timestamp_seconds', TARGET)}"
+    longest = f"topk(200, {each(f'{_PHASE_AGE} and {_RUNS} and {_OF_TYPE}')})"
+    created, started = (each(job(f"{what}_timestamp_seconds", TARGET)) for what in ("creation", "training_start"))
     return (
         tables.rows(
             "Active jobs",
-            "The 200 oldest jobs in progress, those first that have been in their phase for longest.",
+            "Jobs in progress, those first that have been in their phase for longest; the first 200.",
             [
                 *tables.job_columns(board.JOB),
                 tables.label("secondary_status", "Phase", mappings=colors.by_value(colors.PHASE), **tables.TEXT),
@@ -124,10 +123,10 @@ def _active_jobs() -> panels.Panel:
                 tables.value("C", "Instances", "short"),
                 tables.value("D", "Trains for", "s", decimals=0),
             ],
-            f"{each(f'{_PHASE_AGE} and {running}')} * on ({ID}) group_left (secondary_status) {_PHASE}",
-            f"topk(200, {each(f'{age} and {running}')})",
-            f"sum by ({ID}) ({job('instances', TARGET)} and {running})",
-            each(f"{trained} and {running}"),
+            f"{_PHASE} * on ({ID}) group_left () {longest}",
+            f"time() - {created} and on ({ID}) {longest}",
+            f"{cluster(job('instances', TARGET))} and on ({ID}) {longest}",
+            f"time() - {started} and on ({ID}) {longest}",
             sort="In phase for",
         )
         .height(10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deploy.grafana import board, colors, limits, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ENDS, ID, JOB, each, hours, job
+from deploy.grafana.promql import ENDS, ID, JOB, cluster, each, hours, job
 
 _LABELS = ("${__field.labels.aws_region}", "${__field.labels.job_name}")
 _RUNS = f"on ({ID}) " + job("status", JOB, 'status="InProgress"') + " == 1"
@@ -71,7 +71,7 @@ def _numbers() -> list[panels.Panel]:
             "Billed",
             "Billed instance hours: billable time times instances, the discount of spot already in it. AWS tells it "
             "at the end.",
-            now(hours(f"sum by ({ID}) ({job('billable_instance_seconds', JOB)})"), "billed"),
+            now(hours(cluster(job("billable_instance_seconds", JOB))), "billed"),
         )
         .unit("suffix: h")
         .decimals(2)
@@ -115,8 +115,8 @@ def _timeline() -> panels.Panel:
 def _phases() -> panels.Panel:
     closed = each(job("phase_seconds", JOB, f'secondary_status!~"{ENDS}"'), f"{ID}, secondary_status")
     current = (
+        f"{each(job('secondary_status', JOB), ID + ', secondary_status')} * on ({ID}) group_left () "
         f"(time() - {each(job('secondary_status_start_timestamp_seconds', JOB))} and {_RUNS})"
-        f" * on ({ID}) group_left (secondary_status) {each(job('secondary_status', JOB), ID + ', secondary_status')}"
     )
     both = f'label_replace({closed}, "part", "closed", "", "") or label_replace({current}, "part", "open", "", "")'
     return (

@@ -38,6 +38,11 @@ def each(selector: str, by: str = ID) -> str:
     return f"max by ({by}) ({selector})"
 
 
+def cluster(selector: str) -> str:
+    """A job's sum over its instance groups."""
+    return f"sum by ({ID}) ({each(selector, f'{ID}, instance_type, instance_group')})"
+
+
 def grown(selector: str, by: str = "") -> str:
     """How much a total grew in the dashboard's time range, as docs/totals.md has it: exact, where increase() estimates
     and misses the first value of a new series. For an instant query, which Grafana makes at the end of the range."""

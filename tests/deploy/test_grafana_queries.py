@@ -103,12 +103,20 @@ def test_labels_that_are_summed_by_or_shown_exist() -> None:
 async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:
+    """Scraped twice, as two exporters or the two lives of a pod are: no query may fail for it, or count twice."""
     (tmp_path / "prices.yml").write_text(PRICE_RULE)
     with demonstration(tmp_path, "--jobs", "120", "--seed", "5", "--speed", "4") as demo:
         demo.wait_until_ready()
-        async with prometheus(scraping(demo.address, extra=PRICES)) as server:
+        twice = (demo.address, demo.address.replace("127.0.0.1", "localhost"))
+        async with prometheus(scraping(*twice, extra=PRICES)) as server:
             await server.wait_until(lambda: server.query("sagemaker_instance_price_dollars_per_hour"))
             labels = await _labels_of_answers(server, within=40.0)
+            (told_by_one,) = await server.query(
+                "max(sum by (instance) (sagemaker_training_instance_seconds_total)) / 3600"
+            )
+            (trained,) = [query for query in QUERIES if query.where == "sagemaker-cost: Trained A"]
+            (shown,) = await server.query(boards.filled(trained.expr, ALL_PANELS))
+    assert 0.8 < shown.value / told_by_one.value < 1.2
     assert [f"{query.where}: {query.expr}" for query in QUERIES if query not in labels] == []
     for uid in BOARDS:
         for panel in boards.panels(BOARDS[uid]):
