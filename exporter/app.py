@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ from exporter.reader import Reader
 from exporter.store import Target
 
 _log = logging.getLogger(__name__)
-# Over all targets, so that hundreds of them do not open thousands of connections.
-_EVERYONE = 10
+# How many targets may send as much as they may at a time, so that hundreds do not open thousands of connections; and
+# of those that hang how many may wait for an answer.
+_EVERYONE, _HANGING = 10, 1
 _STAGGER = 0.05
 
 
@@ -60,6 +62,7 @@ class App:
         self.loaded, self.reload_ok = self.started, True
         self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started)
         self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
+        self._hanging = asyncio.Semaphore(_HANGING * config.polling.max_concurrency)
         self.watches = [self._watch(spot) for spot in spots(config)]
 
     @classmethod
@@ -139,13 +142,13 @@ class App:
             watch.name = (account, region)
         async with self._sessions.client(region, spot.role, calls) as client:
             watch.health.succeeded("connection")
-            api = SageMaker(client, calls, self._limits(), self._clock, self._everyone)
+            api = SageMaker(client, calls, self._limits(), self._clock, self._everyone, self._hanging)
             watch.poller = self._poller(watch, api)
             yield watch.poller
 
     def _poller(self, watch: Watch, api: Api) -> Poller:
         polling, jobs = self.config.polling, self.config.jobs
-        fleet = Fleet(Pace(polling.active_interval, polling.settle, jobs.retention))
+        fleet = Fleet(Pace(polling.active_interval, polling.settle, jobs.retention), random.random())
         account, region = watch.name
         return Poller(
             watch.name,

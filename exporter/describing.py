@@ -48,15 +48,17 @@ class Describer:
             # all targets share.
             workers = 1 if self._failed else min(self._workers, len(batch))
             await asyncio.gather(*(self._work(queue, news, failures) for _ in range(workers)))
-            await self._publish(news)
             self._failed = bool(failures)
             if failures:
                 self._health.failed("reading", failures[0])
+            else:
+                self._health.succeeded("reading")
+            await self._publish(news)
+            if failures:
                 at = self._clock.monotonic()
                 for name in (*queue, *names[start + _BATCH :]):
                     self._fleet.postpone(name, at)
                 return
-            self._health.succeeded("reading")
 
     async def _work(self, queue: Iterator[str], news: News, failures: list[ApiError]) -> None:
         for name in queue:

@@ -47,10 +47,11 @@ class Followed:
 class Fleet:
     """All jobs of a target that are followed, by name: a name is a job's own until the job is deleted."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, first_slot: float = 0.0) -> None:
+        """`first_slot` is the first job's place within the interval, from 0 to 1: another one for each target."""
         self.pace = pace
         self._followed: dict[str, Followed] = {}
-        self._slots = count()
+        self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
         self._jobs: Counter[tuple[str, str]] = Counter()
         self._instances: Counter[tuple[str, str]] = Counter()
 
@@ -82,7 +83,7 @@ class Fleet:
         if earlier and earlier.job.identity == job.identity:
             earlier.due, earlier.settled_at = at, None
             return None
-        slot = earlier.slot if earlier else (next(self._slots) * _GOLDEN) % 1.0
+        slot = earlier.slot if earlier else next(self._slots)
         if earlier:
             self._tally(earlier.job, -1)
         self._followed[job.name] = Followed(job, slot, due=at)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from exporter.catalogue.fleet import FleetCounts
 from exporter.clock import Clock
 from exporter.describing import Describer
 from exporter.discovery import OVERLAP, Discovery
-from exporter.fleet import Fleet
+from exporter.fleet import Fleet, Followed
 from exporter.health import Health
 from exporter.job import TrainingJob
 from exporter.ledger import Ledger
@@ -73,6 +73,7 @@ class Poller:
         self.health, self._clock = health, clock
         self._discovery = Discovery(schedule.lookback, ledger.marks(target).discovered_until or None)
         self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
+        self._read = self._describer.read
         self._search = schedule.search
         self._next_resync = 0.0
         self.next_discovery: float | None = None
@@ -115,7 +116,8 @@ class Poller:
             self.health.poll_seconds = self._clock.monotonic() - began
             await self._discovered(everything, began)
             if everything and self._search:
-                self._describe_unread()
+                # A walk through the index is a sweep too.
+                self._have_described(f for f in self.fleet.followed() if not f.read)
         self.tried.set()
         self._report()
 
@@ -125,43 +127,42 @@ class Poller:
         pages = 0
         async for found in self._discovery.walk(self._api.now, recent, history, full):
             pages += 1
-            await self._found(found.jobs, from_index=found.source != recent)
             if not self.tried.is_set():
                 self.health.first_sync = f"{pages} pages read"
-                self._report()
+            await self._found(found.jobs, from_index=found.source != recent)
 
     async def sweep(self) -> None:
         """Read all active jobs through Search, and have those described that it does not show."""
         if not self._search:
             return
-        seen: set[str] = set()
-        token: str | None = None
         try:
-            while True:
-                page = await self._api.search_active(token)
-                seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
-                await self._found(page.jobs, from_index=True)
-                token = page.next_token
-                if token is None:
-                    break
+            seen = await self._active_in_index()
         except ApiError as error:
             if not self._falls_back(error):
                 self.health.failed("search", error)
                 # The next sweep may still be in time; if not, they are described.
                 self.fleet.take_back(self._clock.monotonic() + self._schedule.active_interval)
-            return
-        self.health.succeeded("search")
-        at = self._clock.monotonic()
-        for followed in list(self.fleet.followed()):
-            if followed.job.name not in seen and not (followed.job.terminal and followed.read):
-                self.fleet.hasten(followed.job.name, at)
+        else:
+            self.health.succeeded("search")
+            unseen = (f for f in self.fleet.followed() if f.job.name not in seen)
+            self._have_described(f for f in unseen if not (f.job.terminal and f.read))
+        self._report()
 
-    def _describe_unread(self) -> None:
-        """A walk through the index is a sweep too: what it did not show must be described."""
+    async def _active_in_index(self) -> set[str]:
+        seen: set[str] = set()
+        token: str | None = None
+        while True:
+            page = await self._api.search_active(token)
+            seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
+            await self._found(page.jobs, from_index=True)
+            token = page.next_token
+            if token is None:
+                return seen
+
+    def _have_described(self, followed: Iterable[Followed]) -> None:
         at = self._clock.monotonic()
-        for followed in self.fleet.followed():
-            if not followed.read:
-                self.fleet.hasten(followed.job.name, at)
+        for one in followed:
+            self.fleet.hasten(one.job.name, at)
 
     async def _begin(self) -> None:
         await self._ledger.begin(self._target)
@@ -196,19 +197,18 @@ class Poller:
     async def _read_for_ever(self) -> None:
         tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
         while True:
-            names = self.fleet.due(self._clock.monotonic())
+            was_up, names = self.health.up, self.fleet.due(self._clock.monotonic())
             if names:
                 await self._read(names)
             elif self.fleet.next_due() == math.inf:
                 self.health.settled("reading")
-            for name in self.fleet.expired(self._api.now()):
+            expired = self.fleet.expired(self._api.now())
+            for name in expired:
                 self.fleet.drop(name)
                 self._board.gone(self._target, name)
-            self._report()
+            if expired or self.health.up != was_up:
+                self._report()
             await self._clock.sleep(tick)
-
-    async def _read(self, names: list[str]) -> None:
-        await self._describer.read(names)
 
     async def _discover_for_ever(self) -> None:
         interval = self._schedule.discovery_interval
@@ -224,14 +224,13 @@ class Poller:
         await self._every(interval, self.sweep)
 
     async def _publish(self, news: News) -> None:
-        if not news:
-            return
         if news.readings:
             await self._ledger.apply(news.readings)
         for job in news.jobs.values():
             self._board.job(job)
         for name in news.gone:
             self._board.gone(self._target, name)
+        self._report()
 
     def _falls_back(self, error: ApiError) -> bool:
         """Whether Search is denied: then jobs are described, from now on."""

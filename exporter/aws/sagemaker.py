@@ -33,10 +33,21 @@ class Limits:
 
 
 class SageMaker:
-    """An Api over an open client. `everyone` bounds what is in flight over all targets."""
+    """An Api over an open client. `everyone` bounds what is in flight over all targets, `hanging` over those whose
+    last call was not answered in time: they wait for each other only."""
 
-    def __init__(self, client: Any, calls: Calls, limits: Limits, clock: Clock, everyone: asyncio.Semaphore) -> None:
-        self._client, self._calls, self._clock, self._everyone = client, calls, clock, everyone
+    def __init__(
+        self,
+        client: Any,
+        calls: Calls,
+        limits: Limits,
+        clock: Clock,
+        everyone: asyncio.Semaphore,
+        hanging: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._client, self._calls, self._clock = client, calls, clock
+        self._everyone, self._hanging = everyone, hanging or everyone
+        self._place = everyone
         self._here = asyncio.Semaphore(limits.max_concurrency)
         # Two attempts more, and the SDK's pauses between them.
         self._patience = 4 * limits.timeout
@@ -105,7 +116,7 @@ class SageMaker:
         """One operation, when its turn has come. Raises ApiError."""
         async with self._here:
             await self._paces[operation].acquire()
-            async with self._everyone:
+            async with self._place:
                 try:
                     async with asyncio.timeout(self._patience):
                         answer: dict[str, Any] = await method(**parameters)
@@ -113,6 +124,7 @@ class SageMaker:
                     failure = api_error(operation, error)
                     if not was_received(operation, error):
                         self._calls.failed(failure.operation, failure.code)
+                    self._place = self._hanging if failure.code == "Timeout" else self._everyone
                     raise failure from error
         self._set_clock(answer.pop("ResponseMetadata", {}))
         return answer

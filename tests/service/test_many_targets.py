@@ -1,0 +1,216 @@
+"""Hundreds of accounts and regions in one process, in virtual time: none waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import pytest
+
+from exporter.api import LIST, ApiError, Calls
+from exporter.app import App
+from exporter.aws.sessions import Role
+from exporter.config import Config
+from exporter.status import status
+from exporter.store import Target
+from tests.polling import virtual_time
+from tests.polling.virtual_time import LoopClock
+from tests.polling.world import INTERVAL, Region, jobs
+
+REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
+JOBS = 1
+ALL = (LIST, "DescribeTrainingJob", "Search")
+
+
+class World:
+    """In place of the SDK's sessions: every account and region that is asked for."""
+
+    def __init__(self, accounts: int) -> None:
+        self.accounts = [f"{number:012d}" for number in range(1, accounts + 1)]
+        self.crowd: Counter[str] = Counter()
+        self.regions: dict[Target, Region] = {}
+        for account in self.accounts:
+            for region in REGIONS:
+                one = self.regions[account, region] = Region([], crowd=self.crowd)
+                one.jobs = jobs(JOBS, one.clock.time() - 3600)
+
+    def config(self, **polling: object) -> Config:
+        rps = {"list_rps": 100.0, "describe_rps": 100.0, "search_rps": 100.0}
+        targets = [{"regions": REGIONS, "role_arn": f"arn:aws:iam::{a}:role/exporter"} for a in self.accounts]
+        return Config.model_validate({"targets": targets, "polling": {**rps, **polling}})
+
+    def default_region(self) -> str | None:
+        return None
+
+    async def account(self, region: str, role: Role | None) -> str:
+        assert role
+        return role.account
+
+    @asynccontextmanager
+    async def client(self, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
+        yield self.regions[await self.account(region, role), region]
+
+
+@asynccontextmanager
+async def running(world: World, patch: pytest.MonkeyPatch, **polling: object) -> AsyncIterator[App]:
+    patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
+    async with App.open(world.config(**polling), LoopClock()) as app:
+        task = asyncio.create_task(app.run())
+        yield app
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def assert_fresh(app: App, world: World, but: Iterable[Target] = (), since: float = 0.0, late: float = 3.0) -> None:
+    """Every other target is up, was read within the interval, and each of its jobs was read every interval."""
+    now = LoopClock().time()
+    for watch in app.watches:
+        if watch.name in but:
+            continue
+        assert watch.health.up is True, watch.name
+        assert watch.health.last_success is not None
+        assert now - watch.health.last_success <= INTERVAL + late, watch.name
+        for times in world.regions[watch.name].described(since).values():
+            assert all(b - a <= INTERVAL + late for a, b in pairwise(times[1:])), watch.name
+
+
+def test_three_hundred_targets_start_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World(50)
+        async with running(world, monkeypatch) as app:
+            begun = LoopClock().monotonic()
+            assert len(app.watches) == 300
+            await asyncio.sleep(16)
+            assert app.waiting() == []
+            firsts = sorted(region.calls[0].at - begun for region in world.regions.values())
+            assert max(Counter(int(at) for at in firsts).values()) <= 21
+            assert firsts[-1] <= 15.1
+            await asyncio.sleep(6 * INTERVAL)
+            assert_fresh(app, world)
+            # Later they stay spread: discoveries and describes of all targets together.
+            later = [call.at for region in world.regions.values() for call in region.calls if call.at > begun + 75]
+            each_second = Counter(int(at) for at in later)
+            mean = len(later) / len(each_second)
+            assert max(each_second.values()) <= 2.5 * mean
+
+    virtual_time.run(scenario())
+
+
+def test_targets_that_hang_or_are_denied_delay_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        world = World(10)
+        # Half of them, each with more jobs than calls may be under way: more would hang than all together may send.
+        hanging = {(account, REGIONS[0]) for account in world.accounts} | {(world.accounts[0], r) for r in REGIONS}
+        denied = {(account, REGIONS[1]) for account in world.accounts[1:]}
+        async with running(world, monkeypatch, max_concurrency=2) as app:
+            await asyncio.sleep(2 * INTERVAL)
+            assert_fresh(app, world)
+            for name in hanging:
+                world.regions[name].hangs = True
+            for name in denied:
+                world.regions[name].failing = dict.fromkeys(ALL, "AccessDeniedException")
+            # That they hang is known when their first calls have run out of patience.
+            await asyncio.sleep(3 * INTERVAL)
+            since = LoopClock().monotonic()
+            await asyncio.sleep(20 * INTERVAL)
+            bad = hanging | denied
+            assert_fresh(app, world, bad, since)
+            for watch in app.watches:
+                if watch.name in bad:
+                    assert watch.health.up is False
+                    codes = {code for _, code in watch.health.last_errors}
+                    assert codes == {"Timeout" if watch.name in hanging else "AccessDeniedException"}
+            for region in world.regions.values():
+                region.hangs, region.failing = False, {}
+            await asyncio.sleep(3 * INTERVAL)
+            assert_fresh(app, world, since=LoopClock().monotonic())
+
+    caplog.set_level(logging.WARNING, "exporter")
+    virtual_time.run(scenario())
+    said = Counter(record.getMessage() for record in caplog.records)
+    assert said
+    # Not at every poll: once for each thing that a target does.
+    assert max(said.values()) == 1
+
+
+def test_the_limit_on_calls_under_way_holds_over_all_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World(20)
+        for region in world.regions.values():
+            region.latency = 0.5
+        async with running(world, monkeypatch, max_concurrency=1) as app:
+            await asyncio.sleep(6 * INTERVAL)
+            assert_fresh(app, world, since=LoopClock().monotonic() - 4 * INTERVAL, late=10.0)
+        # Ten times what one target may.
+        assert world.crowd["peak"] == 10
+
+    virtual_time.run(scenario())
+
+
+def test_a_region_that_is_not_enabled_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        world = World(1)
+        name = (world.accounts[0], REGIONS[0])
+        world.regions[name].failing = dict.fromkeys(ALL, "UnrecognizedClientException")
+        async with running(world, monkeypatch) as app:
+            await asyncio.sleep(10 * INTERVAL)
+            text = b"".join([piece async for piece in app.board.metrics(False, False)]).decode()
+            page = status(app, LoopClock().time())
+        labels = f'{{aws_account_id="{name[0]}",aws_region="{name[1]}"}}'
+        assert f"sagemaker_exporter_target_up{labels} 0\n" in text
+        assert text.count("\nsagemaker_exporter_target_up{") == len(REGIONS)
+        (error,) = next(target for target in page.targets if target.region == name[1]).errors
+        assert error.operation == LIST
+        assert "is the region enabled in the account?" in error.message
+
+    caplog.set_level(logging.WARNING, "exporter")
+    virtual_time.run(scenario())
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "is the region enabled in the account?" in said
+
+
+def test_a_target_that_cannot_be_reached_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World(1)
+        refuse = True
+
+        async def account(region: str, role: Role | None) -> str:
+            if refuse and region == REGIONS[0]:
+                raise ApiError("AssumeRole", "AccessDenied")
+            return world.accounts[0]
+
+        monkeypatch.setattr(world, "account", account)
+        async with running(world, monkeypatch) as app:
+            await asyncio.sleep(5 * INTERVAL)
+            assert [watch.health.up for watch in app.watches] == [False, *[True] * (len(REGIONS) - 1)]
+            assert app.waiting() == []
+            refuse = False
+            await asyncio.sleep(4 * INTERVAL)
+            assert all(watch.health.up for watch in app.watches)
+
+    virtual_time.run(scenario())
+
+
+def test_the_page_says_that_search_is_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World(1)
+        for region in world.regions.values():
+            region.failing = {"Search": "AccessDeniedException"}
+        async with running(world, monkeypatch, strategy="search") as app:
+            await asyncio.sleep(3 * INTERVAL)
+            page = status(app, LoopClock().time())
+        assert {(e.operation, e.code) for target in page.targets for e in target.errors} == {
+            ("Search", "AccessDeniedException")
+        }
+        assert all(target.up for target in page.targets)
+
+    virtual_time.run(scenario())
