@@ -8,7 +8,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test image-test check lock soak docs dashboards pictures manifests wheel clean run-environment dev-environment
+.PHONY: help demo test image-test check lock soak bench docs dashboards pictures manifests wheel clean run-environment dev-environment
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ manifests: ## write the PrometheusRule of deploy/kustomize anew from deploy/prom
 
 soak: dev-environment ## the fault harness on many seeds: SEEDS=1000, or one again: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)
+
+bench: dev-environment ## what a poll and a scrape cost, beside other ways: seven minutes; ARGS="--jobs 100" for less
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## pin all dependencies anew (needs uv); UPGRADE=1 to the newest versions
 	@command -v uv > /dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }

@@ -1,0 +1,70 @@
+"""`python -m benchmarks`: measures everything, prints it, and leaves it as JSON and, if asked to, as a document."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, parsing, polling, report, scrapes
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Takes about seven minutes with its defaults."""
+    options = _parser().parse_args(arguments)
+    if options.read:
+        results = json.loads(options.read.read_text())
+    else:
+        results = _measured(options.jobs, options.interval)
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(results, indent=2) + "\n")
+    text = report.markdown(results)
+    sys.stdout.write(text)
+    if options.document:
+        options.document.write_text(text)
+
+
+def _measured(sizes: list[int], interval: float) -> dict[str, Any]:
+    results: dict[str, Any] = {"machine": machine.described(), "load": machine.load(), "interval": interval}
+    results["steps"] = parsing.measure()
+    results["polls"], results["scrapes"] = {}, {}
+    for jobs in sizes:
+        _say(f"{jobs} jobs: polls by describe, by search, by hand, and the floor")
+        results["polls"][str(jobs)] = {
+            "describe": polling.ours(jobs, "describe", interval),
+            "search": polling.ours(jobs, "search", interval),
+            "afternoon": polling.by_hand(jobs, interval),
+            "floor": polling.least(jobs),
+        }
+        _say(f"{jobs} jobs: scrapes")
+        results["scrapes"][str(jobs)] = scrapes.measure(jobs)
+    return results
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="What a poll and a scrape cost, beside what they would cost otherwise.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--jobs", type=_sizes, default="100,1000,10000", help="how many, joined by commas")
+    add("--interval", type=float, default=15.0, help="seconds between two polls of a job")
+    add("--output", type=Path, default=Path("build/bench.json"), help="where the results go")
+    add("--document", type=Path, help="write the report there too: docs/performance.md")
+    add("--read", type=Path, help="report the results in this file instead of measuring")
+    return parser
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted({max(2, int(size)) for size in text.split(",")})
+
+
+if __name__ == "__main__":
+    main()

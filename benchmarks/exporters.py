@@ -1,0 +1,78 @@
+"""The exporter itself in a process, polling the simulator and being scraped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from multiprocessing.connection import Connection
+
+from benchmarks import children, gauges, served
+from benchmarks.children import REGION, Readings
+from exporter.app import App
+from exporter.clock import SystemClock
+from exporter.config import Config
+
+# The limits are AWS's and the same for everybody: here they are out of the way.
+_UNLIMITED = 1000.0
+
+
+def run(pipe: Connection, strategy: str, interval: float, jobs: int) -> None:
+    """Says where it is to be scraped once every job was read; answers with what it cost so far, and the stalls since
+    it was last asked. Told to "hurry" it reads every job again at once."""
+    rounds = gauges.Rounds()
+    gauges.run(_run(pipe, strategy, interval, jobs, rounds), rounds)
+
+
+async def _run(pipe: Connection, strategy: str, interval: float, jobs: int, rounds: gauges.Rounds) -> None:
+    began = time.perf_counter()
+    async with App.open(_config(strategy, interval), SystemClock()) as app:
+        polling = asyncio.create_task(app.run())
+        while app.waiting():
+            await asyncio.sleep(0.01)
+        ready = time.perf_counter() - began
+        while not _all_read(app, jobs):
+            await asyncio.sleep(0.01)
+        read = time.perf_counter() - began
+
+        async def respond(question: str) -> Readings:
+            if question == "hurry":
+                return {"cpu": await _hurried(app)}
+            costs = {"cpu": time.process_time(), "memory": gauges.resident(), "stalls": rounds.taken()}
+            return costs | {"failed": polling.done()}
+
+        async with served.on_free_port(app.board) as bound:
+            pipe.send({"port": bound[0][1], "ready": ready, "read": read, "stalls": rounds.taken()})
+            await children.answer(pipe, respond)
+
+
+async def _hurried(app: App) -> float:
+    """CPU of reading every job again, one right after the other."""
+    began, at = time.process_time(), time.monotonic()
+    fleets = [watch.poller.fleet for watch in app.watches if watch.poller]
+    for fleet in fleets:
+        for followed in fleet.followed():
+            fleet.hasten(followed.job.name, at)
+    while any(followed.due <= at for fleet in fleets for followed in fleet.followed()):
+        await asyncio.sleep(0.05)
+    return time.process_time() - began
+
+
+def _all_read(app: App, jobs: int) -> bool:
+    found = [followed for watch in app.watches if watch.poller for followed in watch.poller.fleet.followed()]
+    return len(found) >= jobs and all(followed.read for followed in found)
+
+
+def _config(strategy: str, interval: float) -> Config:
+    return Config.model_validate(
+        {
+            "polling": {
+                "strategy": strategy,
+                "active_interval": interval,
+                "discovery_interval": interval,
+                "list_rps": _UNLIMITED,
+                "describe_rps": _UNLIMITED,
+                "search_rps": _UNLIMITED,
+            },
+            "targets": [{"regions": [REGION]}],
+        }
+    )

@@ -1,0 +1,103 @@
+"""What a poll costs: the exporter by describe and by search, the afternoon's exporter, and the floor, each against a
+simulator of its own with the same jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from statistics import median
+
+from benchmarks import afternoon, children, exporters, floor, served
+from benchmarks.children import Child, Readings
+from exporter.api import SEARCH
+
+_SCRAPES = 5
+# Of the floor nothing is learnt by more.
+_ENOUGH = 2000
+# No call for so long: a sweep is over.
+_QUIET = 0.3
+
+
+def ours(jobs: int, strategy: str, interval: float) -> Readings:
+    """Over one interval in which nothing happens, then while it is scraped."""
+    with (
+        children.simulator(jobs) as (environment, aws),
+        children.child(exporters.run, environment, strategy, interval, jobs) as exporter,
+    ):
+        at_start = aws.ask()
+        # By then every job has its place in the interval.
+        _wait(aws, strategy, 1.5 * interval)
+        before, calls = exporter.ask(), aws.ask()
+        _wait(aws, strategy, interval)
+        after, later = exporter.ask(), aws.ask()
+        if after["failed"]:
+            raise RuntimeError("the exporter does not poll any more")
+        hurried = exporter.ask("hurry")["cpu"] if strategy == "describe" else after["cpu"] - before["cpu"]
+        exporter.ask()
+        scrapes = _scrapes(exporter.first["port"])
+        scraping = exporter.ask()
+        return {
+            "ready_seconds": exporter.first["ready"],
+            "read_seconds": exporter.first["read"],
+            "calls_start": at_start,
+            "calls_interval": _difference(later, calls),
+            "cpu_per_job": (after["cpu"] - before["cpu"]) / jobs,
+            "cpu_per_job_at_once": hurried / jobs,
+            "stalls": {"start": exporter.first["stalls"], "poll": after["stalls"], "scrape": scraping["stalls"]},
+            "memory": scraping["memory"],
+            **scrapes,
+        }
+
+
+def _wait(aws: Child, strategy: str, seconds: float) -> None:
+    """So long; by search until the end of a sweep instead, which come an interval apart."""
+    if strategy == "describe":
+        time.sleep(seconds)
+        return
+    seen = aws.ask()[SEARCH]
+    begun = quiet = False
+    while not quiet:
+        time.sleep(_QUIET)
+        calls = aws.ask()[SEARCH]
+        begun, quiet, seen = begun or calls != seen, begun and calls == seen, calls
+
+
+def by_hand(jobs: int, interval: float) -> Readings:
+    """The afternoon's exporter: its first poll and the next one."""
+    with children.simulator(jobs) as (environment, aws), children.child(afternoon.run, environment) as exporter:
+        at_start = aws.ask()
+        spread = exporter.ask(str(interval))
+        calls = aws.ask()
+        at_once = exporter.ask("0")
+        return {
+            "ready_seconds": exporter.first["ready"],
+            "read_seconds": exporter.first["ready"],
+            "calls_start": at_start,
+            "calls_interval": _difference(calls, at_start),
+            "cpu_per_job": spread["cpu"] / spread["jobs"],
+            "cpu_per_job_at_once": at_once["cpu"] / at_once["jobs"],
+            "memory": at_once["memory"],
+            **_scrapes(exporter.first["port"]),
+        }
+
+
+def least(jobs: int) -> Readings:
+    """The floor."""
+    with (
+        children.simulator(min(jobs, _ENOUGH)) as (environment, _),
+        children.child(floor.run, environment, min(jobs, _ENOUGH)) as calls,
+    ):
+        return calls.first
+
+
+def _scrapes(port: int) -> dict[str, float]:
+    found = {}
+    for kind, gzip in (("plain", False), ("gzip", True)):
+        found[f"{kind}_first_seconds"] = served.scrape(port, gzip)[0]
+        found[f"{kind}_seconds"] = median(served.scrape(port, gzip)[0] for _ in range(_SCRAPES))
+    return found
+
+
+def _difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    counts = {name: count - before.get(name, 0) for name, count in after.items()}
+    return {name: count for name, count in counts.items() if count}

@@ -1,0 +1,203 @@
+"""The results for people: what was measured, as markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+Results = Mapping[str, Any]
+_WAYS = {
+    "describe": "exporter, describe",
+    "search": "exporter, search",
+    "afternoon": "boto3, threads, gauges",
+}
+_INTRODUCTION = """# Performance
+
+Measured by `make bench`, which also writes this page: no number here was typed. What is compared was measured in one
+run, each thing in a process of its own, against a simulated SageMaker in another. CPU is that of the process which is
+measured, all its threads; it compares better than waiting times, which depend on what else the machine does.
+"""
+_POLLS = """## Polls
+
+Active jobs that do not change, each polled every {interval:g} s. CPU is for each job and poll: spread over the
+interval, as it runs, and all jobs at once, one after the other. A processor that has to wake up for each call is slower
+than a busy one, so the first is the larger. "boto3, threads, gauges" is the exporter that one writes in an afternoon:
+it lists the running jobs, describes each in a pool of 20 threads and sets labelled gauges of prometheus_client; spread,
+it is one thread that does so. AWS's limits play no part here: `polling.*_rps` are out of the way.
+"""
+_FLOOR = """The floor is the same calls without an SDK: signed by hand, sent by aiohttp, read by orjson, nothing made of
+the answer. The exporter retries, finds endpoints, proxies and credentials as any AWS program does, makes records, keeps
+totals.
+"""
+_WAITS = """## Start, memory and stalls
+
+`ready` is when /readyz says so, `read` when every job was read. A stall is the longest computing in which the event
+loop gave nobody else a turn, and the 99th percentile of its rounds: at the start (an SDK client is loaded then, in one
+go), while it polls, and while it is scraped, plain and gzip.
+"""
+_SCRAPES = """## Scrapes
+
+Jobs of every kind, half of them running, with all families, tags and some hyperparameters. `generate_latest` is given
+the same samples in families that were made before; for gzip its text is compressed at our level. "changed" is the
+scrape after those jobs have changed that change within 30 s. The floor joins ready lines, or only compresses.
+"""
+_STEPS = """## Parsing
+
+Microseconds of CPU for each job. "exporter" reads the JSON and leaves errors to botocore, "answer to record" makes
+what the exporter keeps of a job, which is not done again for an answer that says the same again.
+"""
+
+
+def markdown(results: Results) -> str:
+    """The whole report."""
+    polls, scrapes = results["polls"], results["scrapes"]
+    parts = [
+        _INTRODUCTION,
+        _table(("", ""), [*results["machine"].items(), ("load before", f"{results['load']:.1f}")]),
+        _POLLS.format(interval=results["interval"]),
+        _table(
+            ("jobs", "", "calls at start", "calls each interval", "CPU spread", "CPU at once", "to boto3"),
+            [_poll(jobs, way, found) for jobs, found in polls.items() for way in _WAYS],
+        ),
+        _FLOOR,
+        _table(
+            ("jobs", "describe", "search", "ours, describe", "ours, search"),
+            [_floor(jobs, found) for jobs, found in polls.items()],
+        ),
+        _WAITS,
+        _table(
+            ("jobs", "", "ready", "read", "memory", "stalls: start", "poll", "scrape"),
+            [_wait(jobs, way, found[way]) for jobs, found in polls.items() for way in _WAYS],
+        ),
+        _SCRAPES,
+        _table(
+            ("jobs", "samples", "", "CPU", "generate_latest", "faster", "floor"),
+            [row for jobs, found in scrapes.items() for row in _scrape(jobs, found)],
+        ),
+        _table(
+            ("jobs", "plain", "gzip", "size of gzip", "memory of a job", "memory", "stalls: change", "scrape"),
+            [_held(jobs, found) for jobs, found in scrapes.items()],
+        ),
+        _growth(results),
+        _STEPS,
+        _steps(results["steps"]),
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _poll(jobs: str, way: str, found: Results) -> list[str]:
+    one, other = found[way], found["afternoon"]
+    ratios = [one[kind] / other[kind] for kind in ("cpu_per_job", "cpu_per_job_at_once")]
+    return [
+        jobs,
+        _WAYS[way],
+        _calls(one["calls_start"]),
+        _calls(one["calls_interval"]),
+        _time(one["cpu_per_job"]),
+        _time(one["cpu_per_job_at_once"]),
+        "" if way == "afternoon" else " and ".join(f"{ratio:.2f}" for ratio in ratios),
+    ]
+
+
+def _floor(jobs: str, found: Results) -> list[str]:
+    floor = found["floor"]
+    ours = [found[way]["cpu_per_job_at_once"] / floor[way] for way in ("describe", "search")]
+    return [jobs, _time(floor["describe"]), _time(floor["search"]), *(f"{ratio:.1f} times" for ratio in ours)]
+
+
+def _wait(jobs: str, way: str, one: Results) -> list[str]:
+    stalls = [_stall(one["stalls"][when]) for when in ("start", "poll", "scrape")] if "stalls" in one else [""] * 3
+    return [
+        jobs,
+        _WAYS[way],
+        _time(one["ready_seconds"]),
+        _time(one["read_seconds"]),
+        _size(one["memory"]["peak"]),
+        *stalls,
+    ]
+
+
+def _scrape(jobs: str, found: Results) -> Iterable[list[str]]:
+    cpu, latest = found["cpu"], found["latest"]
+    both = latest["generate"] + latest["zlib"]
+    changed = f"gzip, {found['changed']} jobs changed"
+    rows = (
+        ("plain", cpu["plain"], latest["generate"], _time(latest["join"])),
+        ("gzip, for the first time", cpu["gzip_first"], both, _time(latest["zlib"])),
+        (changed, cpu["gzip_changed"], both, ""),
+        ("gzip, nothing changed", cpu["gzip_unchanged"], both, ""),
+    )
+    for kind, ours, theirs, floor in rows:
+        yield [jobs, str(latest["samples"]), kind, _time(ours), _time(theirs), f"{theirs / ours:.1f} times", floor]
+
+
+def _held(jobs: str, found: Results) -> list[str]:
+    return [
+        jobs,
+        _time(found["seconds"]["plain"]),
+        _time(found["seconds"]["gzip"]),
+        _size(found["gzip_bytes"]),
+        _size(found["bytes_per_job"]),
+        _size(found["memory"]["peak"]),
+        _stall(found["stalls"]["take"]),
+        _stall(found["stalls"]["scrape"]),
+    ]
+
+
+def _growth(results: Results) -> str:
+    """How costs grow: the exponent of the number of jobs, between two sizes."""
+    sizes = list(results["scrapes"])
+    if len(sizes) < 2:
+        return ""
+    polls, scrapes = results["polls"], results["scrapes"]
+    figures = {
+        "a poll by describe, CPU": [polls[n]["describe"]["cpu_per_job_at_once"] * int(n) for n in sizes],
+        "a poll by search, CPU": [polls[n]["search"]["cpu_per_job"] * int(n) for n in sizes],
+        "a plain scrape, CPU": [scrapes[n]["cpu"]["plain"] for n in sizes],
+        "a gzip scrape after changes, CPU": [scrapes[n]["cpu"]["gzip_changed"] for n in sizes],
+        "a gzip scrape, nothing changed, CPU": [scrapes[n]["cpu"]["gzip_unchanged"] for n in sizes],
+        "`generate_latest`, CPU": [scrapes[n]["latest"]["generate"] for n in sizes],
+        "memory": [scrapes[n]["memory"]["now"] for n in sizes],
+    }
+    steps = list(pairwise(sizes))
+    rows = [
+        [name, *(f"{_exponent(values[i : i + 2], steps[i]):.2f}" for i in range(len(steps)))]
+        for name, values in figures.items()
+    ]
+    head = "## Growth\n\nThe exponent of the number of jobs: 0 is constant, 1 as many times more as there are jobs.\n"
+    return head + "\n" + _table(("", *(f"{a} to {b}" for a, b in steps)), rows)
+
+
+def _exponent(values: Sequence[float], sizes: tuple[str, str]) -> float:
+    return math.log(values[1] / values[0]) / math.log(int(sizes[1]) / int(sizes[0]))
+
+
+def _steps(steps: Results) -> str:
+    names = list(next(iter(steps.values())))
+    return _table(("", *names), [[of, *(f"{found[name] * 1e6:.1f}" for name in names)] for of, found in steps.items()])
+
+
+def _calls(calls: Mapping[str, int]) -> str:
+    named = {name: n for name, n in calls.items() if name != "GetCallerIdentity"}
+    return ", ".join(f"{n} {name}" for name, n in sorted(named.items()))
+
+
+def _stall(stall: Mapping[str, float]) -> str:
+    return f"{_time(stall['max'])}, {_time(stall['p99'])}"
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e3:.0f} kB"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"

@@ -1,0 +1,46 @@
+"""Jobs of every kind, as AWS describes them now and a while later: as many change in that while as in reality."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.children import ACCOUNT, REGION
+from exporter.parsing import Allowlist
+from exporter.simulator.answers import describe
+from exporter.simulator.generator import Fleet, Plan
+
+ALLOW = Allowlist(frozenset({"team", "project"}), frozenset({"epochs", "learning_rate"}), failure_reason_length=80)
+# What a Prometheus usually waits from scrape to scrape.
+_WHILE = 30.0
+_SEED = 1
+
+
+def write(path: Path, jobs: int) -> None:
+    """About half of them run, the others have ended. A line for each: its answer now and its answer later."""
+    at = time.time()
+    lives = list(Fleet(Plan(jobs=max(10, jobs // 2)), _SEED, at, ACCOUNT, REGION).until(at))
+    with path.open("wb") as file:
+        for life in lives[-jobs:]:
+            tags = {"Tags": [{"Key": key, "Value": value} for key, value in life.tags.items()]}
+            pair = [describe(life, when) | tags for when in (at, at + _WHILE)]
+            file.write(orjson.dumps(pair) + b"\n")
+
+
+def now(path: Path) -> Iterator[dict[str, Any]]:
+    """The answers, one by one: all of them at once would count as memory."""
+    return (pair[0] for pair in _pairs(path))
+
+
+def changed(path: Path) -> Iterator[dict[str, Any]]:
+    """The later answers that differ."""
+    return (pair[1] for pair in _pairs(path) if pair[0] != pair[1])
+
+
+def _pairs(path: Path) -> Iterator[list[dict[str, Any]]]:
+    with path.open("rb") as file:
+        yield from map(orjson.loads, file)

@@ -1,0 +1,148 @@
+"""What a scrape costs with jobs of every kind and all families: ours, prometheus_client's, and the floors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks import children, gauges, latest, samples, served
+from benchmarks.children import ACCOUNT, REGION, Readings
+from exporter.api import Calls
+from exporter.aws.sessions import Sessions
+from exporter.board import Board
+from exporter.catalogue import JOB_FAMILIES
+from exporter.catalogue.own import ProcessHealth
+from exporter.clock import SystemClock
+from exporter.fleet import Fleet, Pace
+from exporter.health import Health
+from exporter.ledger import Ledger
+from exporter.reader import News, Reader
+
+_TARGET = (ACCOUNT, REGION)
+_TIMES = 5
+# So many answers are taken in before others get a turn, as with a page of Search.
+_PAGE = 100
+
+
+class _Tracked:
+    """Jobs as a poller tracks them, without the polling."""
+
+    def __init__(self, ledger: Ledger, clock: SystemClock) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._health = Health("benchmark", Calls(), clock.time)
+        self.fleet = Fleet(Pace(30.0, 120.0, 3600.0))
+        self._reader = Reader(*_TARGET, samples.ALLOW, self.fleet, self._health)
+        self.board = Board(ledger, lambda _: True, lambda _: True, self._process, clock.time())
+
+    async def take(self, answers: Iterable[dict[str, Any]]) -> int:
+        """Take answers in; says how many jobs are new or changed."""
+        changed = 0
+        page: list[dict[str, Any]] = []
+        for answer in answers:
+            page.append(answer)
+            if len(page) == _PAGE:
+                changed += await self._take(page)
+                page.clear()
+        return changed + await self._take(page)
+
+    async def _take(self, answers: list[dict[str, Any]]) -> int:
+        news, at = News.none(), self._clock.monotonic()
+        for job in filter(None, map(self._reader.parse, answers)):
+            if self.fleet.get(job.name) is None:
+                self._reader.follow(job, at, news)
+            self._reader.described(job, self._clock.time(), at, news)
+        await self._ledger.apply(news.readings)
+        for job in news.jobs.values():
+            self.board.job(job)
+        self.board.target(_TARGET, self.fleet.counts(), self._health, len(self.fleet))
+        await asyncio.sleep(0)
+        return len(news.jobs)
+
+    def _process(self, series: Any) -> ProcessHealth:
+        return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
+
+
+def run(pipe: Connection, path: str) -> None:
+    """Says where it is to be scraped, and what memory a job takes. Asked to "change" it takes the later answers in;
+    asked for "plain" or "gzip" it tells the CPU of an exposition; else the stalls since it was last asked."""
+    rounds = gauges.Rounds()
+    gauges.run(_run(pipe, Path(path), rounds), rounds)
+
+
+async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
+    clock = SystemClock()
+    async with Ledger("", clock.time) as ledger, Sessions(10.0, 10).client(REGION, None, Calls()):
+        tracked = _Tracked(ledger, clock)
+        empty = gauges.resident()["now"]
+        await tracked.take(samples.now(path))
+        held = gauges.resident()["now"] - empty
+
+        async def respond(question: str) -> Readings:
+            if question == "change":
+                return {"changed": await tracked.take(samples.changed(path))}
+            if question:
+                return await _exposed(tracked.board, gzip=question == "gzip")
+            return {"stalls": rounds.taken(), "memory": gauges.resident()}
+
+        async with served.on_free_port(tracked.board) as bound:
+            rounds.taken()
+            shown = await _samples(tracked.board)
+            pipe.send({"port": bound[0][1], "bytes_per_job": held / len(tracked.fleet), "samples": shown})
+            await children.answer(pipe, respond)
+
+
+async def _samples(board: Board) -> int:
+    """How many samples of jobs there are; a piece ends with a line."""
+    names = {family.name.encode() for family in JOB_FAMILIES}
+    pieces = board.metrics(openmetrics=False, gzip=False)
+    return sum([sum(line.partition(b"{")[0] in names for line in piece.splitlines()) async for piece in pieces])
+
+
+async def _exposed(board: Board, gzip: bool) -> Readings:
+    began = time.process_time()
+    size = 0
+    async for piece in board.metrics(openmetrics=False, gzip=gzip):
+        size += len(piece)
+    return {"cpu": time.process_time() - began, "bytes": size}
+
+
+def measure(jobs: int) -> Readings:
+    """CPU of every kind of scrape, what a client waits for it, and the memory that is held for it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "jobs")
+        samples.write(path, jobs)
+        with children.child(run, {}, str(path)) as exporter:
+            first = exporter.ask("gzip")
+            cpu = {
+                "gzip_first": first["cpu"],
+                "gzip_unchanged": median(exporter.ask("gzip")["cpu"] for _ in range(_TIMES)),
+                "plain": median(exporter.ask("plain")["cpu"] for _ in range(_TIMES)),
+            }
+            exporter.ask()
+            changed = exporter.ask("change")["changed"]
+            taking = exporter.ask()["stalls"]
+            cpu["gzip_changed"] = exporter.ask("gzip")["cpu"]
+            waits = {
+                "plain": median(served.scrape(exporter.first["port"], gzip=False)[0] for _ in range(_TIMES)),
+                "gzip": median(served.scrape(exporter.first["port"], gzip=True)[0] for _ in range(_TIMES)),
+            }
+            scraping = exporter.ask()
+        with children.child(latest.run, {}, str(path)) as other:
+            theirs = other.first
+    return {
+        "cpu": cpu,
+        "seconds": waits,
+        "changed": changed,
+        "samples": exporter.first["samples"],
+        "gzip_bytes": first["bytes"],
+        "bytes_per_job": exporter.first["bytes_per_job"],
+        "memory": scraping["memory"],
+        "stalls": {"take": taking, "scrape": scraping["stalls"]},
+        "latest": theirs,
+    }

@@ -1,0 +1,51 @@
+"""A board behind the exporter's own HTTP server, and a client that times it as Prometheus would."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
+from exporter import page
+from exporter.board import Board
+from exporter.config import Address
+from exporter.routes import WebOptions
+from exporter.server import serve
+
+GZIP = {"Accept-Encoding": "gzip"}
+
+
+class _Shown:
+    """What the server asks of the application, as far as scrapes go."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        return self._board.metrics(openmetrics, gzip)
+
+    def ready(self) -> tuple[bool, str]:
+        return True, "ready"
+
+    def status(self) -> page.Status:
+        raise NotImplementedError
+
+    async def reload(self) -> None:
+        raise NotImplementedError
+
+
+def on_free_port(board: Board) -> AbstractAsyncContextManager[tuple[tuple[str, int], ...]]:
+    """Serves while the block runs; yields where."""
+    return serve(_Shown(board), WebOptions(Address("127.0.0.1", 0)))
+
+
+def scrape(port: int, gzip: bool) -> tuple[float, int]:
+    """One scrape: the seconds until its last byte, and how many bytes there were."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    began = time.perf_counter()
+    connection.request("GET", "/metrics", headers=GZIP if gzip else {})
+    body = connection.getresponse().read()
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds, len(body)

@@ -1,0 +1,81 @@
+"""`make bench` at a small size: every number is there, and the report says them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import __main__ as bench
+from tests.prometheus import ROOT
+
+JOBS = 12
+WAYS = {"describe", "search", "afternoon", "floor"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run in a process of its own: what it measures begins processes that import its main module."""
+    output = tmp_path_factory.mktemp("bench") / "bench.json"
+    command = [sys.executable, "-m", "benchmarks", "--jobs", str(JOBS), "--interval", "1", "--output", str(output)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(output.read_text())
+    return found
+
+
+def test_polls_ask_for_every_job_once(results: dict[str, Any]) -> None:
+    polls = results["polls"][str(JOBS)]
+    assert set(polls) == WAYS
+    for way in ("describe", "afternoon"):
+        assert polls[way]["calls_start"]["DescribeTrainingJob"] == JOBS
+        assert polls[way]["calls_interval"]["DescribeTrainingJob"] >= JOBS - 1
+    assert polls["search"]["calls_interval"]["Search"] == 1
+    assert "DescribeTrainingJob" not in polls["search"]["calls_interval"]
+    for way in ("describe", "search", "afternoon"):
+        assert 0 < polls[way]["cpu_per_job_at_once"] < 1
+        assert 0 < polls[way]["ready_seconds"] <= polls[way]["read_seconds"]
+    # Whatever the machine: what does less costs less.
+    assert polls["floor"]["describe"] < polls["describe"]["cpu_per_job_at_once"]
+
+
+def test_scrapes_are_compared_on_the_same_samples(results: dict[str, Any]) -> None:
+    scrapes = results["scrapes"][str(JOBS)]
+    assert scrapes["latest"]["samples"] > JOBS * 10
+    assert scrapes["cpu"].keys() == {"plain", "gzip_first", "gzip_changed", "gzip_unchanged"}
+    assert scrapes["cpu"]["plain"] < scrapes["latest"]["generate"]
+    assert scrapes["latest"]["samples"] == scrapes["samples"]
+
+
+def test_each_step_of_parsing_costs_something(results: dict[str, Any]) -> None:
+    for steps in results["steps"].values():
+        assert all(0 < seconds < 0.01 for seconds in steps.values())
+        assert steps["exporter"] < steps["botocore"]
+
+
+def test_the_report_is_written_from_the_results(results: dict[str, Any], tmp_path: Path) -> None:
+    source, document = tmp_path / "bench.json", tmp_path / "performance.md"
+    # A run of more than one size says how costs grow.
+    for part in ("polls", "scrapes"):
+        results[part][str(JOBS * 10)] = results[part][str(JOBS)]
+    source.write_text(json.dumps(results))
+    bench.main(["--read", str(source), "--document", str(document)])
+    text = document.read_text()
+    for head in ("Polls", "Start, memory and stalls", "Scrapes", "Growth", "Parsing"):
+        assert f"## {head}" in text
+    assert f"| {JOBS} to {JOBS * 10} |" in text
+    assert results["machine"]["python"] in text
+    widths = {line.count("|") for line in text.split("## Scrapes")[1].split("\n\n")[2].splitlines()}
+    assert len(widths) == 1
+
+
+def test_sizes_are_read_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench._parser().parse_args(["--jobs", "1000,1,100"]).jobs == [2, 100, 1000]
+    assert bench._parser().parse_args([]).jobs == [100, 1000, 10000]
+    with pytest.raises(SystemExit):
+        bench._parser().parse_args(["--jobs", "many"])
+    assert "--jobs" in capsys.readouterr().err
