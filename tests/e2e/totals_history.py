@@ -74,12 +74,12 @@ def lives() -> list[Life]:
     in the end some jobs near their limits."""
     fleet = Fleet(Plan(jobs=1, pace=1.5, history=0.0), 3, FIRST_START, *TARGET)
     found = [life for life in fleet.until(END) if FIRST_START < life.created < END - 60]
-    found += [*_late_arrivals(), *_near_their_limits()]
+    found += [*_late_arrivals(), *near_their_limits(END)]
     teams = [team for team in TEAMS for _ in range(5 if team else 1)]
-    return [_of_team(life, teams[number % len(teams)]) for number, life in enumerate(found)]
+    return [of_team(life, teams[number % len(teams)]) for number, life in enumerate(found)]
 
 
-def _of_team(life: Life, team: str) -> Life:
+def of_team(life: Life, team: str) -> Life:
     return replace(life, tags={"team": team} if team else {})
 
 
@@ -89,23 +89,22 @@ def _late_arrivals() -> Iterator[Life]:
         yield usual(_cast(created, serial), "large", (Group("ml.p5.48xlarge", 2),))
 
 
-def _near_their_limits() -> Iterator[Life]:
+def near_their_limits(now: float) -> Iterator[Life]:
     """Two on-demand jobs, near and far; a spot job whose interruptions do not count as run time, one whose wait is
     nearly over, and one that has given up."""
-    for serial, (name, began, limit) in enumerate((("near", 5.5, 6), ("far", 5.5, 8))):
-        yield _running(f"limit-{name}", serial, began, limit)
-    spot = _running("limit-interrupted", 3, 9, 8)
+    for name, began, limit in (("near", 5.5, 6), ("far", 5.5, 8)):
+        yield _running(f"limit-{name}", now - began * HOUR, limit)
+    spot = _running("limit-interrupted", now - 9 * HOUR, 8)
     broken_off = (Phase("Training", 1800, "", True), Phase("Interrupted", 600), Phase("Starting", 7200))
     again = replace(spot, phases=(*spot.phases[:-1], *broken_off, spot.phases[-1]))
     yield with_limits(with_spec(again, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=86400)
     for name, ending in (("limit-wait", None), ("limit-waited", Ending("Stopped", "MaxWaitTimeExceeded", ""))):
-        waiting = replace(_running(name, 4, 11.5, 11), phases=(Phase("Starting", 11 * 3600),), ending=ending)
+        waiting = replace(_running(name, now - 11.5 * HOUR, 11), phases=(Phase("Starting", 11 * 3600),), ending=ending)
         yield with_limits(with_spec(waiting, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=12 * 3600)
 
 
-def _running(name: str, serial: int, hours: float, limit: int) -> Life:
-    cast = _cast(END - hours * 3600, serial)
-    life = usual(cast, name, (Group("ml.g5.2xlarge", 1),))
+def _running(name: str, created: float, limit: int) -> Life:
+    life = usual(_cast(created, 0), name, (Group("ml.g5.2xlarge", 1),))
     phases = (Phase("Starting", 120), Phase("Downloading", 60, "", True), Phase("Training", 0, "", True))
     return with_limits(replace(life, name=name, phases=phases, ending=None), MaxRuntimeInSeconds=limit * 3600)
 

@@ -1,0 +1,147 @@
+"""The queries of docs/totals.md on a Prometheus that scrapes the exporter while it is killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from exporter.simulator import Life, ScaledClock, Simulator, total
+from exporter.simulator.casting import Casting
+from exporter.simulator.life import Billing
+from exporter.simulator.shapes import SHAPES
+from tests.conftest import PrometheusFactory
+from tests.e2e.exposed import Exposed
+from tests.e2e.totals_answers import ANSWERS, Case, asked, nonzero, queries, vector
+from tests.e2e.totals_history import PRICES, near_their_limits, of_team
+from tests.polling.simulated import TARGET, due
+from tests.prometheus import Prometheus, scraping
+
+SETTINGS = {
+    "polling": {
+        "discovery_interval": "1s",
+        "active_interval": "1s",
+        "settle": "1s",
+        "list_rps": 100,
+        "describe_rps": 500,
+    },
+    "targets": [{"regions": [TARGET[1]]}],
+    "totals": {"backfill": "1d", "by_tags": ["team"]},
+}
+KINDS = (
+    "on_demand",
+    "spot",
+    "heterogeneous",
+    "stopped",
+    "pool_expired",
+    "capacity_error",
+    "algorithm_error",
+    "client_error",
+)
+# Jobs of an hour take a second.
+PACE = 1 / 3000
+
+
+def jobs(created: float, seed: int) -> Iterator[Life]:
+    """Within two seconds. What comes late in reality comes at once here, as nobody wants to wait for it."""
+    rng = random.Random(seed)
+    for serial in range(40):
+        cast = Casting(rng, created + rng.uniform(0, 2), *TARGET, pace=PACE, serial=serial)
+        for life in SHAPES[KINDS[serial % len(KINDS)]](cast):
+            pool = life.pool and replace(life.pool, appears_after=0.0)
+            prompt = replace(life, billing=(Billing(),), pool=pool, settles_after=0.1)
+            yield of_team(prompt, ("vision", "language", "")[serial % 3])
+
+
+@asynccontextmanager
+async def exporting(config: Path, simulator: Simulator, address: str) -> AsyncIterator[str]:
+    """An exporter that ends with -9; gives its address."""
+    environ = {
+        **os.environ,
+        "AWS_ENDPOINT_URL_SAGEMAKER": simulator.url,
+        "AWS_ENDPOINT_URL_STS": simulator.url,
+        "AWS_ACCESS_KEY_ID": simulator.access_key(),
+    }
+    command = (sys.executable, "-m", "exporter", "--config.file", str(config), "--web.listen-address", address)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
+    try:
+        assert process.stdout
+        said = (await process.stdout.readline()).decode()
+        yield said.partition("http://")[2].partition("/")[0]
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def counted(address: str, simulator: Simulator) -> bool:
+    """Whether every job that comes to an end has, and is in the totals."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as response:
+        shown = Exposed(await response.text())
+    lives, now = simulator.store.lives(), simulator.clock.time()
+    wanted = {family: sum(values.values()) for family, values in due(total(lives, now)).items()}
+    found = {family: sum(value for _, value in shown.rows(f"sagemaker_training_{family}_total")) for family in wanted}
+    return found == wanted and all(over(life) <= now for life in lives if life.ending)
+
+
+def over(life: Life) -> float:
+    return life.end + (life.pool.released_after if life.pool else 0.0)
+
+
+async def quiet(server: Prometheus, address: str, simulator: Simulator) -> float:
+    """Until Prometheus has what happened so far; gives a whole second since when nothing changes."""
+    await server.wait_until(lambda: counted(address, simulator), 60)
+    moment = math.ceil(time.time())
+    await server.wait_until(lambda: server.query(f"timestamp(sagemaker_exporter_build_info) > {moment}"))
+    return moment + 1.0
+
+
+def prices() -> str:
+    """As a user's rules have them."""
+    name = "sagemaker_instance_price_dollars_per_hour"
+    rules = [
+        {"record": name, "labels": {"instance_type": kind}, "expr": f"vector({dollars})"}
+        for kind, dollars in PRICES.items()
+    ]
+    return yaml.safe_dump({"groups": [{"name": "prices", "rules": rules}]})
+
+
+async def test_every_query_answers_what_the_schedule_says_over_a_kill(
+    prometheus: PrometheusFactory, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({**SETTINGS, "state": {"path": str(tmp_path / "state.db")}}))
+    (tmp_path / "prices.yml").write_text(prices())
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(Simulator(clock=ScaledClock()))
+        now = simulator.clock.time()
+        simulator.store.add(*TARGET, *near_their_limits(now), *jobs(now, 1))
+        life = await stack.enter_async_context(AsyncExitStack())
+        address = await life.enter_async_context(exporting(config, simulator, "127.0.0.1:0"))
+        scrape = scraping(address, extra="rule_files: [prices.yml]")
+        server = await stack.enter_async_context(prometheus(scrape))
+        start = await quiet(server, address, simulator)
+        simulator.store.add(*TARGET, *jobs(start + 1, 2))
+        # Some have ended by then, some run, some are yet to come.
+        await asyncio.sleep(start + 2.5 - time.time())
+        await life.aclose()
+        await asyncio.sleep(1)
+        await stack.enter_async_context(exporting(config, simulator, address))
+        end = await quiet(server, address, simulator)
+        case = Case(simulator.store.lives(), start, end, PRICES)
+        for title, query in queries().items():
+            due_now, got = nonzero(ANSWERS[title](case)), vector(await server.query(asked(query, end - start), end))
+            assert due_now, f"{title}: there is nothing to see"
+            # What this month is depends on the day; weeks of history answer that.
+            if title != "This month, without Grafana":
+                assert got == pytest.approx(due_now, rel=1e-6), title
