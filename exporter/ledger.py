@@ -121,10 +121,10 @@ class Ledger:
         """The jobs of a target that were not settled when the exporter last saw them."""
         return await self._blocking(lambda: self._unfinished(target))
 
-    async def forget(self, target: Target, lookback: float) -> None:
-        """Drop what no listing of this target can bring back. Only right after a full listing: whatever is older
-        and not recorded then never has to be."""
-        await self._write(lambda tables: forget(tables, target, lookback, self._time()))
+    async def forget(self, target: Target, lookback: float, now: float) -> None:
+        """Drop what no listing of this target can bring back; `now` is AWS's clock. Only right after a full listing:
+        whatever is older and not recorded then never has to be."""
+        await self._write(lambda tables: forget(tables, target, lookback, now))
 
     def _unfinished(self, target: Target) -> list[Identity]:
         try:

@@ -179,7 +179,7 @@ class Poller:
         if full:
             self._next_resync = began + self._schedule.resync_interval
             self._describer.tags_denied = False
-            await self._ledger.forget(self._target, self._schedule.lookback)
+            await self._ledger.forget(self._target, self._schedule.lookback, self._api.now())
 
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""

@@ -234,7 +234,7 @@ async def test_forgotten_jobs_never_count_again() -> None:
         await books.apply(readings(late))
         before = true(books)
         time.now = START + 40 * DAY
-        await books.forget(TARGET, 30 * DAY)
+        await books.forget(TARGET, 30 * DAY, time.now)
         assert books.marks(TARGET).forgotten_ms == job().identity.created_ms
         assert await books.closed([job()]) == {job().identity}
         await books.apply(readings(job()))
@@ -248,7 +248,7 @@ async def test_young_jobs_are_not_forgotten() -> None:
     async with ledger(time=time) as books:
         await books.apply(readings(job(), settled=True))
         time.now = START + 31 * DAY
-        await books.forget(TARGET, 1 * DAY)
+        await books.forget(TARGET, 1 * DAY, time.now)
         await books.apply(readings(job(billable_seconds=85.0, modified=START + 300)))
         assert shown(books, "billable_seconds", "false") == 85
 

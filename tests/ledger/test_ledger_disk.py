@@ -67,7 +67,7 @@ async def test_broken_disk_keeps_marks_and_jobs(place: Path | str) -> None:
         await books.apply(readings(job(), settled=True), {TARGET: START + 50})
         time.now = START + 40 * DAY
         disk.broken = True
-        await books.forget(TARGET, DAY)
+        await books.forget(TARGET, DAY, time.now)
         await books.apply((), {TARGET: START + 90})
         assert books.marks(TARGET) == (START + 50, 0)
         assert books.write_errors == 2
