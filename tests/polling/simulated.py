@@ -142,6 +142,8 @@ class Exporter:
 
     def __init__(self, world: World, ledger: Ledger, settings: Settings, board: Board) -> None:
         self.ledger, self._clock = ledger, world.clock
+        self._polling: asyncio.Task[None] | None = None
+        self._others: set[asyncio.Task[Any]] = set()
         self.fleet = Fleet(Pace(30.0, settings.settle, settings.retention))
         self.health = Health("/".join(TARGET), Calls(), world.clock.time)
         reader = Reader(*TARGET, Allowlist(cost_tags=settings.cost_tags), self.fleet, self.health)
@@ -150,24 +152,28 @@ class Exporter:
 
     async def live(self, seconds: float, step: float = 15.0) -> None:
         """Poll as it does by itself for so long, on a machine that gets round to it every `step` seconds."""
-        others = asyncio.all_tasks()
-        running = asyncio.create_task(self.poller.run())
+        if self._polling is None:
+            self._others = asyncio.all_tasks()
+            self._polling = asyncio.create_task(self.poller.run())
+            await self._quiet()
         until = self._clock.monotonic() + seconds
-        try:
-            await self._quiet({*others, running})
-            while (left := until - self._clock.monotonic()) > 0:
-                self._clock.advance(min(step, left))
-                await self._quiet({*others, running})
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
+        while (left := until - self._clock.monotonic()) > 0:
+            self._clock.advance(min(step, left))
+            await self._quiet()
 
-    async def _quiet(self, others: set[asyncio.Task[Any]]) -> None:
+    async def stop(self) -> None:
+        """As a kill does, or an error: nothing more is done."""
+        if self._polling:
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+
+    async def _quiet(self) -> None:
         """Until all loops of the poller wait for the clock."""
         async with asyncio.timeout(20):
             await asyncio.sleep(0)
-            while (loops := len(asyncio.all_tasks() - others)) == 0 or self._clock.sleeping != loops:
+            while (loops := len(asyncio.all_tasks() - self._others) - 1) < 1 or self._clock.sleeping != loops:
                 await asyncio.sleep(0)
+                assert loops >= 0, "it does not poll any more"
 
     def counted(self, family: str) -> dict[tuple[str, ...], float]:
         """What a counter shows by its labels and cost tags, without what is 0."""
@@ -190,7 +196,11 @@ async def exporter(
     """A process on this state file; no path, no file."""
     settings = settings or Settings()
     async with Ledger(str(path), world.clock.time, settings.backfill) as ledger:
-        yield Exporter(world, ledger, settings, board or Shown())
+        one = Exporter(world, ledger, settings, board or Shown())
+        try:
+            yield one
+        finally:
+            await one.stop()
 
 
 def due(truth: Totals) -> dict[str, dict[tuple[str, ...], float]]:

@@ -1,0 +1,162 @@
+"""What happened while nobody looked: jobs that ended, or began and ended, during a downtime count, and count once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.api import DESCRIBE, LIST, SEARCH, ApiError
+from exporter.simulator import Consistency, Life, steady
+from exporter.simulator.generator import Fleet, Plan
+from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, World, due, exporter
+
+STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
+# Answers as late as AWS's are.
+LATE = Consistency(list_delay=5.0, search_lag=20.0)
+
+
+def fleet(until: float, most: int = 60) -> list[Life]:
+    """Jobs of every shape, of minutes to an hour each, created from the first start on."""
+    plan = Plan(jobs=1, pace=0.25, history=0.0)
+    lives = [life for life in Fleet(plan, 1, START, *TARGET).until(until) if START < life.created <= until]
+    # In the first hour all of them, so that some run when the downtime begins.
+    early = [life for life in lives if life.created < START + HOUR]
+    later = lives[len(early) :]
+    return early + later[:: 1 + len(later) // most]
+
+
+def assert_exact(one: Exporter, world: World) -> None:
+    assert one.sums() == due(world.truth())
+
+
+@STRATEGIES
+@pytest.mark.parametrize("down", [3 * HOUR, 2 * DAY, 9 * DAY], ids=["hours", "days", "more than a week"])
+async def test_jobs_that_ended_or_began_and_ended_in_a_downtime_count_once(
+    down: float, search: bool, tmp_path: Path
+) -> None:
+    world, state, settings = World(*fleet(START + HOUR + down), consistency=LATE), tmp_path / "db", Settings(search)
+    async with exporter(world, state, settings) as one:
+        await one.live(HOUR)
+        before = one.counted("jobs_created")[()]
+    world.clock.advance(down)
+    async with exporter(world, state, settings) as one:
+        await one.live(3 * HOUR, step=60)
+        assert one.counted("jobs_created")[()] > before
+        assert_exact(one, world)
+    async with exporter(world, state, settings) as one:
+        # With a full resync, which shows them all again.
+        await one.live(2 * HOUR, step=60)
+        assert_exact(one, world)
+        assert one.health.up
+
+
+@STRATEGIES
+async def test_a_downtime_longer_than_the_lookback_loses_nothing(search: bool, tmp_path: Path) -> None:
+    settings = Settings(search, lookback=DAY)
+    world = World(*fleet(START + HOUR + 5 * DAY))
+    async with exporter(world, tmp_path / "db", settings) as one:
+        await one.live(HOUR)
+    world.clock.advance(5 * DAY)
+    async with exporter(world, tmp_path / "db", settings) as one:
+        await one.live(3 * HOUR, step=60)
+        assert_exact(one, world)
+
+
+async def test_a_downtime_longer_than_any_job_lives_loses_nothing(tmp_path: Path) -> None:
+    lives = [life for day in range(40) for life in steady(1, START + day * DAY, f"day-{day}", seconds=7200)]
+    world = World(*lives)
+    async with exporter(world, tmp_path / "db") as one:
+        await one.live(HOUR)
+    world.clock.advance(41 * DAY)
+    for _ in range(2):
+        # At the end of the first walk old jobs are forgotten; that they are listed again must not count them again.
+        async with exporter(world, tmp_path / "db") as one:
+            await one.live(2 * HOUR, step=60)
+            assert one.counted("jobs_finished") == {("Completed",): 40}
+            assert_exact(one, world)
+
+
+async def test_the_baseline_stays_the_baseline(tmp_path: Path) -> None:
+    (before,) = steady(1, START - 2 * HOUR, "before", seconds=1800)
+    (over,) = steady(1, START - HOUR, "over", seconds=2 * HOUR)
+    world = World(before, over)
+    for _ in range(3):
+        async with exporter(world, tmp_path / "db") as one:
+            await one.live(2 * HOUR, step=60)
+            assert one.counted("jobs_created") == {(): 1}
+        world.clock.advance(DAY)
+    assert_exact(one, World(over, clock=world.clock))
+
+
+def failing(
+    until: float, world: World, *operations: str, code: str = "ThrottlingException"
+) -> Callable[[str, str], None]:
+    """Fails these operations up to a moment."""
+
+    def strike(operation: str, name: str) -> None:
+        if operation in operations and world.now() < until:
+            raise ApiError(operation, code)
+
+    return strike
+
+
+@STRATEGIES
+@pytest.mark.parametrize(
+    "operations",
+    [(LIST, DESCRIBE, SEARCH), (LIST,), (DESCRIBE,), (SEARCH,)],
+    ids=["everything", "list", "describe", "search"],
+)
+async def test_a_target_that_fails_for_two_days_loses_nothing(operations: tuple[str, ...], search: bool) -> None:
+    world = World(*fleet(START + 2 * DAY))
+    world.strike = failing(START + 2 * DAY, world, *operations)
+    async with exporter(world, settings=Settings(search)) as one:
+        await one.live(2 * DAY - HOUR, step=600)
+        # Without Search jobs are described, and what is described by Search alone needs no describe.
+        assert one.health.up is (operations == (SEARCH,) and not search)
+        await one.live(4 * HOUR, step=60)
+        assert one.health.up
+        assert_exact(one, world)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "Timeout", "InvalidResponse"])
+async def test_a_target_that_could_not_even_begin_loses_nothing(code: str, tmp_path: Path) -> None:
+    # Known to the file before, and down from the first moment of this process on.
+    world = World(*fleet(START + DAY))
+    async with exporter(world, tmp_path / "db") as one:
+        await one.live(60)
+    world.strike = failing(START + DAY, world, LIST, DESCRIBE, code=code)
+    async with exporter(world, tmp_path / "db") as one:
+        await one.live(DAY - HOUR, step=600)
+        assert one.health.up is False
+        await one.live(4 * HOUR, step=60)
+        assert_exact(one, world)
+
+
+async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_nothing(tmp_path: Path) -> None:
+    """More jobs than fit on a page; each process sees a page, or two, and dies."""
+    lives = [replace(life, created=life.created + n) for n, life in enumerate(steady(450, START + HOUR, seconds=600))]
+    world, calls = World(*lives), 0
+
+    def strike(operation: str, name: str) -> None:
+        nonlocal calls
+        calls += operation == LIST
+        if operation == LIST and calls > 2:
+            raise ApiError(LIST, "ThrottlingException")
+
+    async with exporter(world, tmp_path / "db") as one:
+        await one.live(60)
+    world.clock.advance(6 * HOUR)
+    world.strike = strike
+    for _ in range(3):
+        calls = 0
+        async with exporter(world, tmp_path / "db") as one:
+            await one.live(30)
+            assert one.counted("jobs_created")[()] < 450
+    world.strike = lambda operation, name: None
+    async with exporter(world, tmp_path / "db") as one:
+        await one.live(HOUR)
+        assert one.counted("jobs_finished") == {("Completed",): 450}
+        assert_exact(one, world)
