@@ -1,4 +1,4 @@
-"""Credentials and clients: one SDK session for each role, one client for each region in it."""
+"""Credentials and clients: one SDK session and one client for each target."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioAssumeRoleCredentialFetcher, AioDeferredRefreshableCredentials
 from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import NoCredentialsError
 
 from exporter import __version__
 from exporter.api import ASSUME, IDENTITY, Calls
@@ -52,7 +53,6 @@ class Sessions:
             connector_args={"keepalive_timeout": 60},
         )
         self._base = _session()
-        self._roles: dict[Role, AioSession] = {}
         self._account: str | None = None
 
     def default_region(self) -> str | None:
@@ -91,13 +91,14 @@ class Sessions:
             await client.close()
 
     async def _assumed(self, role: Role, region: str) -> AioSession:
-        """A session with the role's credentials, which the SDK renews some minutes before they expire."""
-        if role in self._roles:
-            return self._roles[role]
+        """A session with the role's credentials, which the SDK renews some minutes before they expire. They are asked
+        for in the target's own region, so that one that is down or not enabled fails alone."""
         extra = {"RoleSessionName": role.session_name}
         if role.external_id is not None:
             extra["ExternalId"] = role.external_id
         source = await self._base.get_credentials()
+        if source is None:
+            raise NoCredentialsError
 
         def sts(service: str, **keys: Any) -> Any:
             return self._base.create_client(service, region, config=self._config, **keys)
@@ -106,7 +107,6 @@ class Sessions:
         session = _session()
         session.register_component("data_loader", self._base.get_component("data_loader"))
         session.register_component("credential_provider", _Only(fetcher.fetch_credentials))
-        self._roles[role] = session
         return session
 
 
