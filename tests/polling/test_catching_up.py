@@ -71,9 +71,9 @@ async def test_a_downtime_longer_than_any_job_lives_loses_nothing(tmp_path: Path
     async with exporter(world, tmp_path / "db") as one:
         await one.live(HOUR)
     world.clock.advance(41 * DAY)
-    for _ in range(2):
-        # At the end of the first walk old jobs are forgotten; that they are listed again must not count them again.
-        async with exporter(world, tmp_path / "db") as one:
+    # At the end of the first walk old jobs are forgotten. Whoever makes the lookback longer has them listed again.
+    for lookback in (30 * DAY, 30 * DAY, 90 * DAY):
+        async with exporter(world, tmp_path / "db", Settings(lookback=lookback)) as one:
             await one.live(2 * HOUR, step=60)
             assert one.counted("jobs_finished") == {("Completed",): 40}
             assert_exact(one, world)
@@ -81,8 +81,10 @@ async def test_a_downtime_longer_than_any_job_lives_loses_nothing(tmp_path: Path
 
 async def test_the_baseline_stays_the_baseline(tmp_path: Path) -> None:
     (before,) = steady(1, START - 2 * HOUR, "before", seconds=1800)
+    # It is shown for a while, as it has ended only now; it does not count either.
+    (just_before,) = steady(1, START - HOUR, "just-before", seconds=1800)
     (over,) = steady(1, START - HOUR, "over", seconds=2 * HOUR)
-    world = World(before, over)
+    world = World(before, just_before, over)
     for _ in range(3):
         async with exporter(world, tmp_path / "db") as one:
             await one.live(2 * HOUR, step=60)
@@ -155,8 +157,11 @@ async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_n
         async with exporter(world, tmp_path / "db") as one:
             await one.live(30)
             assert one.counted("jobs_created")[()] < 450
-    world.strike = lambda operation, name: None
+    calls = 0
     async with exporter(world, tmp_path / "db") as one:
-        await one.live(HOUR)
+        await one.live(30)
+        # The rest of the walk that broke off, and long before the next resync.
+        world.strike = lambda operation, name: None
+        await one.live(10 * 60)
         assert one.counted("jobs_finished") == {("Completed",): 450}
         assert_exact(one, world)
