@@ -59,7 +59,8 @@ def span(seconds: float) -> str:
         count, rest = divmod(rest, size)
         if count or parts:
             parts.append(f"{count}{_NBSP}{unit}" if count else "")
-    return _NBSP.join(part for part in parts[:2] if part) or f"0{_NBSP}s"
+    # A line may break between the units, never within one.
+    return " ".join(part for part in parts[:2] if part) or f"0{_NBSP}s"
 
 
 def moment(timestamp: float | None, now: float, missing: str = "unknown") -> str:

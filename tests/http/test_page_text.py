@@ -72,6 +72,10 @@ def test_spans(seconds: float, expected: str) -> None:
     assert span(seconds).replace("\N{NO-BREAK SPACE}", " ") == expected
 
 
+def test_a_line_breaks_between_units_and_not_within() -> None:
+    assert span(86_340).split(" ") == ["23\N{NO-BREAK SPACE}h", "59\N{NO-BREAK SPACE}min"]
+
+
 def test_moments_have_the_exact_time() -> None:
     text = moment(NOW - 60, NOW).replace("\N{NO-BREAK SPACE}", " ")
     assert text == '<time datetime="2026-11-24T05:59:00Z" title="2026-11-24 05:59:00 UTC">1 min ago</time>'
