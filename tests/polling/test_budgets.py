@@ -177,3 +177,19 @@ def test_many_jobs_made_at_once_are_listed_as_long_as_they_are_recent() -> None:
         assert len(region.times(LIST, since + 600)) == 5
 
     virtual_time.run(scenario())
+
+
+def test_more_jobs_than_the_limit_allows_are_read_in_turn_and_others_are_found_meanwhile() -> None:
+    async def scenario() -> None:
+        region = Region([])
+        region.jobs = jobs(300, region.clock.time() - 3600)
+        # Three hundred at five a second take a minute, twice the interval.
+        since = await watched(region, search=False, seconds=20 * INTERVAL, rps=5.0)
+        reads = region.described(since)
+        assert len(reads) == 300
+        assert all(abs(len(times) - 10) <= 2 for times in reads.values())
+        assert all(b - a <= 3 * INTERVAL for times in reads.values() for a, b in pairwise(times))
+        assert busiest(region.times(DESCRIBE, since), 1.0) <= 6
+        assert len(region.times(LIST, since)) == 20 * INTERVAL / DISCOVERY
+
+    virtual_time.run(scenario())
