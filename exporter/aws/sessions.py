@@ -17,6 +17,7 @@ from exporter.api import ASSUME, IDENTITY, Calls
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
 from exporter.aws.errors import api_error
+from exporter.aws.signing import sign_alike
 
 # The SDK tries again by itself, with growing pauses, whatever AWS says to be temporary.
 _ATTEMPTS = 3
@@ -85,6 +86,7 @@ class Sessions:
         except Exception as error:
             raise api_error(ASSUME if role else IDENTITY, error) from error
         try:
+            await sign_alike(client, session)
             watch(client, calls)
             yield client
         finally:
