@@ -69,8 +69,10 @@ class SageMaker:
             parameters["CreationTimeAfter"] = span.after
         if span.before is not None:
             parameters["CreationTimeBefore"] = span.before
-        answer = await self._call(LIST, self._client.list_training_jobs, _with_token(parameters, token))
-        return JobPage(_objects(answer.get("TrainingJobSummaries")), _token(answer))
+        answer = await self._call(
+            LIST, self._client.list_training_jobs, _with_token(parameters, token), "TrainingJobSummaries"
+        )
+        return JobPage(_objects(answer["TrainingJobSummaries"]), _token(answer))
 
     async def search_active(self, token: str | None) -> JobPage:
         return await self._search(_ACTIVE, token)
@@ -95,8 +97,8 @@ class SageMaker:
         found: list[Answer] = []
         token = None
         while True:
-            answer = await self._call(TAGS, self._client.list_tags, _with_token({"ResourceArn": arn}, token))
-            found += _objects(answer.get("Tags"))
+            answer = await self._call(TAGS, self._client.list_tags, _with_token({"ResourceArn": arn}, token), "Tags")
+            found += _objects(answer["Tags"])
             token = _token(answer)
             if token is None:
                 return found
@@ -108,18 +110,23 @@ class SageMaker:
             "MaxResults": _PAGE,
             **_NEWEST_FIRST,
         }
-        answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token))
-        records = [record.get("TrainingJob") for record in _objects(answer.get("Results"))]
+        answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token), "Results")
+        records = [record.get("TrainingJob") for record in _objects(answer["Results"])]
         return JobPage([record for record in records if isinstance(record, dict)], _token(answer))
 
-    async def _call(self, operation: str, method: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One operation, when its turn has come. Raises ApiError."""
+    async def _call(
+        self, operation: str, method: Any, parameters: Mapping[str, Any], listing: str = ""
+    ) -> Mapping[str, Any]:
+        """One operation, when its turn has come; `listing` names a list that must be in its answer: an answer without
+        it is broken, and does not say that there is nothing. Raises ApiError."""
         async with self._here:
             await self._paces[operation].acquire()
             async with self._place:
                 try:
                     async with asyncio.timeout(self._patience):
                         answer: dict[str, Any] = await method(**parameters)
+                    if listing and not isinstance(answer.get(listing), list):
+                        raise ApiError(operation, "InvalidResponse")
                 except Exception as error:
                     failure = api_error(operation, error)
                     if not was_received(operation, error):
@@ -151,8 +158,8 @@ def _token(answer: Mapping[str, Any]) -> str | None:
     return token if isinstance(token, str) and token else None
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _objects(items: list[object]) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _created(operator: str, when: float) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""An answer of 200 that holds nothing says nothing: not that there are no jobs, nor that a job has no tags."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from exporter.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, CreatedBetween
+from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.clock import SystemClock
+
+
+class _Hollow:
+    """Answers everything with what a proxy made of it."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self._answer = answer
+
+    async def list_training_jobs(self, **_: Any) -> dict[str, Any]:
+        return dict(self._answer)
+
+    search = list_tags = list_training_jobs
+
+
+@pytest.mark.parametrize("answer", [{}, {"TrainingJobSummaries": None, "Results": "none", "Tags": {}}])
+@pytest.mark.parametrize(
+    ("operation", "ask"),
+    [
+        (LIST, lambda api: api.list_jobs(CreatedBetween(None, None), None)),
+        (SEARCH, lambda api: api.search_active(None)),
+        (SEARCH, lambda api: api.search_created(CreatedBetween(None, None), None)),
+        (TAGS, lambda api: api.tags("arn")),
+    ],
+)
+async def test_answer_without_its_list_is_an_error(
+    operation: str, ask: Callable[[Api], Awaitable[object]], answer: dict[str, Any]
+) -> None:
+    calls = Calls()
+    limits = Limits(1000.0, 1000.0, 1000.0, 10, 10.0)
+    api = SageMaker(_Hollow(answer), calls, limits, SystemClock(), asyncio.Semaphore(10))
+    with pytest.raises(ApiError) as failed:
+        await ask(api)
+    assert (failed.value.operation, failed.value.code) == (operation, "InvalidResponse")
+    assert calls.errors == {(operation, "InvalidResponse"): 1}
