@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.contributions import Amounts, Series, SeriesKey, add, difference, known_series, zero
@@ -13,6 +13,7 @@ from exporter.store import Account, Tables, Target, TargetMarks
 _DAY = 86400.0
 # A job lives at most 30 days, and its warm pool less than one more.
 _LONGEST_LIFE = 32 * _DAY
+_LOST_AFTER_MS = round(60 * _DAY * 1000)
 _UNMARKED = TargetMarks()
 
 
@@ -80,10 +81,14 @@ def account(tables: Tables, batch: Batch, baseline: float, now: float) -> Change
     return Changes({target: _sum(tables, target, deltas, now) for target, deltas in books.deltas.items()}, marks)
 
 
-def forget(tables: Tables, target: Target, lookback: float, now: float) -> Changes:
-    """Drop what no listing of this target can bring back."""
-    before = now - max(lookback, _LONGEST_LIFE)
-    tables.forget_jobs(target, round(before * 1000), round((before - 60 * _DAY) * 1000))
+def forget(tables: Tables, target: Target, lookback: float, now: float, followed: Iterable[Identity]) -> Changes:
+    """Drop what no listing of this target can bring back, but nothing from the time of a job that is `followed` and
+    not settled: what is not recorded of it yet would never count."""
+    before = round((now - max(lookback, _LONGEST_LIFE)) * 1000)
+    old = [identity for identity in followed if identity.created_ms < before]
+    recorded = tables.jobs(old)
+    awaited = [i.created_ms for i in old if i not in recorded or not recorded[i].settled]
+    tables.forget_jobs(target, min((before, *awaited)), min((before - _LOST_AFTER_MS, *awaited)))
     return Changes({}, tables.marks())
 
 

@@ -112,7 +112,7 @@ def _types(job: TrainingJob) -> list[list[str | int]]:
 def _rank(fact: Dated) -> tuple[float, float, bytes]:
     """A total order: later, then more, then anything that makes ties the same for everyone."""
     as_of, value = fact
-    more = value if isinstance(value, int | float) else len(value)
+    more = value if isinstance(value, int | float) else sum(item is not None for item in value)
     return as_of, float(more), orjson.dumps(value)
 
 

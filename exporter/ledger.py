@@ -47,8 +47,7 @@ class Ledger:
     async def __aenter__(self) -> Ledger:
         """Raises StateError where the file cannot be used."""
         try:
-            self._store = await self._blocking(lambda: Store(self._path, self._time(), self._connect))
-            self._show(await self._blocking(self._everything))
+            self._show(await self._blocking(self._open))
         except sqlite3.Error as error:
             self._thread.shutdown()
             raise StateError(f"{self._path}: cannot be read: {error}") from error
@@ -121,10 +120,11 @@ class Ledger:
         """The jobs of a target that were not settled when the exporter last saw them."""
         return await self._blocking(lambda: self._unfinished(target))
 
-    async def forget(self, target: Target, lookback: float, now: float) -> None:
+    async def forget(self, target: Target, lookback: float, now: float, followed: Iterable[Identity] = ()) -> None:
         """Drop what no listing of this target can bring back; `now` is AWS's clock. Only right after a full listing:
-        whatever is older and not recorded then never has to be."""
-        await self._write(lambda tables: forget(tables, target, lookback, now))
+        whatever is older, not recorded and not `followed` then never has to be."""
+        awaited = {*followed, *(i for i in self._pending if (i.account, i.region) == target)}
+        await self._write(lambda tables: forget(tables, target, lookback, now, awaited))
 
     def _unfinished(self, target: Target) -> list[Identity]:
         try:
@@ -141,6 +141,14 @@ class Ledger:
         except (sqlite3.Error, StateError):
             # Unreadable for now: everything will be read again, which is never wrong.
             return {}
+
+    def _open(self) -> Changes:
+        self._store = Store(self._path, self._time(), self._connect)
+        try:
+            return self._everything()
+        except (sqlite3.Error, StateError):
+            self._store.close()
+            raise
 
     def _everything(self) -> Changes:
         with self._store.tables() as tables:

@@ -56,6 +56,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
     algorithm, experiment = top.inside("AlgorithmSpecification"), top.inside("ExperimentConfig")
     tags = parse_tags(top.items("Tags"), allow) if "Tags" in top.data else TagsOfJob.unread(allow)
     reason = top.text("FailureReason")
+    failed = "Failed" in (status, top.text("SecondaryStatus") if status == "Deleting" else None)
     return TrainingJob(
         account=account,
         region=region,
@@ -98,7 +99,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         max_pending_seconds=stopping.number("MaxPendingTimeInSeconds"),
         retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
         # A summary tells no reason, which is not the same as another reason than the known ones.
-        failure_category=failure_category(reason) if status == "Failed" and (reason or resources.data) else None,
+        failure_category=failure_category(reason) if failed and (reason or resources.data) else None,
         failure_reason=reason[: allow.failure_reason_length],
         hyperparameters=_allowed(top.pairs("HyperParameters"), allow.hyperparameters),
         tags=tags.tags,

@@ -172,14 +172,23 @@ class Poller:
 
     async def _discovered(self, full: bool, began: float) -> None:
         self.health.first_sync = None
-        until, marked = self._discovery.until, self._ledger.marks(self._target).discovered_until
+        until, marked = self._recorded_until(), self._ledger.marks(self._target).discovered_until
         # What a start goes back to need not be known to the second, and writing costs.
-        if until is not None and (full or until - marked >= OVERLAP):
+        if until is not None and (full or abs(until - marked) >= OVERLAP):
             await self._ledger.apply((), {self._target: until})
         if full:
             self._next_resync = began + self._schedule.resync_interval
             self._describer.tags_denied = False
-            await self._ledger.forget(self._target, self._schedule.lookback, self._api.now())
+            followed = [one.job.identity for one in self.fleet.followed()]
+            await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
+
+    def _recorded_until(self) -> float | None:
+        """Up to when the ledger has every job: one that was found and not read yet must be found again after a kill,
+        however long it takes until the restart."""
+        if self._discovery.until is None:
+            return None
+        unread = (f.job.created for f in self.fleet.followed() if not f.read or f.job.cost_tags is None)
+        return min((self._discovery.until, *(created for created in unread if created is not None)))
 
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""
