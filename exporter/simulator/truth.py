@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -69,7 +69,8 @@ def expected(life: Life, now: float = math.inf) -> Expected:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over many lives, keyed as the totals of the exporter are; `spot` is "true" or "false"."""
+    """Sums over many lives, keyed as the totals of the exporter are; `spot` is "true" or "false". `durations` by
+    status and `phases` by secondary status are what the histograms have seen, in seconds."""
 
     created: int
     finished: Counter[str]
@@ -82,6 +83,8 @@ class Totals:
     retained_seconds: int
     retained_instance_seconds: Counter[str]
     reuses: int
+    durations: Mapping[str, Sequence[float]]
+    phases: Mapping[str, Sequence[float]]
 
 
 def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
@@ -109,7 +112,17 @@ def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
         retained_seconds=sum(job.retained_seconds or 0 for job in jobs),
         retained_instance_seconds=retained_by_type,
         reuses=sum(job.reused for job in jobs),
+        durations=_by_key((job.status, job.duration) for job in jobs),
+        phases=_by_key(phase for job in jobs for phase in job.phases),
     )
+
+
+def _by_key(observed: Iterable[tuple[str | None, float | None]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for key, seconds in observed:
+        if key is not None and seconds is not None:
+            found.setdefault(key, []).append(seconds)
+    return found
 
 
 def _training_seconds(spans: Iterable[Span]) -> int | None:

@@ -1,0 +1,314 @@
+"""A schedule of jobs, an exporter that polls it through troubles and deaths, and people who delete jobs meanwhile.
+
+Everything follows from the seed. What nobody can know is not in the schedule: a job is deleted only when the state
+file has all of it, since what happened to it after the last reading, or between two, AWS never tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from operator import le
+from pathlib import Path
+from typing import Any
+
+from exporter.api import SEARCH, Calls
+from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.catalogue.fleet import FleetCounts
+from exporter.contributions import Amounts, Series, SeriesKey
+from exporter.facts import Facts
+from exporter.fleet import Fleet, Pace
+from exporter.health import Health
+from exporter.job import TrainingJob
+from exporter.ledger import Ledger
+from exporter.parsing import Allowlist, parse
+from exporter.poller import Poller, Schedule
+from exporter.reader import Reader
+from exporter.simulator import answers, generator, life
+from exporter.simulator.casting import Casting
+from exporter.simulator.errors import ApiError
+from exporter.simulator.life import Life
+from exporter.simulator.shapes import SHAPES
+from exporter.simulator.store import Consistency, Jobs
+from exporter.statefile import StateError
+from exporter.store import Target
+from tests.ledger.books import DAY, START, TARGET, Disk
+from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
+from tests.ledger.troubles import Client
+from tests.ledger.verdict import expected
+
+_HOUR = 3600.0
+_PATIENCE = 4 * _HOUR
+_AFTER_EVERYTHING = START + 1000 * DAY
+_GONE = ("ValidationException", "ResourceNotFound")
+_SHAPES_OF_NAMESAKES = (
+    "on_demand",
+    "late_billing",
+    "spot",
+    "heterogeneous",
+    "pool_expired",
+    "algorithm_error",
+    "stopped",
+)
+_STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What differs from seed to seed for the whole of a run."""
+
+    search: bool
+    denied: frozenset[str]
+    by_tags: tuple[str, ...]
+    backfill: float
+    consistency: Consistency
+    faulty: float
+    disk_faulty: float
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> Setting:
+        search = chance.random() < 0.5
+        return cls(
+            search,
+            frozenset({SEARCH} if search and chance.random() < 0.2 else ()),
+            ("team",) if chance.random() < 0.3 else (),
+            chance.choice((0.0, 0.0, 120.0)),
+            Consistency(chance.uniform(0, 5), chance.uniform(0, 20), chance.choice(_GONE)),
+            chance.choice((0.0, 0.1, 0.2, 0.4)),
+            chance.choice((0.0, 0.002, 0.01)),
+        )
+
+
+@dataclass(slots=True)
+class Fate:
+    """How a life of the exporter ends: in good order after some time; or then killed, so many busy turns of the loop
+    or moments of the disk later."""
+
+    at: float
+    turns: int | None = None
+    moments: int | None = None
+    dead: bool = False
+    over: bool = False
+
+
+class Nowhere:
+    """A board nobody looks at."""
+
+    def job(self, job: TrainingJob) -> None: ...
+
+    def gone(self, target: Target, name: str) -> None: ...
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+
+
+class Harness:
+    """Of one seed; `path` is the state file, which after each kill is a copy of what the dead process left."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.chance, self._folder, self._graves = random.Random(seed), folder, 0
+        self.setting = Setting.drawn(self.chance)
+        folder.mkdir(exist_ok=True)
+        self.path = folder / "state.db"
+        self.time = Time(START)
+        self.jobs = Jobs()
+        self.client = Client(TARGET, self.jobs, self.time, self.chance, self.setting.consistency)
+        self.client.denied = self.setting.denied
+        self._high: dict[SeriesKey, Amounts] = {}
+        self._seen: Mapping[SeriesKey, Series] = {}
+        self._ledger: Ledger | None = None
+        self._first_start = 0.0
+        self._disk_fails_until = -math.inf
+        self._calm = False
+        self._seed, self._namesakes = seed, 4
+        self.history: list[str] = []
+        self.deletions = 0
+
+    def run(self) -> None:
+        """Raises AssertionError where a total goes down, or is not the schedule's in the end."""
+        random.seed(self._seed)
+        self._schedule(START, 600.0, history=self.chance.choice((0.0, 400.0)))
+        long = self.chance.choice((0.0, 0.0, 6 * _HOUR, 40 * DAY))
+        while self.time.now < self._all_over() + 300:
+            self._live(self._fate())
+            self.time.passed += self.chance.choice((1.0, 20.0, 200.0))
+            if long and self._knows_its_jobs() and self.chance.random() < 0.3:
+                # Jobs that begin and end meanwhile, and others that still run afterwards.
+                self._schedule(self.time.now + long / 2, 100.0)
+                self.time.passed += long
+                self._schedule(self.time.now, 200.0, history=100.0)
+                long = 0.0
+        self._calm = True
+        self._live(Fate(self.time.now + _PATIENCE))
+        assert self.totals() == self.due()
+        # Whoever reads everything once more counts nothing once more.
+        self._live(Fate(self.time.now + 200.0))
+        assert self.totals() == self.due()
+
+    def _knows_its_jobs(self) -> bool:
+        """An exporter that never saw a whole list looks back as far as it is told to, and no further."""
+        return self._ledger is not None and self._ledger.marks(TARGET).discovered_until > 0
+
+    def due(self) -> dict[SeriesKey, Amounts]:
+        baseline = self._first_start - self.setting.backfill
+        return expected((one for one in self.jobs.all() if one.end >= baseline), self.setting.by_tags)
+
+    def totals(self) -> dict[SeriesKey, Amounts]:
+        assert self._ledger is not None
+        return {key: series.shown for key, series in self._ledger.totals(TARGET).items() if any(series.shown)}
+
+    def _schedule(self, start: float, seconds: float, history: float = 0.0) -> None:
+        plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
+        fleet = generator.Fleet(plan, self.chance.randrange(2**32), start, *TARGET)
+        self.jobs.add(*fleet.until(start + seconds))
+
+    def _all_over(self) -> float:
+        return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self.jobs.all())
+
+    def _fate(self) -> Fate:
+        fate = Fate(self.time.now + self.chance.choice((0.0, self.chance.uniform(0, 60), self.chance.uniform(60, 400))))
+        match self.chance.randrange(3):
+            case 0:
+                fate.turns = self.chance.randint(1, 60)
+            case 1:
+                fate.moments = self.chance.randint(1, 60)
+        return fate
+
+    def _live(self, fate: Fate) -> None:
+        """One life of the exporter."""
+        self.client.faulty = 0.0 if self._calm else self.setting.faulty
+
+        def loop() -> MortalLoop:
+            return MortalLoop(self.time, lambda busy: self._turn(fate, busy), self.chance)
+
+        with asyncio.Runner(loop_factory=loop) as runner:
+            try:
+                runner.run(self._exporter(fate))
+            except KilledError:
+                self.history.append("killed")
+            finally:
+                fate.over = True
+
+    async def _exporter(self, fate: Fate) -> None:
+        clock, disk = MachineClock(self.time), Disk(watch=lambda _: self._moment(fate))
+        try:
+            async with Ledger(str(self.path), clock.time, self.setting.backfill, disk.connect) as ledger:
+                self._ledger = ledger
+                self._first_start = self._first_start or ledger._store.first_start
+                assert ledger._store.first_start == self._first_start
+                around = [
+                    asyncio.create_task(self._poller(ledger, clock).run()),
+                    asyncio.create_task(self._people(ledger)),
+                ]
+                await self._until(fate)
+                for task in around:
+                    task.cancel()
+                for outcome in await asyncio.gather(*around, return_exceptions=True):
+                    if isinstance(outcome, Exception):
+                        raise outcome
+            self.history.append("ended")
+        except StateError:
+            # Like everyone's supervisor, this one starts it again.
+            self.history.append("refused")
+
+    async def _until(self, fate: Fate) -> None:
+        """A kill that finds nothing to interrupt gives up; where all is calm, until the totals are right."""
+        await asyncio.sleep(fate.at - self.time.now if not self._calm else 0.0)
+        if fate.turns or fate.moments:
+            await asyncio.sleep(200.0)
+        while self._calm and self.time.now < fate.at and self.totals() != self.due():
+            await asyncio.sleep(30.0)
+
+    def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
+        calls = Calls()
+        api = SageMaker(self.client, calls, Limits(5.0, 50.0, 5.0, 20, 2.0), clock, asyncio.Semaphore(20))
+        fleet, health = Fleet(Pace(30.0, 60.0, 300.0)), Health("/".join(TARGET), calls, clock.time)
+        reader = Reader(*TARGET, Allowlist(cost_tags=self.setting.by_tags), fleet, health)
+        schedule = Schedule(60.0, 30.0, 600.0, 30 * DAY, search=self.setting.search, workers=4)
+        return Poller(TARGET, api, schedule, fleet, reader, ledger, Nowhere(), health, clock)
+
+    def _turn(self, fate: Fate, busy: bool) -> None:
+        """Before each turn of the loop."""
+        if fate.over:
+            return
+        self._never_lower()
+        if busy and fate.turns is not None and self.time.now >= fate.at:
+            fate.turns -= 1
+            if fate.turns <= 0:
+                self._bury(fate)
+        if fate.dead:
+            raise KilledError
+
+    def _moment(self, fate: Fate) -> None:
+        """Before and after each statement."""
+        if fate.dead or fate.over:
+            return
+        if fate.moments is not None and self.time.now >= fate.at:
+            fate.moments -= 1
+            if fate.moments <= 0:
+                self._bury(fate)
+        if self._calm:
+            return
+        if self.chance.random() < self.setting.disk_faulty:
+            self._disk_fails_until = self.time.now + self.chance.choice((0.0, 5.0, 100.0))
+        if self.time.now <= self._disk_fails_until:
+            raise sqlite3.OperationalError(self.chance.choice(("database or disk is full", "disk I/O error")))
+
+    def _bury(self, fate: Fate) -> None:
+        """The process is dead now: go on with what it left on the disk."""
+        fate.dead = True
+        self._graves += 1
+        grave = self._folder / f"killed-{self._graves}"
+        grave.mkdir()
+        for file in self.path.parent.glob("state.db*"):
+            shutil.copyfile(file, grave / file.name)
+        self.path = grave / self.path.name
+
+    def _never_lower(self) -> None:
+        totals = self._ledger.totals(TARGET) if self._ledger else {}
+        if totals is self._seen:
+            return
+        self._seen = totals
+        for key, series in totals.items():
+            assert all(map(le, self._high.get(key, series.shown), series.shown)), key
+            self._high[key] = series.shown
+
+    async def _people(self, ledger: Ledger) -> None:
+        """They delete jobs, use their names again, and set the machine's clock."""
+        while not self._calm:
+            await asyncio.sleep(self.chance.uniform(5, 40))
+            if self.chance.random() < 0.1:
+                self.time.ahead = self.chance.choice(_STEPS_OF_THE_CLOCK)
+            over = [one for one in self.jobs.all() if one.end < self.time.now and one.deleted == math.inf]
+            if over and self._knows(ledger, one := self.chance.choice(over)):
+                self._delete(one)
+
+    def _delete(self, one: Life) -> None:
+        try:
+            gone = life.delete(one, self.time.now)
+        except ApiError:
+            # Its warm pool is still there.
+            return
+        gone = replace(gone, deleting_seconds=self.chance.choice((0.0, 45.0)))
+        self.jobs.replace(one, gone)
+        self.deletions += 1
+        if self._namesakes > 0 and self.chance.random() < 0.5:
+            self._namesakes -= 1
+            cast = Casting(self.chance, gone.gone + self.chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
+            shape = SHAPES[self.chance.choice(_SHAPES_OF_NAMESAKES)]
+            self.jobs.add(replace(shape(cast)[0], name=one.name))
+
+    def _knows(self, ledger: Ledger, one: Life) -> bool:
+        """Whether the state file has all that AWS will ever say of a job."""
+        job = parse(answers.describe(one, _AFTER_EVERYTHING), *TARGET, Allowlist())
+        assert job is not None
+        account = ledger._recorded([job.identity]).get(job.identity)
+        return account is not None and _values(account.facts) == _values(Facts.of(job))
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    return {name: value for name, (_, value) in facts.known.items()}

@@ -1,0 +1,116 @@
+"""SageMaker's simulator in place of an SDK client, with everything that can happen to a call on the way.
+
+What comes back goes through the exporter's own parser of answers and, as in the SDK, becomes its exceptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+
+import orjson
+from botocore import exceptions
+from botocore.exceptions import ClientError
+from botocore.model import Shape
+
+from exporter.api import DESCRIBE, LIST, SEARCH, TAGS
+from exporter.aws.answers import answer_parsers
+from exporter.simulator import operations
+from exporter.simulator.errors import ApiError
+from exporter.simulator.faults import Call, Kind, error_of
+from exporter.simulator.store import Consistency, Jobs
+from exporter.store import Target
+from tests.ledger.mortal import Time
+
+_URL = "https://api.sagemaker.eu-west-1.amazonaws.com/"
+_ERRORS = (Kind.THROTTLE, Kind.SERVER_ERROR, Kind.UNAVAILABLE, Kind.EXPIRED)
+_BODIES = (Kind.TRUNCATED, Kind.NOT_JSON, Kind.EMPTY)
+_WIRE = ("hangs", "reset", "cut", "unreachable", "read timeout")
+_TROUBLES = (*_ERRORS, *_BODIES, *_WIRE)
+_PAGE = 7
+# The exporter's parser reads no shape, but botocore's error parser asks whether there is one.
+_SHAPE = Shape("Answer", {"type": "structure"})
+
+
+@dataclass
+class Client:
+    """`faulty` is the share of calls that go wrong, `denied` the operations that no policy allows."""
+
+    target: Target
+    jobs: Jobs
+    time: Time
+    chance: random.Random
+    consistency: Consistency
+    faulty: float = 0.0
+    denied: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._parser = answer_parsers().create_parser("json")
+
+    async def list_training_jobs(self, **asked: Any) -> Any:
+        return await self._call(LIST, {**asked, "MaxResults": _PAGE})
+
+    async def search(self, **asked: Any) -> Any:
+        return await self._call(SEARCH, {**asked, "MaxResults": _PAGE})
+
+    async def describe_training_job(self, **asked: Any) -> Any:
+        return await self._call(DESCRIBE, asked)
+
+    async def list_tags(self, **asked: Any) -> Any:
+        return await self._call(TAGS, asked)
+
+    async def _call(self, operation: str, asked: Mapping[str, Any]) -> Any:
+        trouble = self.chance.choice(_TROUBLES) if self.chance.random() < self.faulty else None
+        if operation in self.denied:
+            trouble = Kind.ACCESS_DENIED
+        await self._travel()
+        await _go_wrong_before(trouble)
+        status, body = self._answer(operation, dict(asked), trouble if isinstance(trouble, Kind) else None)
+        await self._travel()
+        if trouble == "cut":
+            raise exceptions.ResponseStreamingError(error="payload is not completed")
+        return await self._parsed(operation, status, body)
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.chance.uniform(0.0, 0.4))
+
+    def _answer(self, operation: str, asked: dict[str, Any], kind: Kind | None) -> tuple[int, bytes]:
+        try:
+            if kind and (error := error_of(kind, Call(*self.target, operation))):
+                raise error
+            at = operations.Context(self.jobs, *self.target, self.time.now, self.consistency)
+            body = orjson.dumps(operations.perform(operation, asked, at))
+        except ApiError as error:
+            return error.status, orjson.dumps({"__type": error.code, "message": error.message})
+        return 200, _damaged(body, kind)
+
+    async def _parsed(self, operation: str, status: int, body: bytes) -> Any:
+        headers = {"Date": formatdate(self.time.now, usegmt=True)}
+        parsed = await self._parser.parse({"status_code": status, "headers": headers, "body": body}, _SHAPE)
+        if status >= 300:
+            raise ClientError(parsed, operation)
+        return parsed
+
+
+async def _go_wrong_before(trouble: Kind | str | None) -> None:
+    if trouble == "hangs":
+        await asyncio.sleep(math.inf)
+    if trouble == "reset":
+        raise exceptions.ConnectionClosedError(endpoint_url=_URL)
+    if trouble == "unreachable":
+        raise exceptions.EndpointConnectionError(endpoint_url=_URL)
+    if trouble == "read timeout":
+        raise exceptions.ReadTimeoutError(endpoint_url=_URL)
+
+
+def _damaged(body: bytes, kind: Kind | None) -> bytes:
+    if kind is Kind.TRUNCATED:
+        return body[: len(body) // 2]
+    if kind is Kind.NOT_JSON:
+        return b"<html><body>Bad gateway</body></html>"
+    return b"{}" if kind is Kind.EMPTY else body

@@ -1,0 +1,50 @@
+"""What the totals must be for a schedule, by the schedule's own truth; nothing here is the exporter's arithmetic."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from exporter.catalogue.totals import DURATION_BUCKETS
+from exporter.contributions import Amounts, SeriesKey
+from exporter.job import Pairs
+from exporter.simulator import truth
+from exporter.simulator.life import Life
+
+
+def expected(lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
+    """Every series that is not 0."""
+    groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
+    for life in lives:
+        groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
+    return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group), tags)}
+
+
+def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts]]:
+    counters: dict[str, Mapping[str, int] | Mapping[tuple[str, str], int] | Mapping[tuple[()], int]] = {
+        "jobs_created": {(): due.created},
+        "jobs_finished": due.finished,
+        "jobs_failed": due.failed,
+        "seconds": due.seconds,
+        "billable_seconds": due.billable_seconds,
+        "instance_seconds": due.instance_seconds,
+        "billable_instance_seconds": due.billable_instance_seconds,
+        "spot_interruptions": {(): due.interruptions},
+        "warm_pool_retained_billable_seconds": {(): due.retained_seconds},
+        "warm_pool_retained_billable_instance_seconds": due.retained_instance_seconds,
+        "warm_pool_reuses": {(): due.reuses},
+    }
+    for name, values in counters.items():
+        for labels, value in values.items():
+            if value:
+                label_values = labels if isinstance(labels, tuple) else (labels,)
+                yield SeriesKey(f"sagemaker_training_{name}_total", label_values, tags), (value * 1000,)
+    for name, observed in (("job_duration", due.durations), ("phase_duration", due.phases)):
+        for label, seconds in observed.items():
+            yield SeriesKey(f"sagemaker_training_{name}_seconds", (label,), tags), _histogram(seconds)
+
+
+def _histogram(seconds: Iterable[float]) -> Amounts:
+    exact = [round(value * 1000) for value in seconds]
+    below = (1000 * sum(ms <= bound * 1000 for ms in exact) for bound in DURATION_BUCKETS)
+    return (*below, 1000 * len(exact), sum(exact))
