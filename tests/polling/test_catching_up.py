@@ -139,7 +139,9 @@ async def test_a_target_that_could_not_even_begin_loses_nothing(code: str, tmp_p
 
 async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_nothing(tmp_path: Path) -> None:
     """More jobs than fit on a page; each process sees a page, or two, and dies."""
-    lives = [replace(life, created=life.created + n) for n, life in enumerate(steady(450, START + HOUR, seconds=600))]
+    lives = [
+        replace(life, created=life.created + 60 * n) for n, life in enumerate(steady(450, START + HOUR, seconds=600))
+    ]
     world, calls = World(*lives), 0
 
     def strike(operation: str, name: str) -> None:
@@ -150,7 +152,7 @@ async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_n
 
     async with exporter(world, tmp_path / "db") as one:
         await one.live(60)
-    world.clock.advance(6 * HOUR)
+    world.clock.advance(12 * HOUR)
     world.strike = strike
     for _ in range(3):
         calls = 0
@@ -164,4 +166,26 @@ async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_n
         world.strike = lambda operation, name: None
         await one.live(10 * 60)
         assert one.counted("jobs_finished") == {("Completed",): 450}
+        assert_exact(one, world)
+
+
+async def test_what_a_walk_left_out_when_it_broke_off_is_found_before_the_next_resync() -> None:
+    lives = [replace(life, created=life.created + 6 * n) for n, life in enumerate(steady(300, START + 630, seconds=60))]
+    world, pages = World(*lives), 0
+
+    def strike(operation: str, name: str) -> None:
+        """No lists for half an hour, then the newest page and no more of it for some minutes."""
+        nonlocal pages
+        if operation != LIST or not START + 600 < world.now() < START + 3000:
+            return
+        if world.now() < START + 2700 or pages:
+            raise ApiError(LIST, "ThrottlingException")
+        pages += 1
+
+    world.strike = strike
+    async with exporter(world) as one:
+        await one.live(2900)
+        assert one.counted("jobs_created") == {(): 100}
+        await one.live(500)
+        assert one.counted("jobs_created") == {(): 300}
         assert_exact(one, world)

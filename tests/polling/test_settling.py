@@ -93,11 +93,11 @@ async def test_a_settled_job_that_changed_in_a_downtime_is_read_again(search: bo
 async def test_what_the_index_says_of_an_ended_job_is_not_the_last_word(tmp_path: Path) -> None:
     training = Phase("Training", 30 * MINUTE, "", on_instances=True)
     life = job(phases=(training,), billing=(Billing(70),))
-    world = World(life, consistency=Consistency(search_lag=60.0))
+    world = World(life, consistency=Consistency(search_lag=80.0))
     async with exporter(world, tmp_path / "db", Settings(search=True)) as one:
         await one.live(2 * MINUTE)
     # Now it could be settled by what the index has, which is no bill.
-    world.clock.advance(life.end + 125 - world.now())
+    world.clock.advance(life.end + 145 - world.now())
     async with exporter(world, tmp_path / "db", Settings(search=True)) as one:
         await one.live(30 * MINUTE)
         assert one.counted("billable_seconds") == {("false",): 1800}
