@@ -18,6 +18,7 @@ from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
 from exporter.aws.errors import api_error
 from exporter.aws.signing import sign_alike
+from exporter.aws.transport import sharing_tls
 
 # The SDK tries again by itself, with growing pauses, whatever AWS says to be temporary.
 _ATTEMPTS = 3
@@ -52,6 +53,7 @@ class Sessions:
             user_agent=f"sagemaker-exporter/{__version__}",
             # Reads of the same job come every interval: a connection that waits is cheaper than a new one.
             connector_args={"keepalive_timeout": 60},
+            http_session_cls=sharing_tls(),
         )
         self._base = _session()
         self._account: str | None = None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiobotocore.credentials import AioDeferredRefreshableCredentials
+from botocore.httpsession import get_cert_path
 from botocore.loaders import JSONFileLoader
 
 from exporter.api import ASSUME, ApiError, Calls
@@ -38,6 +42,12 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
         sim.store.add(OTHER, REGION, *steady(1, clock.time() - 600))
         lead_to(sim, monkeypatch)
         yield sim
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> str:
+    """Authorities of one's own to trust."""
+    return str(shutil.copy(get_cert_path(True), tmp_path / "authorities.pem"))
 
 
 @asynccontextmanager
@@ -137,3 +147,27 @@ async def test_the_models_of_the_services_are_loaded_once_for_all_targets(monkey
             assert len(app.watches) == 30
     models = [path.split("/") for path in read if path.endswith("/service-2")]
     assert sorted(model[-3] for model in models) == ["sagemaker", "sts"]
+
+
+async def test_the_authorities_to_trust_are_read_once_for_all_clients(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, bundle: str
+) -> None:
+    loaded: list[object] = []
+
+    class Counting(ssl.SSLContext):
+        def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+            loaded.append(cafile)
+            super().load_verify_locations(cafile, capath, cadata)
+
+    monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+    monkeypatch.setattr("botocore.httpsession.SSLContext", Counting)
+    shared = Sessions(5.0, 50)
+    for account in (ACCOUNT, OTHER):
+        async with shared.client(REGION, Role(f"arn:aws:iam::{account}:role/exporter"), Calls()) as client:
+            await client.list_training_jobs()
+    assert assumed(sim) == 2
+    # One's own, where the environment names one; a new configuration reads it anew.
+    assert loaded == [bundle]
+    async with Sessions(5.0, 50).client(REGION, ROLE, Calls()) as client:
+        await client.list_training_jobs()
+    assert loaded == [bundle] * 2
