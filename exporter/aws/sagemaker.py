@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from aiolimiter import AsyncLimiter
 from botocore.exceptions import ClientError
 
 from exporter.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.aws.errors import api_error, is_gone, was_received
+from exporter.aws.pace import Pace
 from exporter.clock import Clock
 
 _PAGE = 100
@@ -51,10 +51,10 @@ class SageMaker:
         self._here = asyncio.Semaphore(limits.max_concurrency)
         # Two attempts more, and the SDK's pauses between them.
         self._patience = 4 * limits.timeout
-        per_describe = _evenly(limits.describe_rps)
+        per_describe = Pace(limits.describe_rps, clock)
         self._paces = {
-            LIST: _evenly(limits.list_rps),
-            SEARCH: _evenly(limits.search_rps),
+            LIST: Pace(limits.list_rps, clock),
+            SEARCH: Pace(limits.search_rps, clock),
             DESCRIBE: per_describe,
             TAGS: per_describe,
         }
@@ -120,7 +120,7 @@ class SageMaker:
         """One operation, when its turn has come; `listing` names a list that must be in its answer: an answer without
         it is broken, and does not say that there is nothing. Raises ApiError."""
         async with self._here:
-            await self._paces[operation].acquire()
+            await self._paces[operation].turn()
             async with self._place:
                 try:
                     async with asyncio.timeout(self._patience):
@@ -143,10 +143,6 @@ class SageMaker:
             self._ahead = parsedate_to_datetime(date).timestamp() - self._clock.monotonic()
         except (TypeError, ValueError, OverflowError):
             return
-
-
-def _evenly(rps: float) -> AsyncLimiter:
-    return AsyncLimiter(1, 1 / rps)
 
 
 def _with_token(parameters: Mapping[str, Any], token: str | None) -> Mapping[str, Any]:
