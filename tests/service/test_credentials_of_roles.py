@@ -47,7 +47,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
 @pytest.fixture
 def bundle(tmp_path: Path) -> str:
     """Authorities of one's own to trust."""
-    return str(shutil.copy(get_cert_path(True), tmp_path / "authorities.pem"))
+    return str(shutil.copy(str(get_cert_path(True)), tmp_path / "authorities.pem"))
 
 
 @asynccontextmanager

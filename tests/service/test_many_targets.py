@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
 
-from exporter.api import LIST, ApiError, Calls
+from exporter.api import LIST, Answer, ApiError, Calls
 from exporter.app import App
 from exporter.aws.sessions import Role
 from exporter.config import Config
+from exporter.poller import Poller
 from exporter.status import status
 from exporter.store import Target
 from tests.polling import virtual_time
@@ -214,3 +215,27 @@ def test_the_page_says_that_search_is_denied(monkeypatch: pytest.MonkeyPatch) ->
         assert all(target.up for target in page.targets)
 
     virtual_time.run(scenario())
+
+
+def test_a_mistake_of_ours_in_one_target_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        world, found, mistaken = World(1), Poller._found, True
+
+        async def mistake(self: Poller, answers: Sequence[Answer], from_index: bool) -> None:
+            if mistaken and self._target[1] == REGIONS[0]:
+                raise AttributeError("of ours")
+            await found(self, answers, from_index)
+
+        monkeypatch.setattr(Poller, "_found", mistake)
+        async with running(world, monkeypatch) as app:
+            await asyncio.sleep(5 * INTERVAL)
+            assert [watch.health.up for watch in app.watches] == [False, *[True] * (len(REGIONS) - 1)]
+            mistaken = False
+            await asyncio.sleep(4 * INTERVAL)
+            assert all(watch.health.up for watch in app.watches)
+            assert_fresh(app, world)
+
+    virtual_time.run(scenario())
+    assert "polling broke off, and begins anew" in caplog.text
