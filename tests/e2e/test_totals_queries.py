@@ -25,7 +25,7 @@ from tests.e2e.totals_answers import (
     vector,
     waits,
 )
-from tests.e2e.totals_history import DOWN, END, NOVEMBER, OCTOBER, PRICES, UNSEEN, record
+from tests.e2e.totals_history import DOWN, END, NOVEMBER, OCTOBER, PRICES, STEP, UNSEEN, History, record
 from tests.polling.simulated import HOUR
 from tests.prometheus import ROOT, Outcome, Prometheus, scraping
 
@@ -58,6 +58,14 @@ def test_the_rules_with_prices_are_rules(promtool: Callable[..., Outcome], tmp_p
     assert recorded == {"sagemaker_instance_price_dollars_per_hour"}
 
 
+def test_the_recorded_series_that_the_document_names_are_recorded() -> None:
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/sagemaker-recording.rules.yml").read_text())
+    recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"]}
+    named = set(re.findall(r"\w+:sagemaker_\w+:\w+", (ROOT / "docs/totals.md").read_text()))
+    assert named
+    assert named <= recorded
+
+
 async def test_every_query_answers_what_the_schedule_says(prometheus: PrometheusFactory, tmp_path: Path) -> None:
     names = {name for query in QUERIES.values() for name in re.findall(r"sagemaker_\w+", query)}
     history = await record(tmp_path, names | {name.removesuffix("_bucket") for name in names})
@@ -75,6 +83,7 @@ async def test_every_query_answers_what_the_schedule_says(prometheus: Prometheus
             _assert_the_median_is_in_its_bucket(case)
             if (start, end) == TIMES[1]:
                 await _assert_increase_goes_astray(server, case)
+        await _assert_the_month_begins_at_midnight(server, history)
 
 
 def _assert_the_median_is_in_its_bucket(case: Case) -> None:
@@ -82,6 +91,14 @@ def _assert_the_median_is_in_its_bucket(case: Case) -> None:
     (estimate,) = ANSWERS["Median wait for capacity"](case).values()
     exact = statistics.median(waits(case))
     assert bisect_left(BOUNDS, estimate) == bisect_left(BOUNDS, exact)
+
+
+async def _assert_the_month_begins_at_midnight(server: Prometheus, history: History) -> None:
+    title = "This month, without Grafana"
+    for start, end in ((OCTOBER, NOVEMBER - STEP), (NOVEMBER, NOVEMBER), (NOVEMBER, NOVEMBER + STEP)):
+        due = nonzero(ANSWERS[title](Case(history.lives, history.seen(start), end, PRICES)))
+        got = vector(await server.query(QUERIES[title], end))
+        assert got == pytest.approx(due, rel=1e-9), end
 
 
 async def _assert_increase_goes_astray(server: Prometheus, case: Case) -> None:
