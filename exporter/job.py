@@ -113,7 +113,7 @@ class Identity(NamedTuple):
     created_ms: int
 
 
-_NO_PROGRESS = Progress()
+NO_PROGRESS = Progress()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -140,7 +140,7 @@ class TrainingJob:
     final_metrics: tuple[FinalMetric, ...] = ()
     warm_pool: WarmPool | None = None
     rules: tuple[Rule, ...] = ()
-    progress: Progress = _NO_PROGRESS
+    progress: Progress = NO_PROGRESS
     training_image: str = ""
     algorithm_name: str = ""
     input_mode: str = ""

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from exporter.job import (
+    NO_PROGRESS,
     FinalMetric,
     Instances,
     Pairs,
@@ -239,6 +240,8 @@ def _rules(top: _Fields) -> tuple[Rule, ...]:
 
 
 def _progress(fields: _Fields) -> Progress:
+    if not fields.data:
+        return NO_PROGRESS
     return Progress(
         epoch=fields.number("CurrentEpoch", _COUNT_MAX),
         max_epoch=fields.number("MaxEpoch", _COUNT_MAX),
