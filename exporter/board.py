@@ -27,6 +27,7 @@ from exporter.store import Target
 _CHUNK = 1 << 19
 # What another thread compresses at a time: a megabyte, about.
 _BATCH = 32
+_SERIES = "sagemaker_exporter_series"
 Totals = Mapping[SeriesKey, Series]
 
 
@@ -108,10 +109,17 @@ class Board:
         yield b"".join(waiting)
 
     def _sections(self, dialect: Dialect) -> tuple[Section[Any], ...]:
-        sections = (self._jobs, self._fleet, self._totals[dialect], self._targets[dialect])
-        series = dict(pair for section in sections for pair in section.series())
-        self._processes[dialect].put("process", (), self._process(series))
-        return (*sections, self._processes[dialect])
+        self._processes[dialect].put("process", (), self._process(self._series()))
+        return (self._jobs, self._fleet, self._totals[dialect], self._targets[dialect], self._processes[dialect])
+
+    def _series(self) -> dict[str, int]:
+        """How many of each family. OpenMetrics also says when each total began: its `_created` are not counted."""
+        sections = (self._jobs, self._fleet, self._totals[TEXT], self._targets[TEXT])
+        found = dict(pair for section in sections for pair in section.series())
+        found |= {family.name: 1 for family in self._processes[TEXT].families}
+        if _SERIES in found:
+            found[_SERIES] = len(found)
+        return found
 
     def _own_metrics(self, openmetrics: bool) -> bytes:
         encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest

@@ -1,0 +1,123 @@
+"""Both formats say the same of the same, each family once, and in an order that stays."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families as text_families
+
+from exporter.accounting import Reading
+from exporter.api import Calls
+from exporter.board import Board
+from exporter.catalogue import CATALOGUE
+from exporter.catalogue.fleet import FleetCounts
+from exporter.catalogue.own import ProcessHealth
+from exporter.health import Health
+from exporter.job import Instances, TrainingJob
+from exporter.ledger import Ledger
+
+Parser = Callable[[str], Iterable[Metric]]
+openmetrics_families: Parser = openmetrics_parser.text_string_to_metric_families
+TARGET = ("123456789012", "us-east-1")
+NAMES = [family.name for family in CATALOGUE]
+SERIES = re.compile(r'^sagemaker_exporter_series\{family="(\w+)"\} (\d+)$', re.MULTILINE)
+
+
+def process(series: Mapping[str, int]) -> ProcessHealth:
+    return ProcessHealth("0", "3", reload_success=True, reloaded=1.0, state_write_errors=0, series=series)
+
+
+def job(number: int) -> TrainingJob:
+    return TrainingJob(
+        account=TARGET[0],
+        region=TARGET[1],
+        name=f"job-{number:03d}",
+        status="Completed",
+        secondary_status="Completed",
+        created=1000.0 + number,
+        ended=2000.0,
+        training_seconds=10.0,
+        billable_seconds=10.0,
+        instances=(Instances("ml.g5.xlarge", "", 1),),
+    )
+
+
+@pytest.fixture
+async def board() -> AsyncIterator[Board]:
+    async with Ledger("", lambda: 1000.0) as ledger:
+        await ledger.begin(TARGET)
+        await ledger.apply([Reading.of(job(number), settled=True) for number in range(300)])
+        board = Board(ledger, lambda _: True, lambda _: True, process, started=1000.0)
+        calls = Calls()
+        calls.sent("Search")
+        calls.failed("Search", "Timeout")
+        board.target(TARGET, FleetCounts({}, {}), Health("a target", calls, lambda: 1000.0), 300)
+        for number in range(300):
+            board.job(job(number))
+        yield board
+
+
+async def exposed(board: Board, openmetrics: bool = False, zipped: bool = False) -> str:
+    body = b"".join([piece async for piece in board.metrics(openmetrics, zipped)])
+    return (gzip.decompress(body) if zipped else body).decode()
+
+
+def ours(text: str) -> list[str]:
+    """What the catalogue is responsible for: python's own metrics have times and sizes in them."""
+    return [line for line in text.splitlines() if "sagemaker_" in line]
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+async def test_each_family_has_one_head_above_all_of_its_samples(board: Board, openmetrics: bool) -> None:
+    text = await exposed(board, openmetrics)
+    heads = Counter(tuple(line.split()[1:3]) for line in text.splitlines() if line.startswith(("# HELP", "# TYPE")))
+    assert set(heads.values()) == {1}
+    found = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE sagemaker_")]
+    by_name = {name.removesuffix("_total") if openmetrics else name: name for name in NAMES}
+    assert [by_name[name] for name in found] == NAMES
+    current = ""
+    for line in ours(text):
+        if line.startswith("# TYPE"):
+            current = line.split()[2]
+        elif not line.startswith("#"):
+            assert line.startswith(current)
+
+
+async def test_both_formats_have_the_same_samples(board: Board) -> None:
+    plain = samples(text_families, await exposed(board))
+    other = samples(openmetrics_families, await exposed(board, openmetrics=True))
+    assert plain.items() <= other.items()
+    more = {name for name, _ in other.keys() - plain.keys()}
+    assert more
+    assert all(name.endswith("_created") for name in more)
+
+
+def samples(parse: Parser, text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    found = (sample for family in parse(text) for sample in family.samples)
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for s in found if s.name.startswith("sagemaker_")}
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+async def test_the_number_of_series_is_that_of_the_text_format(board: Board, openmetrics: bool) -> None:
+    samples = Counter(re.split(r"[{ ]", line)[0] for line in (await exposed(board)).splitlines())
+    told = {name: int(number) for name, number in SERIES.findall(await exposed(board, openmetrics))}
+    assert list(told) == NAMES
+    for name, number in told.items():
+        parts = (name, f"{name}_bucket", f"{name}_sum", f"{name}_count")
+        assert number == sum(samples[part] for part in parts), name
+
+
+async def test_the_order_stays_when_a_job_changes_and_gzip_keeps_it(board: Board) -> None:
+    before = [line.rpartition(" ")[0] for line in ours(await exposed(board)) if "{" in line]
+    board.job(replace(job(7), billable_seconds=20.0, instances=(Instances("ml.g5.xlarge", "", 2),)))
+    text = await exposed(board)
+    assert [line.rpartition(" ")[0] for line in ours(text) if "{" in line] == before
+    assert ours(await exposed(board, zipped=True)) == ours(text)
+    assert ours(await exposed(board, zipped=True)) == ours(text)
