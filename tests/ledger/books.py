@@ -73,11 +73,12 @@ class _Connection(sqlite3.Connection):
 @dataclass(slots=True)
 class Disk:
     """Where a ledger writes. While `broken`, or from the moment number `dies_at` on, every statement fails; each has
-    two moments, one before it and one after."""
+    two moments, one before it and one after. `doing` is the statement of the last one."""
 
     broken: bool = False
     dies_at: int | None = None
     moments: int = 0
+    doing: str = ""
     watch: Callable[[int], None] | None = None
 
     def connect(self, path: str, **options: Any) -> sqlite3.Connection:
@@ -86,7 +87,7 @@ class Disk:
         return db
 
     def _step(self, sql: str) -> None:
-        self.moments += 1
+        self.moments, self.doing = self.moments + 1, sql
         if self.watch:
             self.watch(self.moments)
         if self.broken or (self.dies_at is not None and self.moments >= self.dies_at):

@@ -1,0 +1,169 @@
+"""Hypothesis drives one ledger through readings, restarts, failing disks, kills and pruning, beside a plain model."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from operator import le
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from exporter.accounting import Reading
+from exporter.contributions import Amounts, SeriesKey
+from exporter.job import Instances, TrainingJob, Transition, WarmPool
+from exporter.ledger import Ledger
+from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
+
+T = TypeVar("T")
+_NAMES = st.sampled_from(["a", "b", "c"])
+_SECONDS = st.integers(0, 5000).map(float)
+_OVER = START - 1000.0
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """`said` has of each job the reading of the latest LastModifiedTime, which is all that a plain sum needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+        self._path, self._lives = self._folder / "state.db", 0
+        self._time, self._disk = Time(), Disk()
+        self.said: dict[tuple[str, float], TrainingJob] = {}
+        self.shown: dict[SeriesKey, Amounts] = {}
+
+    @initialize()
+    def start(self) -> None:
+        self._disk = Disk()
+        self.books: Ledger = self._do(ledger(self._path, self._time, connect=self._disk.connect).__aenter__())
+        self._do(self.books.begin(TARGET))
+
+    @rule(
+        name=_NAMES,
+        generation=st.integers(0, 1),
+        seconds=_SECONDS,
+        retained=st.none() | _SECONDS,
+        settled=st.booleans(),
+    )
+    def read(self, name: str, generation: int, seconds: float, retained: float | None, settled: bool) -> None:
+        """A new answer about a job: a name may be used again, by a job of another creation."""
+        created = START + 10 + generation
+        earlier = self.said.get((name, created))
+        modified = (earlier.modified or created) + 1 if earlier else created + 100
+        pool = None if retained is None else WarmPool("Available", retained, None)
+        if pool is None and earlier:
+            pool = earlier.warm_pool
+        one = job(
+            name,
+            created,
+            modified=modified,
+            ended=created + seconds,
+            training_seconds=seconds,
+            billable_seconds=seconds / 2,
+            instances=(Instances("ml.m5.large", "", 3),),
+            transitions=(Transition("Training", created, created + seconds),),
+            warm_pool=pool,
+        )
+        self.said[name, created] = one
+        self._do(self.books.apply([Reading.of(one, settled)]))
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), seconds=_SECONDS)
+    def read_late(self, data: st.DataObject, seconds: float) -> None:
+        """An older answer than the last one, or the last one again, says nothing new."""
+        last = data.draw(st.sampled_from(list(self.said.values())))
+        late = data.draw(
+            st.sampled_from([last, replace(last, modified=0.5, training_seconds=seconds, status="Failed")])
+        )
+        self._do(self.books.apply([Reading.of(late, settled=False)]))
+
+    @rule(name=_NAMES)
+    def read_one_that_was_over(self, name: str) -> None:
+        """It ended before the very first start."""
+        self._do(self.books.apply([Reading.of(job(name, _OVER, ended=_OVER + 10, modified=_OVER + 20), settled=True)]))
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data())
+    def lose(self, data: st.DataObject) -> None:
+        """AWS does not know the job any more."""
+        last = data.draw(st.sampled_from(list(self.said.values())))
+        self._do(self.books.apply([Reading.last(last.identity)]))
+
+    @rule(days=st.sampled_from([1, 20, 50]))
+    def prune(self, days: int) -> None:
+        """While every job is still followed: their time is not pruned, whatever the clock says."""
+        followed = [one.identity for one in self.said.values()]
+        self._do(self.books.forget(TARGET, DAY, START + days * DAY, followed))
+
+    @rule(broken=st.booleans())
+    def fail_or_mend(self, broken: bool) -> None:
+        self._disk.broken = broken
+
+    @rule()
+    def restart(self) -> None:
+        self._disk.broken = False
+        self._do(self.books.__aexit__(None, None, None))
+        self.start()
+
+    @rule()
+    def kill(self) -> None:
+        """What was not written yet is read again by whoever comes next, as AWS still says it."""
+        self._lives += 1
+        grave = self._folder / str(self._lives)
+        grave.mkdir()
+        for file in self._path.parent.glob("state.db*"):
+            shutil.copyfile(file, grave / file.name)
+        self._leave()
+        self._path = grave / "state.db"
+        self.start()
+        self._do(self.books.apply([Reading.of(one, settled=False) for one in self.said.values()]))
+
+    @invariant()
+    def no_total_goes_down(self) -> None:
+        for key, series in self.books.totals(TARGET).items():
+            assert all(map(le, self.shown.get(key, series.shown), series.shown)), key
+            self.shown[key] = series.shown
+
+    @invariant()
+    def totals_are_the_sums(self) -> None:
+        if self.books.pending:
+            return
+        seconds = round(sum(one.training_seconds or 0.0 for one in self.said.values()) * 1000)
+        retained = round(
+            sum(one.warm_pool.retained_seconds or 0.0 for one in self.said.values() if one.warm_pool) * 1000
+        )
+        for family, labels, due in (
+            ("jobs_created_total", (), 1000 * len(self.said)),
+            ("jobs_finished_total", ("Completed",), 1000 * len(self.said)),
+            ("instance_seconds_total", ("ml.m5.large", "false"), 3 * seconds),
+            ("billable_seconds_total", ("false",), seconds // 2),
+            ("warm_pool_retained_billable_seconds_total", (), retained),
+            ("job_duration_seconds", ("Completed",), seconds),
+            ("phase_duration_seconds", ("Training",), seconds),
+        ):
+            series = self.books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", labels, ()))
+            assert (series.true[-1] if series else 0) == due, family
+
+    def teardown(self) -> None:
+        self._leave()
+        self._runner.close()
+        shutil.rmtree(self._folder)
+
+    def _leave(self) -> None:
+        """Not in good order."""
+        self._disk.broken = True
+        self._do(self.books.__aexit__(KeyboardInterrupt, KeyboardInterrupt(), None))
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
