@@ -33,7 +33,7 @@ class Exporter(Protocol):
         ...
 
     def status(self) -> page.Status:
-        """What the status page shows."""
+        """What the status page shows; asked in another thread."""
         ...
 
     async def reload(self) -> None:
@@ -192,8 +192,7 @@ class Routes:
         if self._requests.locked():
             return self._too_many()
         async with self._requests:
-            status = self._exporter.status()
-            html = await asyncio.to_thread(page.render, status, dict(request.query))
+            html = await asyncio.to_thread(lambda: page.render(self._exporter.status(), dict(request.query)))
         return web.Response(
             text=html,
             content_type="text/html",

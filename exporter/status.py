@@ -9,7 +9,8 @@ from exporter.job import TrainingJob, Transition
 
 
 def status(app: App, now: float) -> page.Status:
-    """Everything the page shows."""
+    """Everything the page shows. With many jobs that takes a while: it may be asked for in another thread, and looks
+    at copies of what changes meanwhile."""
     sharding, ledger = app.config.sharding, app.ledger
     return page.Status(
         version=__version__,
@@ -17,7 +18,7 @@ def status(app: App, now: float) -> page.Status:
         now=now,
         ready=not app.waiting(),
         targets=tuple(_target(watch) for watch in app.watches),
-        jobs=tuple(job_row(f, now) for w in app.watches if w.poller for f in w.poller.fleet.followed() if f.job.status),
+        jobs=tuple(job_row(f, now) for watch in app.watches for f in _followed(watch) if f.job.status),
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
         state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
@@ -29,7 +30,7 @@ def status(app: App, now: float) -> page.Status:
 
 def _target(watch: Watch) -> page.TargetRow:
     health, poller = watch.health, watch.poller
-    jobs = [f.job for f in poller.fleet.followed()] if poller else []
+    jobs = [f.job for f in _followed(watch)]
     return page.TargetRow(
         account_id=watch.name[0],
         region=watch.name[1],
@@ -43,9 +44,13 @@ def _target(watch: Watch) -> page.TargetRow:
         next_discovery=poller.next_discovery if poller else None,
         errors=tuple(
             page.ErrorRow(operation, code, last.message, last.when, health.calls.errors[operation, code])
-            for (operation, code), last in health.last_errors.items()
+            for (operation, code), last in list(health.last_errors.items())
         ),
     )
+
+
+def _followed(watch: Watch) -> list[Followed]:
+    return list(watch.poller.fleet.followed()) if watch.poller else []
 
 
 def job_row(followed: Followed, now: float) -> page.JobRow:

@@ -1,0 +1,27 @@
+"""A page of many jobs takes a while to make: others get their turn meanwhile."""
+
+from __future__ import annotations
+
+import threading
+
+import aiohttp
+
+from exporter import page
+from tests.http.fakes import FakeExporter, serving, status
+
+
+async def test_the_page_is_made_in_another_thread() -> None:
+    threads = []
+
+    def shown() -> page.Status:
+        threads.append(threading.current_thread())
+        return status()
+
+    async with (
+        serving(FakeExporter(shown=shown)) as port,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/") as answer,
+    ):
+        assert answer.status == 200
+    assert threads
+    assert threading.main_thread() not in threads
