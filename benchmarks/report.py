@@ -35,13 +35,16 @@ _WAITS = """## Start, memory and stalls
 
 `ready` is when /readyz says so, `read` when every job was read. A stall is the longest computing in which the event
 loop gave nobody else a turn, and the 99th percentile of its rounds: at the start (an SDK client is loaded then, in one
-go), while it polls, and while it is scraped, plain and gzip.
+go), while it polls, and while it is scraped, plain and gzip. AWS's limits come on top of `ready` and `read`: a target of
+10,000 jobs is found and read by 100 calls of Search, which take 100 s at the default `search_rps: 1`, and 20 s at 5.
 """
 _SCRAPES = """## Scrapes
 
 Jobs of every kind, half of them running, with all families, tags and some hyperparameters. `generate_latest` is given
 the same samples in families that were made before; for gzip its text is compressed at our level. "changed" is the
-scrape after those jobs have changed that change within 30 s. The floor joins ready lines, or only compresses.
+scrape after those jobs have changed that change within 30 s. The floor joins ready lines, or only compresses. The
+first gzip compresses everything; what is above the floor is the joining, and a checksum that is right whatever is
+compressed anew later.
 """
 _STEPS = """## Parsing
 

@@ -1,0 +1,53 @@
+"""What a tracked job takes is known and bounded, and is given back when the job goes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from exporter.catalogue import JOB_FAMILIES
+from exporter.exposition import Section
+from exporter.gzipped import Segment
+from exporter.job import TrainingJob
+from exporter.parsing import Allowlist
+from exporter.records import Records
+from exporter.sample_text import TEXT
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+JOBS = 600
+# Text, record, and what finds them; docs/performance.md has what a mixture of jobs takes.
+MOST_BYTES = 12_000
+CASES = ("real_answer", "real_answer_with_metrics", "heterogeneous")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_job_takes_no_more_than_is_said_and_leaves_nothing(case: str) -> None:
+    answer = json.loads((GOLDEN / f"{case}.json").read_text())
+    section = Section[TrainingJob](JOB_FAMILIES, lambda family, job: family.rows(job), TEXT)
+    records = Records("123456789012", "us-east-1", Allowlist())
+    gc.collect()
+    tracemalloc.start()
+    kept = {}
+    for number in range(JOBS):
+        job = records.of(answer | {"TrainingJobName": f"a-training-job-of-the-usual-length-{number:06d}"})
+        assert job is not None
+        kept[job.name] = job
+        section.put(job.name, (job.account, job.region, job.name), job)
+    for part in section.segments():
+        if not isinstance(part, Segment):
+            part.keep(part.made())
+    held = tracemalloc.get_traced_memory()[0] / JOBS
+    for name in list(kept):
+        section.remove(name)
+        del kept[name]
+    del job, part
+    gc.collect()
+    left = tracemalloc.get_traced_memory()[0] / JOBS
+    tracemalloc.stop()
+    assert 2_000 < held < MOST_BYTES
+    assert left < 600
+    assert len(section) == len(records) == 0
