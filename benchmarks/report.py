@@ -35,8 +35,8 @@ _WAITS = """## Start, memory and stalls
 
 `ready` is when /readyz says so, `read` when every job was read. A stall is the longest computing in which the event
 loop gave nobody else a turn, and the 99th percentile of its rounds: at the start (an SDK client is loaded then, in one
-go), while it polls, and while it is scraped, plain and gzip. AWS's limits come on top of `ready` and `read`: a target of
-10,000 jobs is found and read by 100 calls of Search, which take 100 s at the default `search_rps: 1`, and 20 s at 5.
+go), while it polls, and while it is scraped, plain and gzip. AWS's limits come on top of `ready` and `read`: a target
+of 10,000 jobs is found and read by 100 calls of Search, which take 100 s at the default `search_rps: 1`, 20 s at 5.
 """
 _SCRAPES = """## Scrapes
 
