@@ -76,6 +76,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.said)
     @rule(data=st.data(), seconds=_SECONDS)
+    def keep_the_pool(self, data: st.DataObject, seconds: float) -> None:
+        """What a warm pool costs grows while LastModifiedTime stands still."""
+        at = data.draw(st.sampled_from(list(self.said)))
+        pool = self.said[at].warm_pool
+        retained = (pool.retained_seconds or 0.0 if pool else 0.0) + seconds
+        self.said[at] = replace(self.said[at], warm_pool=WarmPool("Available", retained, None))
+        self._do(self.books.apply([Reading.of(self.said[at], settled=False)]))
+
+    @precondition(lambda self: self.said)
+    @rule(data=st.data(), seconds=_SECONDS)
     def read_late(self, data: st.DataObject, seconds: float) -> None:
         """An older answer than the last one, or the last one again, says nothing new."""
         last = data.draw(st.sampled_from(list(self.said.values())))

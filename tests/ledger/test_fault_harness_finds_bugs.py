@@ -1,0 +1,159 @@
+"""Bugs that a ledger or a poller could have, put in on purpose: the harness finds each of them within a few seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import accounting, contributions, discovery, facts
+from exporter.accounting import Changes
+from exporter.contributions import Amounts
+from exporter.facts import Dated
+from exporter.fleet import Fleet
+from exporter.job import Identity
+from exporter.ledger import Ledger
+from exporter.poller import Poller
+from exporter.store import Account, Tables, Target
+from tests.ledger.harness import Harness
+
+_SEEDS = 60
+
+Patch = pytest.MonkeyPatch
+
+
+def count_again(patch: Patch) -> None:
+    """Every reading adds all of the job."""
+    enter = accounting._Books.enter
+    patch.setattr(accounting._Books, "enter", lambda books, reading, _: enter(books, reading, None))
+
+
+def commit_jobs_and_totals_apart(patch: Patch) -> None:
+    write = Tables.write_jobs
+
+    def write_and_commit(tables: Tables, accounts: Mapping[Identity, Account]) -> None:
+        write(tables, accounts)
+        tables.db.execute("COMMIT")
+        tables.db.execute("BEGIN IMMEDIATE")
+
+    patch.setattr(Tables, "write_jobs", write_and_commit)
+
+
+def drop_what_could_not_be_written(patch: Patch) -> None:
+    write = Ledger._write
+
+    async def pretend(ledger: Ledger, change: Callable[[Tables], Changes]) -> bool:
+        await write(ledger, change)
+        return True
+
+    patch.setattr(Ledger, "_write", pretend)
+
+
+def show_before_it_is_written(patch: Patch) -> None:
+    transact = Ledger._transact
+
+    def hasty(ledger: Ledger, change: Callable[[Tables], Changes], in_doubt: bool) -> Changes:
+        def shown(tables: Tables) -> Changes:
+            changes = change(tables)
+            ledger._show(changes)
+            return changes
+
+        return transact(ledger, shown, in_doubt)
+
+    patch.setattr(Ledger, "_transact", hasty)
+
+
+def trust_a_commit_that_failed(patch: Patch) -> None:
+    patch.setattr(Ledger, "_in_doubt", property(lambda _: False, lambda *_: None), raising=False)
+
+
+def take_the_first_of_two_readings_of_a_moment(patch: Patch) -> None:
+    """Seconds that grow while LastModifiedTime stands still are missed."""
+
+    def rank(fact: Dated) -> tuple[float, float, bytes]:
+        return fact[0], 0.0, b""
+
+    patch.setattr(facts, "_rank", rank)
+
+
+def count_a_bucket_too_far(patch: Patch) -> None:
+    amounts = contributions._amounts
+
+    def wrong(family: Any, value: float) -> Amounts:
+        return amounts(family, value * 1.001 if family.buckets else value)
+
+    patch.setattr(contributions, "_amounts", wrong)
+
+
+def prune_by_the_clock_of_the_machine(patch: Patch) -> None:
+    forget = accounting.forget
+
+    async def wrong(
+        ledger: Ledger, target: Target, lookback: float, now: float, followed: Iterable[Identity] = ()
+    ) -> None:
+        await ledger._write(lambda tables: forget(tables, target, lookback, ledger._time(), ()))
+
+    patch.setattr(Ledger, "forget", wrong)
+
+
+def prune_over_jobs_that_were_not_read(patch: Patch) -> None:
+    forget = Ledger.forget
+
+    async def wrong(
+        ledger: Ledger, target: Target, lookback: float, now: float, followed: Iterable[Identity] = ()
+    ) -> None:
+        await forget(ledger, target, lookback, now)
+
+    patch.setattr(Ledger, "forget", wrong)
+
+
+def call_a_job_recorded_when_it_is_found(patch: Patch) -> None:
+    patch.setattr(Poller, "_recorded_until", lambda poller: poller._discovery.until)
+
+
+def settle_before_the_warm_pool_is_over(patch: Patch) -> None:
+    patch.setattr(Fleet, "_pool_is_over", lambda *_: True)
+
+
+def settle_at_the_end(patch: Patch) -> None:
+    """Bills and corrections that come later are missed."""
+    patch.setattr(Fleet, "_is_settled", lambda _fleet, job, *_: job.terminal)
+
+
+def look_back_not_at_all(patch: Patch) -> None:
+    patch.setattr(discovery.Discovery, "_after", lambda self, now, full: self.until or now - 1.0)
+
+
+# A seed that found the bug when it was put in; others are tried should histories have changed since.
+_BUGS: dict[Callable[[Patch], None], int] = {
+    count_again: 0,
+    commit_jobs_and_totals_apart: 0,
+    drop_what_could_not_be_written: 20,
+    show_before_it_is_written: 1,
+    trust_a_commit_that_failed: 11,
+    take_the_first_of_two_readings_of_a_moment: 1,
+    count_a_bucket_too_far: 0,
+    prune_by_the_clock_of_the_machine: 1,
+    prune_over_jobs_that_were_not_read: 37,
+    call_a_job_recorded_when_it_is_found: 37,
+    settle_before_the_warm_pool_is_over: 13,
+    settle_at_the_end: 1,
+    look_back_not_at_all: 0,
+}
+
+
+@pytest.mark.parametrize(("bug", "seed"), _BUGS.items())
+def test_bug_is_found(bug: Callable[[Patch], None], seed: int, tmp_path: Path, monkeypatch: Patch) -> None:
+    bug(monkeypatch)
+    seeds = (seed, *range(_SEEDS))
+    assert any(_fails(one, tmp_path / str(n)) for n, one in enumerate(seeds)), f"{_SEEDS} seeds do not find it"
+
+
+def _fails(seed: int, folder: Path) -> bool:
+    with suppress(AssertionError):
+        Harness(seed, folder).run()
+        return False
+    return True
