@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from itertools import count
 
 from exporter.catalogue.fleet import FleetCounts
-from exporter.job import Identity, TrainingJob
+from exporter.job import WITHOUT_INSTANCES, Identity, TrainingJob
 
 _GOLDEN = 0.618033988749895
-_WITHOUT_INSTANCES = frozenset(
-    {"Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Interrupted", "MaxWaitTimeExceeded"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +182,5 @@ def _holding(job: TrainingJob) -> str | None:
     """What holds the job's instances now."""
     if job.terminal:
         return "warm_pool" if job.warm_pool and job.warm_pool.status == "Available" else None
-    running = job.started is not None and job.secondary_status not in _WITHOUT_INSTANCES
+    running = job.started is not None and job.secondary_status not in WITHOUT_INSTANCES
     return "training" if running else None

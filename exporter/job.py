@@ -32,6 +32,10 @@ SECONDARY_STATUSES = (
     "Restarting",
     "Pending",
 )
+# While a job is in one of these it holds no instances, and MaxRuntimeInSeconds does not run.
+WITHOUT_INSTANCES = frozenset(
+    {"Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Interrupted", "MaxWaitTimeExceeded"}
+)
 WARM_POOL_STATUSES = ("Available", "InUse", "Reused", "Terminated")
 FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
 

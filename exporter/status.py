@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter import __version__, page
 from exporter.app import App, Watch
 from exporter.fleet import Followed
-from exporter.job import TrainingJob, Transition
+from exporter.job import WITHOUT_INSTANCES, TrainingJob, Transition
 
 
 def status(app: App, now: float) -> page.Status:
@@ -70,7 +70,7 @@ def job_row(followed: Followed, now: float) -> page.JobRow:
         spot=job.spot,
         phases=tuple((t.status, seconds) for t in job.transitions if (seconds := _lasted(t, now))),
         settled=followed.settled_at is not None,
-        deadline=_deadline(job),
+        deadline=_deadline(job, now),
         failure=job.failure_category or "",
     )
 
@@ -82,9 +82,18 @@ def _lasted(phase: Transition, now: float) -> float | None:
     return phase.seconds
 
 
-def _deadline(job: TrainingJob) -> float | None:
-    """When the stopping condition ends a job that still runs: its run time, or its wait for spot capacity."""
+def _deadline(job: TrainingJob, now: float) -> float | None:
+    """When the stopping condition ends a job that still runs: its time on instances, or the time since its creation."""
     if job.terminal:
         return None
-    limits = ((job.started, job.max_runtime_seconds), (job.created, job.max_wait_seconds))
+    limits = ((_run_since(job, now), job.max_runtime_seconds), (job.created, job.max_wait_seconds))
     return min((start + limit for start, limit in limits if start is not None and limit is not None), default=None)
+
+
+def _run_since(job: TrainingJob, now: float) -> float | None:
+    """When the job would have started, had it run without a break until now: what came before an interruption counts
+    too. None while it waits for instances."""
+    if job.started is None or job.secondary_status in WITHOUT_INSTANCES:
+        return None
+    spent = [_lasted(t, now) or 0.0 for t in job.transitions if t.status not in WITHOUT_INSTANCES]
+    return now - sum(spent) if spent else job.started
