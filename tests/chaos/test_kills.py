@@ -1,18 +1,21 @@
-"""A churning fleet, a fifth of all answers faulty, the exporter killed with -9 five times: the totals are the truth."""
+"""A churning fleet, a fifth of all answers faulty, the exporter killed with -9 five times and once stopped for a while:
+the totals are the truth."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.catalogue.totals import DURATION_BUCKETS
 from exporter.simulator import Faults, ScaledClock, Simulator, Totals, mixture, total
 from exporter.simulator.casting import Casting
 from exporter.simulator.generator import DEMO_PACE
@@ -28,33 +31,43 @@ targets: [{{regions: [us-east-1]}}]
 totals: {{backfill: 1d}}
 state: {{path: "{state}"}}
 """
-Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
-KILLS = (1.5, 2.5, 3.0, 2.0, 2.5)
+Series = tuple[str, tuple[tuple[str, str], ...]]
+Samples = Mapping[Series, float]
+_TARGET = ("aws_account_id", "aws_region")
+KILLS = (1.0, 2.0, 2.0, 1.5, 2.0)
+# At the speed of the clock two minutes and a half in which the exporter neither polls nor answers.
+PAUSE = 2.0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_totals_equal_the_truth_after_five_kills(tmp_path: Path, seed: int) -> None:
-    clock = ScaledClock(60)
+async def test_totals_equal_the_truth_after_five_kills_and_a_pause(tmp_path: Path, seed: int) -> None:
+    clock = ScaledClock(75)
     async with Simulator(clock=clock, seed=seed, accounts=(ACCOUNT,), regions=(REGION,)) as simulator:
         rng = seeded(seed, "kills")
-        for serial in range(150):
-            cast = Casting(rng, clock.time() + rng.uniform(-300, 600), ACCOUNT, REGION, DEMO_PACE, serial)
+        for serial in range(120):
+            cast = Casting(rng, clock.time() + rng.uniform(-300, 450), ACCOUNT, REGION, DEMO_PACE, serial)
             simulator.store.add(ACCOUNT, REGION, *SHAPES[rng.choice(sorted(SHAPES))](cast))
         simulator.faults = mixture(0.2, seed)
         config = tmp_path / "config.yaml"
         config.write_text(CONFIG.format(state=tmp_path / "state.db"))
-        highest: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        highest: dict[Series, float] = {}
         for seconds in KILLS:
             exporter, url = await _start(config, simulator)
             await asyncio.sleep(seconds)
             _never_lower(highest, await _scrape(url))
             exporter.send_signal(signal.SIGKILL)
             await exporter.wait()
-        simulator.faults = Faults()
         exporter, url = await _start(config, simulator)
+        await asyncio.sleep(1)
+        _never_lower(highest, await _scrape(url))
+        exporter.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(PAUSE)
+        exporter.send_signal(signal.SIGCONT)
+        _never_lower(highest, await _scrape(url))
+        simulator.faults = Faults()
         wanted, got = None, None
-        for _ in range(60):
-            await asyncio.sleep(1)
+        for _ in range(120):
+            await asyncio.sleep(0.5)
             samples = await _scrape(url)
             _never_lower(highest, samples)
             wanted, got = _expected(total(simulator.store.lives(clock.time()), clock.time())), _counted(samples)
@@ -93,41 +106,59 @@ async def _scrape(url: str) -> Samples:
     }
 
 
-def _never_lower(highest: dict[tuple[str, tuple[tuple[str, str], ...]], float], samples: Samples) -> None:
+def _never_lower(highest: dict[Series, float], samples: Samples) -> None:
     for key, value in samples.items():
         assert value >= highest.get(key, 0.0), key
         highest[key] = value
 
 
-def _counted(samples: Samples) -> dict[tuple[str, ...], float]:
-    found: dict[tuple[str, ...], float] = {}
-    for (name, labels), value in samples.items():
-        if name.endswith("_total") and value:
-            values = tuple(v for k, v in labels if k not in ("aws_account_id", "aws_region"))
-            found[name.removeprefix("sagemaker_training_").removesuffix("_total"), *values] = value
-    return found
+def _counted(samples: Samples) -> dict[Series, float]:
+    """What is not 0, without the labels of the target, and of the histograms without the empty buckets."""
+    return {
+        (name.removeprefix("sagemaker_training_"), tuple(pair for pair in labels if pair[0] not in _TARGET)): value
+        for (name, labels), value in samples.items()
+        if value and not name.endswith("_created")
+    }
 
 
-def _expected(truth: Totals) -> dict[tuple[str, ...], float]:
-    counted: dict[str, Mapping[str, int] | Mapping[tuple[str, str], int]] = {
-        "jobs_finished": truth.finished,
-        "jobs_failed": truth.failed,
-        "seconds": truth.seconds,
-        "billable_seconds": truth.billable_seconds,
-        "instance_seconds": truth.instance_seconds,
-        "billable_instance_seconds": truth.billable_instance_seconds,
-        "warm_pool_retained_billable_instance_seconds": truth.retained_instance_seconds,
-    }
-    found: dict[tuple[str, ...], float] = {
-        ("jobs_created",): truth.created,
-        ("spot_interruptions",): truth.interruptions,
-        ("warm_pool_retained_billable_seconds",): truth.retained_seconds,
-        ("warm_pool_reuses",): truth.reuses,
-    }
-    for name, values in counted.items():
-        for key, value in values.items():
-            found[name, *(key if isinstance(key, tuple) else (key,))] = value
+def _expected(truth: Totals) -> dict[Series, float]:
+    """The same by the schedule."""
+    found: dict[Series, float] = {}
+    for name, label_names, values in (
+        ("jobs_created", (), {(): truth.created}),
+        ("jobs_finished", ("status",), truth.finished),
+        ("jobs_failed", ("category",), truth.failed),
+        ("seconds", ("spot",), truth.seconds),
+        ("billable_seconds", ("spot",), truth.billable_seconds),
+        ("instance_seconds", ("instance_type", "spot"), truth.instance_seconds),
+        ("billable_instance_seconds", ("instance_type", "spot"), truth.billable_instance_seconds),
+        ("spot_interruptions", (), {(): truth.interruptions}),
+        ("warm_pool_retained_billable_seconds", (), {(): truth.retained_seconds}),
+        ("warm_pool_retained_billable_instance_seconds", ("instance_type",), truth.retained_instance_seconds),
+        ("warm_pool_reuses", (), {(): truth.reuses}),
+    ):
+        for labels, value in values.items():
+            pairs = zip(label_names, labels if isinstance(labels, tuple) else (labels,), strict=True)
+            found[f"{name}_total", tuple(pairs)] = value
+    for name, label, observed in (
+        ("job_duration_seconds", "status", truth.durations),
+        ("phase_duration_seconds", "secondary_status", truth.phases),
+    ):
+        for state, seconds in observed.items():
+            found |= _histogram(name, (label, state), seconds)
     return {key: value for key, value in found.items() if value}
+
+
+def _histogram(name: str, label: tuple[str, str], seconds: Sequence[float]) -> dict[Series, float]:
+    found: dict[Series, float] = {
+        (f"{name}_count", (label,)): len(seconds),
+        (f"{name}_sum", (label,)): round(sum(seconds), 3),
+    }
+    for bound in (*DURATION_BUCKETS, math.inf):
+        le = "+Inf" if math.isinf(bound) else f"{bound:.1f}"
+        below = sum(value <= bound for value in seconds)
+        found[f"{name}_bucket", tuple(sorted((("le", le), label)))] = below
+    return found
 
 
 def _all_ended(simulator: Simulator, now: float) -> bool:
