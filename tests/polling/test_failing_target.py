@@ -63,18 +63,21 @@ def test_an_answer_that_is_bad_alone_fails_its_job_only() -> None:
 
 def test_a_failed_read_is_forgotten_when_a_sweep_reads_the_job() -> None:
     async def scenario() -> None:
-        region = Region([], lag=50.0)
+        # So late that a sweep misses it before the index shows it.
+        lag = 120.0
+        region = Region([], lag=lag)
         now = region.clock.time()
         region.jobs = [*jobs(5, now - 3600), Job("new", now + 100)]
         async with Ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 region.failing = {DESCRIBE: "ThrottlingException"}
-                while not region.times(DESCRIBE):
-                    await asyncio.sleep(1)
+                async with asyncio.timeout(600):
+                    while not region.times(DESCRIBE):
+                        await asyncio.sleep(1)
                 await asyncio.sleep(2)
                 assert one.health.up is False
-                await asyncio.sleep(50 + 3 * INTERVAL)
+                await asyncio.sleep(lag + 3 * INTERVAL)
                 # It still could not be described, and need not be any more.
                 assert one.health.up is True
 
