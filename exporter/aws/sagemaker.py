@@ -59,6 +59,7 @@ class SageMaker:
             TAGS: per_describe,
         }
         self._ahead = clock.time() - clock.monotonic()
+        self._date: str | None = None
 
     def now(self) -> float:
         return self._clock.monotonic() + self._ahead
@@ -133,12 +134,17 @@ class SageMaker:
                         self._calls.failed(failure.operation, failure.code)
                     self._place = self._hanging if failure.code == "Timeout" else self._everyone
                     raise failure from error
+        self._place = self._everyone
         self._set_clock(answer.pop("ResponseMetadata", {}))
         return answer
 
     def _set_clock(self, metadata: Mapping[str, Any]) -> None:
-        """Times of jobs are AWS's: so is the clock they are compared with."""
+        """Times of jobs are AWS's: so is the clock they are compared with. A date has no parts of a second: the first
+        answer of each says most."""
         date = metadata.get("HTTPHeaders", {}).get("date")
+        if date == self._date:
+            return
+        self._date = date
         try:
             self._ahead = parsedate_to_datetime(date).timestamp() - self._clock.monotonic()
         except (TypeError, ValueError, OverflowError):

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.api import Calls
+from exporter.api import ApiError, Calls
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.aws.sessions import Sessions
 from exporter.clock import SystemClock
 from exporter.simulator import Simulator, steady
+from exporter.simulator.clock import ManualClock
 from tests.e2e.exposed import lead_to
 
 LIMITS = Limits(1000.0, 1000.0, 1000.0, 10, 10.0)
@@ -38,3 +39,45 @@ async def test_a_request_says_who_asks_and_an_answer_is_the_jobs_alone(monkeypat
     assert first == second
     assert first["TrainingJobName"] == "steady-000000"
     assert "ResponseMetadata" not in first
+
+
+class Answering:
+    """A client whose answers are given; one that is an exception is raised."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self._answers = list(answers)
+
+    async def describe_training_job(self, **_: Any) -> dict[str, Any]:
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_a_target_that_answers_again_waits_no_more_with_those_that_hang() -> None:
+    everyone, hanging = asyncio.Semaphore(1), asyncio.Semaphore(1)
+    client = Answering(TimeoutError(), {"TrainingJobName": "a"}, {"TrainingJobName": "a"})
+    api = SageMaker(client, Calls(), LIMITS, SystemClock(), everyone, hanging)
+    with pytest.raises(ApiError, match="Timeout"):
+        await api.describe("a")
+    async with everyone:
+        assert await api.describe("a") is not None
+    async with hanging, asyncio.timeout(5):
+        assert await api.describe("a") is not None
+
+
+def dated(date: str) -> dict[str, Any]:
+    return {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+
+async def test_aws_clock_is_that_of_the_first_answer_of_a_second() -> None:
+    noon, next_second = "Thu, 01 Jan 2026 12:00:00 GMT", "Thu, 01 Jan 2026 12:00:01 GMT"
+    clock = ManualClock()
+    client = Answering(dated(noon), dated(noon), dated("nonsense"), dated(next_second))
+    api = SageMaker(client, Calls(), LIMITS, clock, asyncio.Semaphore(1))
+    passed = []
+    for _ in range(4):
+        await api.describe("a")
+        passed.append(api.now() - 1_767_268_800)
+        clock.advance(0.75)
+    assert passed == [0.0, 0.75, 1.5, 1.0]
