@@ -123,11 +123,13 @@ class _Books:
     def enter(self, reading: Reading, known: Account | None) -> None:
         old = known.facts if known else None
         new = old.merged(reading.facts) if old else reading.facts
+        if known == Account(new, reading.settled):
+            return
         deltas = self.deltas.setdefault((reading.identity.account, reading.identity.region), {})
         if old is None and new.cost_tags:
             for key in known_series(new.cost_tags):
                 deltas.setdefault(key, None)
-        for key, delta in difference(new, old):
+        for key, delta in difference(new, old).items():
             earlier = deltas.get(key)
             deltas[key] = add(earlier, delta) if earlier else delta
         self.accounts[reading.identity] = Account(new, reading.settled)

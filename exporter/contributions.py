@@ -6,7 +6,8 @@ Amounts are thousandths, as AWS's clock has milliseconds: sums of them are exact
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from operator import add as plus
+from operator import neg
 from typing import Any, NamedTuple
 
 import orjson
@@ -69,31 +70,32 @@ class Series(NamedTuple):
         return Histogram(tuple(exact[:-1]), exact[-1], self.created)
 
 
-def contributions(facts: Facts) -> dict[SeriesKey, Amounts]:
-    """What a job of these facts adds to each series."""
+def difference(new: Facts, old: Facts | None) -> dict[SeriesKey, Amounts]:
+    """What must be added to each series for a job whose facts were `old` (None: not accounted yet). A series that is
+    new to the job is there even if it gets nothing."""
     found: dict[SeriesKey, Amounts] = {}
     for family in TOTAL_FAMILIES:
-        for labels, value in family.rows(facts):
-            key = SeriesKey(family.name, labels, facts.cost_tags)
-            amounts = _amounts(family, value)
-            found[key] = add(found[key], amounts) if key in found else amounts
+        gone = list(family.rows(old)) if old else []
+        come = []
+        for row in family.rows(new):
+            # What stays as it was needs no sum; nearly all of a job does.
+            if row in gone:
+                gone.remove(row)
+            else:
+                come.append(row)
+        for labels, value in come:
+            _put(found, SeriesKey(family.name, labels, new.cost_tags), _amounts(family, value))
+        for labels, value in gone:
+            _put(found, SeriesKey(family.name, labels, new.cost_tags), tuple(map(neg, _amounts(family, value))))
     return found
 
 
-def difference(new: Facts, old: Facts | None) -> Iterator[tuple[SeriesKey, Amounts]]:
-    """What must be added for a job whose facts were `old` (None: not accounted yet)."""
-    after, before = contributions(new), contributions(old) if old else {}
-    for key, amounts in after.items():
-        earlier = before.pop(key, None)
-        delta = amounts if earlier is None else tuple(a - b for a, b in zip(amounts, earlier, strict=True))
-        if earlier is None or any(delta):
-            yield key, delta
-    for key, amounts in before.items():
-        yield key, tuple(-a for a in amounts)
-
-
 def add(a: Amounts, b: Amounts) -> Amounts:
-    return tuple(x + y for x, y in zip(a, b, strict=True))
+    return tuple(map(plus, a, b))
+
+
+def _put(found: dict[SeriesKey, Amounts], key: SeriesKey, amounts: Amounts) -> None:
+    found[key] = add(found[key], amounts) if key in found else amounts
 
 
 def known_series(tags: Pairs) -> list[SeriesKey]:

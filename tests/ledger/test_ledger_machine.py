@@ -22,13 +22,15 @@ from exporter.ledger import Ledger
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
 
 T = TypeVar("T")
-_NAMES = st.sampled_from(["a", "b", "c"])
+_NAMES = st.sampled_from("abc")
+_JOBS = {(name, START + 10 + generation) for name in "abc" for generation in (0, 1)}
 _SECONDS = st.integers(0, 5000).map(float)
 _OVER = START - 1000.0
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """`said` has of each job the reading of the latest LastModifiedTime, which is all that a plain sum needs."""
+    """`said` has of each job the reading of the latest LastModifiedTime, which is all that a plain sum needs. Those
+    that were settled or lost are `over`; once pruned they are `past`, and nothing is ever read of them again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +39,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self._path, self._lives = self._folder / "state.db", 0
         self._time, self._disk = Time(), Disk()
         self.said: dict[tuple[str, float], TrainingJob] = {}
+        self.over: set[tuple[str, float]] = set()
+        self.past: set[tuple[str, float]] = set()
         self.shown: dict[SeriesKey, Amounts] = {}
 
     @initialize()
@@ -55,6 +59,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def read(self, name: str, generation: int, seconds: float, retained: float | None, settled: bool) -> None:
         """A new answer about a job: a name may be used again, by a job of another creation."""
         created = START + 10 + generation
+        if (name, created) in self.past:
+            return
+        if settled:
+            self.over.add((name, created))
         earlier = self.said.get((name, created))
         modified = (earlier.modified or created) + 1 if earlier else created + 100
         pool = None if retained is None else WarmPool("Available", retained, None)
@@ -74,21 +82,21 @@ class LedgerMachine(RuleBasedStateMachine):
         self.said[name, created] = one
         self._do(self.books.apply([Reading.of(one, settled)]))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data(), seconds=_SECONDS)
     def keep_the_pool(self, data: st.DataObject, seconds: float) -> None:
         """What a warm pool costs grows while LastModifiedTime stands still."""
-        at = data.draw(st.sampled_from(list(self.said)))
+        at = self._one(data)
         pool = self.said[at].warm_pool
         retained = (pool.retained_seconds or 0.0 if pool else 0.0) + seconds
         self.said[at] = replace(self.said[at], warm_pool=WarmPool("Available", retained, None))
         self._do(self.books.apply([Reading.of(self.said[at], settled=False)]))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data(), seconds=_SECONDS)
     def read_late(self, data: st.DataObject, seconds: float) -> None:
         """An older answer than the last one, or the last one again, says nothing new."""
-        last = data.draw(st.sampled_from(list(self.said.values())))
+        last = self.said[self._one(data)]
         late = data.draw(
             st.sampled_from([last, replace(last, modified=0.5, training_seconds=seconds, status="Failed")])
         )
@@ -99,16 +107,19 @@ class LedgerMachine(RuleBasedStateMachine):
         """It ended before the very first start."""
         self._do(self.books.apply([Reading.of(job(name, _OVER, ended=_OVER + 10, modified=_OVER + 20), settled=True)]))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
         """AWS does not know the job any more."""
-        last = data.draw(st.sampled_from(list(self.said.values())))
-        self._do(self.books.apply([Reading.last(last.identity)]))
+        at = self._one(data)
+        self.over.add(at)
+        self._do(self.books.apply([Reading.last(self.said[at].identity)]))
 
-    @rule(days=st.sampled_from([1, 20, 50]))
+    @rule(days=st.sampled_from([1, 5, 10, 20, 50]))
     def prune(self, days: int) -> None:
-        """While every job is still followed: their time is not pruned, whatever the clock says."""
+        """Jobs that are followed and not settled are kept, and their time is; an old one never seen is not to come."""
+        if days > 32:
+            self.past |= self.over | (_JOBS - self.said.keys())
         followed = [one.identity for one in self.said.values()]
         self._do(self.books.forget(TARGET, DAY, START + days * DAY, followed))
 
@@ -166,6 +177,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self._runner.close()
         shutil.rmtree(self._folder)
 
+    def _one(self, data: st.DataObject) -> tuple[str, float]:
+        return data.draw(st.sampled_from(sorted(self.said.keys() - self.past)))
+
     def _leave(self) -> None:
         """Not in good order."""
         self._disk.broken = True
@@ -176,4 +190,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

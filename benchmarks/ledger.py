@@ -1,0 +1,77 @@
+"""What the totals cost: a poll that changed 1,000 jobs, a file of many jobs, and opening it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from exporter.accounting import Reading
+from exporter.job import Instances, TrainingJob, Transition, WarmPool
+from exporter.ledger import Ledger
+
+_START = 1_700_000_000.0
+_TYPES = ("ml.m5.large", "ml.g5.2xlarge", "ml.p4d.24xlarge")
+_PHASES = (("Starting", 90.0), ("Downloading", 30.0), ("Training", 3600.0), ("Uploading", 20.0), ("Completed", 0.0))
+_POLL, _POLLS, _MANY = 1000, 5, 20_000
+
+
+async def measure() -> dict[str, float]:
+    """For a poll of 1,000 jobs seconds of wall clock and CPU, the median of some; for 100,000 jobs bytes of the state
+    file, which is on a disk, and seconds to open it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.db"
+        figures: dict[str, float] = {}
+        async with Ledger(str(path), lambda: _START) as ledger:
+            for name, step in (("new", 0), ("changed", 1), ("ended", 2), ("unchanged", 2)):
+                figures |= await _polls(ledger, name, step)
+            for first in range(_POLL * _POLLS, _MANY, _POLL):
+                await ledger.apply([_reading(number, 2) for number in range(first, first + _POLL)])
+        scale = 100_000 / _MANY
+        figures["bytes_per_100000_jobs"] = path.stat().st_size * scale
+        began = time.perf_counter()
+        async with Ledger(str(path), lambda: _START):
+            figures["open_seconds_per_100000_jobs"] = (time.perf_counter() - began) * scale
+        return figures
+
+
+async def _polls(ledger: Ledger, name: str, step: int) -> dict[str, float]:
+    wall, cpu = [], []
+    for poll in range(_POLLS):
+        readings = [_reading(poll * _POLL + number, step) for number in range(_POLL)]
+        began, burned = time.perf_counter(), time.process_time()
+        await ledger.apply(readings)
+        wall.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - burned)
+    return {f"{name}_wall_seconds": _median(wall), f"{name}_cpu_seconds": _median(cpu)}
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _reading(number: int, step: int) -> Reading:
+    """Of a job that is new, that has gone on, and that has ended."""
+    created = _START + number
+    over = step == 2
+    ends = [created]
+    for _, seconds in _PHASES[: 2 * step + 1]:
+        ends.append(ends[-1] + seconds)
+    walk = zip(_PHASES[: 2 * step + 1], ends, ends[1:], strict=False)
+    job = TrainingJob(
+        account="111122223333",
+        region="eu-west-1",
+        name=f"train-{number:06d}-2023-11-14-22-13-20",
+        created=created,
+        status="Completed" if over else "InProgress",
+        modified=ends[-1],
+        ended=ends[-1] if over else None,
+        training_seconds=3650.0 if over else None,
+        billable_seconds=3650.0 if over else None,
+        spot=number % 3 == 0,
+        instances=(Instances(_TYPES[number % len(_TYPES)], "", 1 + number % 4),),
+        transitions=tuple(Transition(status, start, end) for (status, _), start, end in walk),
+        keep_alive_seconds=600.0,
+        warm_pool=WarmPool("Terminated", 600.0, None) if over else None,
+    )
+    return Reading.of(job, settled=over)
