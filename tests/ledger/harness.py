@@ -13,12 +13,12 @@ import shutil
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import le
 from pathlib import Path
 from typing import Any
 
-from exporter.api import SEARCH, Calls
+from exporter.api import Calls
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.catalogue.fleet import FleetCounts
 from exporter.contributions import Amounts, Series, SeriesKey
@@ -35,10 +35,11 @@ from exporter.simulator.casting import Casting
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
-from exporter.simulator.store import Consistency, Jobs
+from exporter.simulator.store import Jobs
 from exporter.statefile import StateError
 from exporter.store import Target
 from tests.ledger.books import DAY, START, TARGET, Disk
+from tests.ledger.fates import Fate, Setting
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.troubles import Client
 from tests.ledger.verdict import expected
@@ -46,7 +47,6 @@ from tests.ledger.verdict import expected
 _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
 _AFTER_EVERYTHING = START + 1000 * DAY
-_GONE = ("ValidationException", "ResourceNotFound")
 _SHAPES_OF_NAMESAKES = (
     "on_demand",
     "late_billing",
@@ -57,44 +57,6 @@ _SHAPES_OF_NAMESAKES = (
     "stopped",
 )
 _STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What differs from seed to seed for the whole of a run."""
-
-    search: bool
-    denied: frozenset[str]
-    by_tags: tuple[str, ...]
-    backfill: float
-    consistency: Consistency
-    faulty: float
-    disk_faulty: float
-
-    @classmethod
-    def drawn(cls, chance: random.Random) -> Setting:
-        search = chance.random() < 0.5
-        return cls(
-            search,
-            frozenset({SEARCH} if search and chance.random() < 0.2 else ()),
-            ("team",) if chance.random() < 0.3 else (),
-            chance.choice((0.0, 0.0, 120.0)),
-            Consistency(chance.uniform(0, 5), chance.uniform(0, 20), chance.choice(_GONE)),
-            chance.choice((0.0, 0.1, 0.2, 0.4)),
-            chance.choice((0.0, 0.002, 0.01)),
-        )
-
-
-@dataclass(slots=True)
-class Fate:
-    """How a life of the exporter ends: in good order after some time; or then killed, so many busy turns of the loop
-    or moments of the disk later."""
-
-    at: float
-    turns: int | None = None
-    moments: int | None = None
-    dead: bool = False
-    over: bool = False
 
 
 class Nowhere:
@@ -135,7 +97,7 @@ class Harness:
         self._schedule(START, 600.0, history=self.chance.choice((0.0, 400.0)))
         long = self.chance.choice((0.0, 0.0, 6 * _HOUR, 40 * DAY))
         while self.time.now < self._all_over() + 300:
-            self._live(self._fate())
+            self._live(Fate.drawn(self.time.now, self.chance))
             self.time.passed += self.chance.choice((1.0, 20.0, 200.0))
             if long and self._knows_its_jobs() and self.chance.random() < 0.3:
                 # Jobs that begin and end meanwhile, and others that still run afterwards.
@@ -169,15 +131,6 @@ class Harness:
 
     def _all_over(self) -> float:
         return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self.jobs.all())
-
-    def _fate(self) -> Fate:
-        fate = Fate(self.time.now + self.chance.choice((0.0, self.chance.uniform(0, 60), self.chance.uniform(60, 400))))
-        match self.chance.randrange(3):
-            case 0:
-                fate.turns = self.chance.randint(1, 60)
-            case 1:
-                fate.moments = self.chance.randint(1, 60)
-        return fate
 
     def _live(self, fate: Fate) -> None:
         """One life of the exporter."""
@@ -274,7 +227,8 @@ class Harness:
         self.path = grave / self.path.name
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
-        if ledger.pending or ledger.last_error:
+        """Unless something is under way, or was left in the middle."""
+        if ledger.pending or ledger.last_error or ledger._begun or ledger._in_doubt:
             return
         with suppress(sqlite3.Error), ledger._store.tables() as tables:
             assert tables.series().get(TARGET, {}) == ledger.totals(TARGET)

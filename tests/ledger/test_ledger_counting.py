@@ -11,7 +11,7 @@ from exporter.catalogue.family import Histogram, Total
 from exporter.catalogue.totals import TOTAL_FAMILIES
 from exporter.contributions import SeriesKey
 from exporter.job import Instances, Transition, WarmPool
-from tests.ledger.books import DAY, START, TARGET, Disk, Time, histogram, job, ledger, readings, running, shown, true
+from tests.ledger.books import START, TARGET, histogram, job, ledger, readings, running, shown, true
 
 _TYPE = "ml.m5.large"
 
@@ -226,33 +226,6 @@ async def test_name_used_again_is_another_job() -> None:
         assert shown(books, "billable_seconds", "false") == 160
 
 
-async def test_forgotten_jobs_never_count_again() -> None:
-    time = Time()
-    late = running("late", START + 20)
-    async with ledger(time=time) as books:
-        await books.apply(readings(job(), settled=True))
-        await books.apply(readings(late))
-        before = true(books)
-        time.now = START + 40 * DAY
-        await books.forget(TARGET, 30 * DAY, time.now)
-        assert books.marks(TARGET).forgotten_ms == job().identity.created_ms
-        assert await books.closed([job()]) == {job().identity}
-        await books.apply(readings(job()))
-        assert true(books) == before
-        await books.apply(readings(job("late", START + 20)))
-        assert shown(books, "jobs_finished", "Completed") == 2
-
-
-async def test_young_jobs_are_not_forgotten() -> None:
-    time = Time()
-    async with ledger(time=time) as books:
-        await books.apply(readings(job(), settled=True))
-        time.now = START + 31 * DAY
-        await books.forget(TARGET, 1 * DAY, time.now)
-        await books.apply(readings(job(billable_seconds=85.0, modified=START + 300)))
-        assert shown(books, "billable_seconds", "false") == 85
-
-
 async def test_exposition_gets_seconds_and_since_when_they_count() -> None:
     async with ledger() as books:
         await books.apply(readings(job(billable_seconds=80.25)))
@@ -261,32 +234,6 @@ async def test_exposition_gets_seconds_and_since_when_they_count() -> None:
         took = SeriesKey("sagemaker_training_job_duration_seconds", ("Completed",), ())
         assert series[billed].value() == Total(80.25, START)
         assert series[took].value() == Histogram((0.0,) * 5 + (1.0,) * 13, 100.0, START)
-
-
-async def test_nothing_is_forgotten_from_the_time_of_a_job_that_is_followed_and_not_settled() -> None:
-    """After a long downtime jobs may be listed, and not described yet, when the rest is pruned."""
-    time = Time()
-    listed = job("listed", START + 5)
-    async with ledger(time=time) as books:
-        await books.apply(readings(job(), settled=True))
-        await books.apply(readings(running("live", START + 2)))
-        time.now = START + 200 * DAY
-        await books.forget(TARGET, 30 * DAY, time.now, [listed.identity, running("live", START + 2).identity])
-        await books.apply(readings(listed, job("live", START + 2)))
-        assert shown(books, "jobs_finished", "Completed") == 3
-        assert shown(books, "jobs_created") == 3
-
-
-async def test_job_that_waits_to_be_written_is_not_forgotten() -> None:
-    time, disk = Time(), Disk()
-    async with ledger(time=time, connect=disk.connect) as books:
-        await books.apply(readings(job(), settled=True))
-        disk.broken = True
-        await books.apply(readings(running("waiting", START + 5)))
-        disk.broken, time.now = False, START + 200 * DAY
-        await books.forget(TARGET, 30 * DAY, time.now)
-        await books.apply(readings(job("waiting", START + 5)))
-        assert shown(books, "jobs_finished", "Completed") == 2
 
 
 async def test_deleting_a_failed_job_takes_nothing_from_why_it_failed() -> None:

@@ -1,0 +1,59 @@
+"""What is drawn for a run of the harness, and for each life of its exporter."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from exporter.api import SEARCH
+from exporter.simulator.store import Consistency
+
+_GONE = ("ValidationException", "ResourceNotFound")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What differs from seed to seed for the whole of a run."""
+
+    search: bool
+    denied: frozenset[str]
+    by_tags: tuple[str, ...]
+    backfill: float
+    consistency: Consistency
+    faulty: float
+    disk_faulty: float
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> Setting:
+        search = chance.random() < 0.5
+        return cls(
+            search,
+            frozenset({SEARCH} if search and chance.random() < 0.2 else ()),
+            ("team",) if chance.random() < 0.3 else (),
+            chance.choice((0.0, 0.0, 120.0)),
+            Consistency(chance.uniform(0, 5), chance.uniform(0, 20), chance.choice(_GONE)),
+            chance.choice((0.0, 0.1, 0.2, 0.4)),
+            chance.choice((0.0, 0.002, 0.01)),
+        )
+
+
+@dataclass(slots=True)
+class Fate:
+    """How a life of the exporter ends: in good order after some time; or then killed, so many busy turns of the loop
+    or moments of the disk later."""
+
+    at: float
+    turns: int | None = None
+    moments: int | None = None
+    dead: bool = False
+    over: bool = False
+
+    @classmethod
+    def drawn(cls, now: float, chance: random.Random) -> Fate:
+        fate = cls(now + chance.choice((0.0, chance.uniform(0, 60), chance.uniform(60, 400))))
+        match chance.randrange(3):
+            case 0:
+                fate.turns = chance.randint(1, 60)
+            case 1:
+                fate.moments = chance.randint(1, 60)
+        return fate
