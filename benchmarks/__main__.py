@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, parsing, polling, report, scrapes
+from benchmarks import ledger, machine, parsing, polling, report, scrapes
+
+_PARTS = ["polls", "scrapes", "steps", "ledger"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.read:
         results = json.loads(options.read.read_text())
     else:
-        results = _measured(options.jobs, options.interval)
+        results = _measured(options.parts, options.jobs, options.interval)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(results, indent=2) + "\n")
     text = report.markdown(results)
@@ -26,21 +30,30 @@ def main(arguments: list[str] | None = None) -> None:
         options.document.write_text(text)
 
 
-def _measured(sizes: list[int], interval: float) -> dict[str, Any]:
+def _measured(parts: list[str], sizes: list[int], interval: float) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine.described(), "load": machine.load(), "interval": interval}
-    results["steps"] = parsing.measure()
-    results["polls"], results["scrapes"] = {}, {}
-    for jobs in sizes:
-        _say(f"{jobs} jobs: polls by describe, by search, by hand, and the floor")
-        results["polls"][str(jobs)] = {
-            "describe": polling.ours(jobs, "describe", interval),
-            "search": polling.ours(jobs, "search", interval),
-            "afternoon": polling.by_hand(jobs, interval),
-            "floor": polling.least(jobs),
-        }
-        _say(f"{jobs} jobs: scrapes")
-        results["scrapes"][str(jobs)] = scrapes.measure(jobs)
-    return results
+    measures: dict[str, Callable[[], Any]] = {
+        "polls": lambda: {str(jobs): _polls(jobs, interval) for jobs in sizes},
+        "scrapes": lambda: {str(jobs): _scrapes(jobs) for jobs in sizes},
+        "steps": parsing.measure,
+        "ledger": lambda: asyncio.run(ledger.measure()),
+    }
+    return results | {part: measures[part]() for part in parts}
+
+
+def _polls(jobs: int, interval: float) -> dict[str, Any]:
+    _say(f"{jobs} jobs: polls by describe, by search, by hand, and the floor")
+    return {
+        "describe": polling.ours(jobs, "describe", interval),
+        "search": polling.ours(jobs, "search", interval),
+        "afternoon": polling.by_hand(jobs, interval),
+        "floor": polling.least(jobs),
+    }
+
+
+def _scrapes(jobs: int) -> dict[str, Any]:
+    _say(f"{jobs} jobs: scrapes")
+    return scrapes.measure(jobs)
 
 
 def _say(text: str) -> None:
@@ -55,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--jobs", type=_sizes, default="100,1000,10000", help="how many, joined by commas")
+    add("--parts", nargs="+", choices=_PARTS, default=_PARTS, help="what to measure")
     add("--interval", type=float, default=15.0, help="seconds between two polls of a job")
     add("--output", type=Path, default=Path("build/bench.json"), help="where the results go")
     add("--document", type=Path, help="write the report there too: docs/performance.md")

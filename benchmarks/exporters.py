@@ -13,8 +13,8 @@ from exporter.clock import SystemClock
 from exporter.config import Config
 from exporter.service import leave_alone
 
-# The limits are AWS's and the same for everybody: here they are out of the way.
-_UNLIMITED = 1000.0
+# The limits are AWS's and the same for everybody: here they are out of the way, as far as no user may put them.
+_UNLIMITED = 1e6
 
 
 def run(pipe: Connection, strategy: str, interval: float, jobs: int) -> None:
@@ -65,16 +65,7 @@ def _all_read(app: App, jobs: int) -> bool:
 
 
 def _config(strategy: str, interval: float) -> Config:
-    return Config.model_validate(
-        {
-            "polling": {
-                "strategy": strategy,
-                "active_interval": interval,
-                "discovery_interval": interval,
-                "list_rps": _UNLIMITED,
-                "describe_rps": _UNLIMITED,
-                "search_rps": _UNLIMITED,
-            },
-            "targets": [{"regions": [REGION]}],
-        }
-    )
+    polling = {"strategy": strategy, "active_interval": interval, "discovery_interval": interval}
+    config = Config.model_validate({"polling": polling, "targets": [{"regions": [REGION]}]})
+    rates = {"list_rps": _UNLIMITED, "describe_rps": _UNLIMITED, "search_rps": _UNLIMITED}
+    return config.model_copy(update={"polling": config.polling.model_copy(update=rates)})

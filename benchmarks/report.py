@@ -51,14 +51,31 @@ _STEPS = """## Parsing
 Microseconds of CPU for each job. "exporter" reads the JSON and leaves errors to botocore, "answer to record" makes
 what the exporter keeps of a job, which is not done again for an answer that says the same again.
 """
+_GROWTH = """## Growth
+
+The exponent of the number of jobs: 0 is constant, 1 as many times more as there are jobs.
+"""
+_LEDGER = """## Totals
+
+A poll that brings readings of 1,000 jobs, from the readings to the totals on disk; and a state file of 100,000 jobs.
+"""
 
 
 def markdown(results: Results) -> str:
-    """The whole report."""
-    polls, scrapes = results["polls"], results["scrapes"]
+    """The whole report, of whatever was measured."""
     parts = [
         _INTRODUCTION,
         _table(("", ""), [*results["machine"].items(), ("load before", f"{results['load']:.1f}")]),
+    ]
+    for name, section in (("polls", _polls), ("scrapes", _scrapes), ("steps", _steps), ("ledger", _ledger)):
+        if name in results:
+            parts += section(results)
+    return "\n".join(parts)
+
+
+def _polls(results: Results) -> list[str]:
+    polls = results["polls"]
+    return [
         _POLLS.format(interval=results["interval"]),
         _table(
             ("jobs", "", "calls at start", "calls each interval", "CPU spread", "CPU at once", "to boto3"),
@@ -74,6 +91,12 @@ def markdown(results: Results) -> str:
             ("jobs", "", "ready", "read", "memory", "stalls: start", "poll", "scrape"),
             [_wait(jobs, way, found[way]) for jobs, found in polls.items() for way in _WAYS],
         ),
+    ]
+
+
+def _scrapes(results: Results) -> list[str]:
+    scrapes = results["scrapes"]
+    return [
         _SCRAPES,
         _table(
             ("jobs", "samples", "", "CPU", "generate_latest", "faster", "floor"),
@@ -83,11 +106,8 @@ def markdown(results: Results) -> str:
             ("jobs", "plain", "gzip", "size of gzip", "memory of a job", "memory", "stalls: change", "scrape"),
             [_held(jobs, found) for jobs, found in scrapes.items()],
         ),
-        _growth(results),
-        _STEPS,
-        _steps(results["steps"]),
+        *_growth(results),
     ]
-    return "\n".join(filter(None, parts))
 
 
 def _poll(jobs: str, way: str, found: Results) -> list[str]:
@@ -149,37 +169,50 @@ def _held(jobs: str, found: Results) -> list[str]:
     ]
 
 
-def _growth(results: Results) -> str:
+def _growth(results: Results) -> list[str]:
     """How costs grow: the exponent of the number of jobs, between two sizes."""
-    sizes = list(results["scrapes"])
-    if len(sizes) < 2:
-        return ""
-    polls, scrapes = results["polls"], results["scrapes"]
+    polls, scrapes = results.get("polls", {}), results["scrapes"]
+    steps = list(pairwise(scrapes))
     figures = {
-        "a poll by describe, CPU": [polls[n]["describe"]["cpu_per_job_at_once"] * int(n) for n in sizes],
-        "a poll by search, CPU": [polls[n]["search"]["cpu_per_job"] * int(n) for n in sizes],
-        "a plain scrape, CPU": [scrapes[n]["cpu"]["plain"] for n in sizes],
-        "a gzip scrape after changes, CPU": [scrapes[n]["cpu"]["gzip_changed"] for n in sizes],
-        "a gzip scrape, nothing changed, CPU": [scrapes[n]["cpu"]["gzip_unchanged"] for n in sizes],
-        "`generate_latest`, CPU": [scrapes[n]["latest"]["generate"] for n in sizes],
-        "memory": [scrapes[n]["memory"]["now"] for n in sizes],
+        "a poll by describe, CPU": [found["describe"]["cpu_per_job_at_once"] * int(n) for n, found in polls.items()],
+        "a poll by search, CPU": [found["search"]["cpu_per_job"] * int(n) for n, found in polls.items()],
+        "a plain scrape, CPU": [found["cpu"]["plain"] for found in scrapes.values()],
+        "a gzip scrape after changes, CPU": [found["cpu"]["gzip_changed"] for found in scrapes.values()],
+        "a gzip scrape, nothing changed, CPU": [found["cpu"]["gzip_unchanged"] for found in scrapes.values()],
+        "`generate_latest`, CPU": [found["latest"]["generate"] for found in scrapes.values()],
+        "memory": [found["memory"]["now"] for found in scrapes.values()],
     }
-    steps = list(pairwise(sizes))
     rows = [
-        [name, *(f"{_exponent(values[i : i + 2], steps[i]):.2f}" for i in range(len(steps)))]
+        [name, *(f"{_exponent(pair, step):.2f}" for pair, step in zip(pairwise(values), steps, strict=True))]
         for name, values in figures.items()
+        if values
     ]
-    head = "## Growth\n\nThe exponent of the number of jobs: 0 is constant, 1 as many times more as there are jobs.\n"
-    return head + "\n" + _table(("", *(f"{a} to {b}" for a, b in steps)), rows)
+    return [_GROWTH, _table(("", *(f"{a} to {b}" for a, b in steps)), rows)] if steps else []
 
 
-def _exponent(values: Sequence[float], sizes: tuple[str, str]) -> float:
+def _exponent(values: tuple[float, float], sizes: tuple[str, str]) -> float:
     return math.log(values[1] / values[0]) / math.log(int(sizes[1]) / int(sizes[0]))
 
 
-def _steps(steps: Results) -> str:
+def _steps(results: Results) -> list[str]:
+    steps = results["steps"]
     names = list(next(iter(steps.values())))
-    return _table(("", *names), [[of, *(f"{found[name] * 1e6:.1f}" for name in names)] for of, found in steps.items()])
+    rows = [[of, *(f"{found[name] * 1e6:.1f}" for name in names)] for of, found in steps.items()]
+    return [_STEPS, _table(("", *names), rows)]
+
+
+def _ledger(results: Results) -> list[str]:
+    ledger = results["ledger"]
+    kinds = [name.removesuffix("_cpu_seconds") for name in ledger if name.endswith("_cpu_seconds")]
+    rows = [
+        [f"{kind} jobs", _time(ledger[f"{kind}_wall_seconds"]), _time(ledger[f"{kind}_cpu_seconds"])] for kind in kinds
+    ]
+    size, opening = _size(ledger["bytes_per_100000_jobs"]), _time(ledger["open_seconds_per_100000_jobs"])
+    return [
+        _LEDGER,
+        _table(("1,000 readings of", "time", "CPU"), rows),
+        f"The file has {size}; to open it takes {opening}.\n",
+    ]
 
 
 def _calls(calls: Mapping[str, int]) -> str:

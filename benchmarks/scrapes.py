@@ -87,7 +87,10 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
 
         async def respond(question: str) -> Readings:
             if question == "change":
-                return {"changed": await tracked.take(samples.changed(path))}
+                changed = list(samples.changed(path))
+                await asyncio.sleep(0)
+                rounds.taken()
+                return {"changed": await tracked.take(changed)}
             if question:
                 return await _exposed(tracked.board, gzip=question == "gzip")
             return {"stalls": rounds.taken(), "memory": gauges.resident()}
@@ -126,7 +129,6 @@ def measure(jobs: int) -> Readings:
                 "gzip_unchanged": median(exporter.ask("gzip")["cpu"] for _ in range(_TIMES)),
                 "plain": median(exporter.ask("plain")["cpu"] for _ in range(_TIMES)),
             }
-            exporter.ask()
             changed = exporter.ask("change")["changed"]
             taking = exporter.ask()["stalls"]
             cpu["gzip_changed"] = exporter.ask("gzip")["cpu"]
