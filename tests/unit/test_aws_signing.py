@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from botocore import auth
+from botocore import UNSIGNED, auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.aws import signing
-from exporter.aws.signing import Signer
+from exporter.aws.signing import Signer, sign_alike
 
 NOON = datetime(2026, 3, 4, 12, 0, 5, tzinfo=UTC)
 REGION, SERVICE = "eu-west-1", "sagemaker"
@@ -80,3 +82,21 @@ def test_a_new_day_has_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     stand_still(monkeypatch, NOON.replace(day=5))
     assert ours(signer, URL, b"{}", PLAIN) == theirs(URL, b"{}", PLAIN)
     assert ours(signer, URL, b"{}", PLAIN) != today
+
+
+class WithoutCredentials:
+    """A session in an environment that has none."""
+
+    async def get_credentials(self) -> None:
+        return None
+
+
+async def test_without_credentials_nothing_is_sent() -> None:
+    handlers: dict[str, Any] = {}
+    client = Mock()
+    client.meta.service_model.service_id.hyphenize.return_value = "sagemaker"
+    client.meta.events.register = handlers.__setitem__
+    await sign_alike(client, WithoutCredentials())
+    assert handlers["choose-signer.sagemaker"]() is UNSIGNED
+    with pytest.raises(NoCredentialsError):
+        await handlers["request-created.sagemaker"](Mock())
