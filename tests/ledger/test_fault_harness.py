@@ -26,6 +26,8 @@ def disk() -> Iterator[Path]:
         yield Path(folder)
 
 
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(200))
 def test_totals_equal_the_schedule_after_any_history_of_failures(seed: int, disk: Path) -> None:
     _soak(seed, disk)

@@ -145,6 +145,7 @@ _BUGS: dict[Callable[[Patch], None], int] = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("bug", "seed"), _BUGS.items())
 def test_bug_is_found(bug: Callable[[Patch], None], seed: int, tmp_path: Path, monkeypatch: Patch) -> None:
     bug(monkeypatch)
