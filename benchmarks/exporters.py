@@ -11,7 +11,7 @@ from benchmarks.children import REGION, Readings
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.service import leave_alone
+from exporter.garbage import Garbage
 
 # The limits are AWS's and the same for everybody: here they are out of the way, as far as no user may put them.
 _UNLIMITED = 1e6
@@ -31,7 +31,7 @@ async def _run(pipe: Connection, strategy: str, interval: float, jobs: int, roun
         while app.waiting():
             await asyncio.sleep(0.01)
         ready = time.perf_counter() - began
-        leave_alone()
+        setting_aside = asyncio.create_task(Garbage().set_aside_for_ever(SystemClock()))
         while not _all_read(app, jobs):
             await asyncio.sleep(0.01)
         read = time.perf_counter() - began
@@ -40,7 +40,7 @@ async def _run(pipe: Connection, strategy: str, interval: float, jobs: int, roun
             if question == "hurry":
                 return {"cpu": await _hurried(app)}
             costs = {"cpu": time.process_time(), "memory": gauges.resident(), "stalls": rounds.taken()}
-            return costs | {"failed": polling.done()}
+            return costs | {"failed": polling.done() or setting_aside.done()}
 
         async with served.on_free_port(app.board) as bound:
             pipe.send({"port": bound[0][1], "ready": ready, "read": read, "stalls": rounds.taken()})

@@ -20,10 +20,10 @@ from exporter.catalogue import JOB_FAMILIES
 from exporter.catalogue.own import ProcessHealth
 from exporter.clock import SystemClock
 from exporter.fleet import Fleet, Pace
+from exporter.garbage import Garbage
 from exporter.health import Health
 from exporter.ledger import Ledger
 from exporter.reader import News, Reader
-from exporter.service import leave_alone
 
 _TARGET = (ACCOUNT, REGION)
 _TIMES = 5
@@ -80,7 +80,7 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
     clock = SystemClock()
     async with Ledger("", clock.time) as ledger, Sessions(10.0, 10).client(REGION, None, Calls()):
         tracked = _Tracked(ledger, clock)
-        leave_alone()
+        Garbage().collect()
         empty = gauges.resident()["now"]
         await tracked.take(samples.now(path))
         held = gauges.resident()["now"] - empty

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +12,7 @@ from exporter import page
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
+from exporter.garbage import Garbage
 from exporter.ledger import Ledger
 from exporter.routes import ReloadError, WebOptions
 from exporter.server import serve
@@ -36,6 +36,7 @@ class Service:
         self._app: App | None = None
         self._polling: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._garbage = Garbage()
         self.ended: asyncio.Future[None] | None = None
 
     @property
@@ -78,14 +79,14 @@ class Service:
                 await _stop(earlier)
             # Its traceback would keep what it polled.
             del earlier
-            leave_alone()
+            self._garbage.collect()
             _log.info("configuration reloaded")
 
-    async def rest(self) -> None:
-        """Wait until every target was tried; what is there then is there to stay."""
+    async def keep_garbage_rare(self) -> None:
+        """From when every target was tried until cancelled: what is there then is there to stay."""
         while self._open().waiting():
             await self._clock.sleep(_TRIED)
-        leave_alone()
+        await self._garbage.set_aside_for_ever(self._clock)
 
     def _poll(self, config: Config, ledger: Ledger) -> tuple[App, asyncio.Task[None]]:
         app = App(config, self._clock, ledger)
@@ -142,16 +143,8 @@ async def serve_until_stopped(
         stack.push_async_callback(service.stop)
         options = WebOptions(web.listen_address, web.telemetry_path, lifecycle)
         bound(await stack.enter_async_context(serve(service, options, security=security)))
-        stack.push_async_callback(_stop, loop.create_task(service.rest()))
+        stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
         await ended
-
-
-def leave_alone() -> None:
-    """Have the garbage collector pass over what is there now, the SDK's models above all: it took 80 ms and more to
-    walk over it, in which nothing else ran. What a reload left behind is not kept by that."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 async def _reload(service: Service) -> None:
