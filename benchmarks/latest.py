@@ -17,11 +17,11 @@ from prometheus_client.registry import Collector
 from benchmarks import gauges, samples
 from benchmarks.children import ACCOUNT, REGION
 from exporter.catalogue import JOB_FAMILIES
-from exporter.catalogue.family import LabelValues
-from exporter.gzipped import LEVEL
-from exporter.job import TrainingJob
-from exporter.parsing import parse
-from exporter.sample_text import KEY, labelled
+from exporter.exposition.family import LabelValues
+from exporter.exposition.gzip import LEVEL
+from exporter.exposition.text import KEY, labelled
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import parse
 
 _TIMES = 3
 

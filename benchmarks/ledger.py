@@ -6,9 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from exporter.accounting import Reading
-from exporter.job import Instances, TrainingJob, Transition, WarmPool
-from exporter.ledger import Ledger
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 
 _START = 1_700_000_000.0
 _TYPES = ("ml.m5.large", "ml.g5.2xlarge", "ml.p4d.24xlarge")

@@ -13,10 +13,10 @@ from botocore.parsers import ResponseParserFactory
 
 from benchmarks.children import ACCOUNT, REGION, Readings
 from exporter.aws.answers import answer_parsers
-from exporter.parsing import Allowlist
-from exporter.records import Records
+from exporter.polling.parse_cache import Records
 from exporter.simulator.answers import describe, search_record, summary
 from exporter.simulator.generator import Fleet, Plan
+from exporter.training.parsing import Allowlist
 
 _PAGE = 100
 _SECONDS = 0.1

@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks import afternoon, children, exporters, floor, served
 from benchmarks.children import Child, Readings
-from exporter.api import DESCRIBE, SEARCH
+from exporter.polling.api import DESCRIBE, SEARCH
 
 _SCRAPES = 5
 # Of the floor nothing is learnt by more.

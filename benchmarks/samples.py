@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from benchmarks.children import ACCOUNT, REGION
-from exporter.parsing import Allowlist
 from exporter.simulator.answers import describe
 from exporter.simulator.generator import Fleet, Plan
+from exporter.training.parsing import Allowlist
 
 ALLOW = Allowlist(frozenset({"team", "project"}), frozenset({"epochs", "learning_rate"}), failure_reason_length=80)
 # What a Prometheus usually waits from scrape to scrape.

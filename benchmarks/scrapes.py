@@ -13,17 +13,17 @@ from typing import Any
 
 from benchmarks import children, gauges, latest, samples, served
 from benchmarks.children import ACCOUNT, REGION, Readings
-from exporter.api import Calls
 from exporter.aws.sessions import Sessions
-from exporter.board import Board
 from exporter.catalogue import JOB_FAMILIES
-from exporter.catalogue.own import ProcessHealth
 from exporter.clock import SystemClock
-from exporter.fleet import Fleet, Pace
+from exporter.exposition.board import Board
 from exporter.garbage import Garbage
-from exporter.health import Health
-from exporter.ledger import Ledger
-from exporter.reader import News, Reader
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import Calls
+from exporter.polling.health import Health
+from exporter.polling.intake import News, Reader
+from exporter.polling.tracker import Fleet, Pace
+from exporter.selfmetrics import ProcessHealth
 
 _TARGET = (ACCOUNT, REGION)
 _TIMES = 5

@@ -7,11 +7,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
-from exporter import page
-from exporter.board import Board
 from exporter.config import Address
-from exporter.routes import WebOptions
-from exporter.server import serve
+from exporter.exposition.board import Board
+from exporter.web import page
+from exporter.web.routes import WebOptions
+from exporter.web.server import serve
 
 GZIP = {"Accept-Encoding": "gzip"}
 

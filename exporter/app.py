@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from exporter import __version__
-from exporter.api import IDENTITY, Api, ApiError, Calls
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.aws.sessions import Role, Sessions
-from exporter.board import Board
-from exporter.catalogue.own import ProcessHealth
 from exporter.clock import Clock
 from exporter.config import Config
-from exporter.fleet import Fleet, Pace
-from exporter.health import Health
-from exporter.ledger import Ledger
-from exporter.parsing import Allowlist
-from exporter.poller import Poller, Schedule
-from exporter.reader import Reader
-from exporter.store import Target
+from exporter.exposition.board import Board
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import IDENTITY, Api, ApiError, Calls
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.polling.poller import Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
+from exporter.selfmetrics import ProcessHealth
+from exporter.training.parsing import Allowlist
 
 _log = logging.getLogger(__name__)
 # How many targets may send as much as they may at a time, so that hundreds do not open thousands of connections; and

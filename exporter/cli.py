@@ -11,15 +11,17 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from exporter import __version__, demo, document, logs, webconfig
+from exporter import __version__, demo, logs
 from exporter.app import App
 from exporter.catalogue import CATALOGUE
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, load
-from exporter.listener import ListenError
+from exporter.exposition import catalogue_docs as document
+from exporter.ledger.statefile import StateError
 from exporter.service import Service, serve_until_stopped
-from exporter.statefile import StateError
-from exporter.webconfig import WebConfigFile
+from exporter.web import config as webconfig
+from exporter.web.config import WebConfigFile
+from exporter.web.listener import ListenError
 
 _NAMES = frozenset(family.name for family in CATALOGUE)
 

@@ -8,16 +8,16 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
-from exporter import page
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.garbage import Garbage
-from exporter.ledger import Ledger
-from exporter.routes import ReloadError, WebOptions
-from exporter.server import serve
-from exporter.status import status
-from exporter.websecurity import WebSecurity
+from exporter.ledger.ledger import Ledger
+from exporter.web import page
+from exporter.web.routes import ReloadError, WebOptions
+from exporter.web.security import WebSecurity
+from exporter.web.server import serve
+from exporter.web.status import status
 
 _log = logging.getLogger(__name__)
 # How long a reload waits for the new polls before it shows what they have.

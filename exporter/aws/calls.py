@@ -6,8 +6,8 @@ from typing import Any
 
 from aiobotocore.client import AioBaseClient
 
-from exporter.api import Calls
 from exporter.aws.errors import code_of, code_of_exception, is_gone
+from exporter.polling.api import Calls
 
 
 def watch(client: AioBaseClient, calls: Calls) -> None:

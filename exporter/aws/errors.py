@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from exporter.api import ApiError
+from exporter.polling.api import ApiError
 
 _GONE = ("ResourceNotFound", "ResourceNotFoundException")
 _GONE_MESSAGE = "Requested resource not found"

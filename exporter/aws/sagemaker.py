@@ -11,10 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from exporter.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.aws.errors import api_error, is_gone, was_received
 from exporter.aws.pace import Pace
 from exporter.clock import Clock
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
 
 _PAGE = 100
 _NEWEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Descending"}

@@ -13,12 +13,12 @@ from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import NoCredentialsError
 
 from exporter import __version__
-from exporter.api import ASSUME, IDENTITY, Calls
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
 from exporter.aws.errors import api_error
 from exporter.aws.signing import sign_alike
 from exporter.aws.transport import sharing_tls
+from exporter.polling.api import ASSUME, IDENTITY, Calls
 
 # The SDK tries again by itself, with growing pauses, whatever AWS says to be temporary.
 _ATTEMPTS = 3

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from exporter.config import syntax
+from exporter.config.duration import parse
 from exporter.config.problems import kind
 from exporter.config.syntax import Address, Span, Whole, refused
-from exporter.duration import parse
 
 _Rate = Annotated[float, BeforeValidator(syntax.rate)]
 _Pattern = Annotated[re.Pattern[str], BeforeValidator(syntax.pattern)]

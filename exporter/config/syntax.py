@@ -14,7 +14,7 @@ from typing import Final, TypeGuard
 from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from exporter import duration
+from exporter.config import duration
 from exporter.config.problems import kind, quote
 
 # The validation context of values that a person wrote, as against those that code gives.

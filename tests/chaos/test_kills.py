@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.catalogue.totals import DURATION_BUCKETS
 from exporter.simulator import Faults, ScaledClock, Simulator, Totals, mixture, total
 from exporter.simulator.casting import Casting
 from exporter.simulator.generator import DEMO_PACE
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
+from exporter.training.totals import DURATION_BUCKETS
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CONFIG = """

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from exporter.aws.sessions import Sessions
 from exporter.cli import _parser
 from exporter.config import Config, ConfigError, load
-from exporter.duration import parse, to_text
+from exporter.config.duration import parse, to_text
 
 Write = Callable[[str], str]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import duration
+from exporter.config import duration
 
 CENTURY = 100 * 365 * 86_400_000
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import promql_parser
 
-from exporter.api import _ADVICE
 from exporter.catalogue import CATALOGUE
-from exporter.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.polling.api import _ADVICE
+from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from tests.deploy.ruleset import RECORDS, selectors
 
 # What Prometheus, and its operator, add to each series that they scrape.

@@ -12,7 +12,7 @@ import yaml
 
 from deploy.grafana.__main__ import write
 from deploy.grafana.colors import FAILURE, PHASE, STATUS, WARM_POOL
-from exporter.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, FOLDER, panels, variables
 

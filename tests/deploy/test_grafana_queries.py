@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 
 from exporter.catalogue import CATALOGUE
-from exporter.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from tests.conftest import PrometheusFactory
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, Asked

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from exporter.webconfig import WebConfig
+from exporter.web.config import WebConfig
 from tests.deploy.kubernetes import VALUES, Object, container, of_kind, only, pod, rendered, values, workload
 from tests.prometheus import ROOT
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.api import _THROTTLES
+from exporter.polling.api import _THROTTLES
 from tests.deploy.rule_labels import mistakes
 from tests.deploy.ruleset import ALERTS, CASES, FILES, FOLDER, RECORDS, REPOSITORY, RULES, expressions, load
 from tests.prometheus import ROOT, Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import botocore.session
 
-from exporter import document
+from exporter.exposition import catalogue_docs as document
 
 _ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import yaml
 
 from exporter.cli import main
 from exporter.config import Config
-from exporter.webconfig.format import WebConfig, parse
+from exporter.web.config.format import WebConfig, parse
 from tests.deploy import terraform
 from tests.docs.markdown import Block, Document, documents
 from tests.prometheus import ROOT

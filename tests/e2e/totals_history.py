@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.board import Board
-from exporter.catalogue.own import ProcessHealth
-from exporter.ledger import Ledger
+from exporter.exposition.board import Board
+from exporter.ledger.ledger import Ledger
+from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life
 from exporter.simulator.casting import Casting, usual, with_limits, with_spec
 from exporter.simulator.generator import Fleet, Plan

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from exporter.catalogue import JOB_FAMILIES
-from exporter.exposition import Section
-from exporter.job import TrainingJob
-from exporter.parsing import Allowlist, parse
-from exporter.sample_text import TEXT
+from exporter.exposition.section import Section
+from exporter.exposition.text import TEXT
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist, parse
 
 CASES = sorted(Path(__file__).parent.glob("*.json"))
 NOTHING = Allowlist()

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from gzip import compress as gzip_member
 
-from exporter import page
 from exporter.config import Address
-from exporter.page.jobs import JobRow
-from exporter.routes import Limits, WebOptions
-from exporter.server import serve
-from exporter.websecurity import WebSecurity
+from exporter.web import page
+from exporter.web.page.jobs import JobRow
+from exporter.web.routes import Limits, WebOptions
+from exporter.web.security import WebSecurity
+from exporter.web.server import serve
 
 NOW = 1_795_500_000.0
 LOCAL = WebOptions(Address("127.0.0.1", 0), lifecycle=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.page import ErrorRow, JobRow, StateRow, Status, TargetRow
+from exporter.web.page import ErrorRow, JobRow, StateRow, Status, TargetRow
 from tests.http.fakes import NOW
 
 HOSTILE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from exporter.page import Status, render
+from exporter.web.page import Status, render
 
 VOID = {"meta", "input", "br", "rect"}
 ALLOWED = {

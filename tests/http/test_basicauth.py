@@ -12,8 +12,8 @@ import bcrypt
 import pytest
 from aiohttp import ClientSession
 
-from exporter.webconfig import WebConfigFile
-from exporter.webconfig.basicauth import BasicAuthenticator
+from exporter.web.config import WebConfigFile
+from exporter.web.config.basicauth import BasicAuthenticator
 from tests.conftest import PrometheusFactory
 from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import FakeExporter, serving
@@ -98,7 +98,7 @@ async def test_a_changed_password_is_asked_for_again() -> None:
 
 
 async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.webconfig.basicauth._CACHED", 2)
+    monkeypatch.setattr("exporter.web.config.basicauth._CACHED", 2)
     comparisons, auth = Comparisons(monkeypatch), BasicAuthenticator()
     users = {name: hashed(name) for name in ("a", "b", "c")}
     for name in ("a", "b", "c", "c", "a"):

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from exporter.routes import Limits
+from exporter.web.routes import Limits
 from tests.http.fakes import QUICK, FakeExporter, connected, cut_off, exchange, get, serving
 
 

@@ -10,10 +10,10 @@ import socket
 import pytest
 
 from exporter.config import Address
-from exporter.connection import Connection
-from exporter.listener import Acceptor, ListenError, bind
-from exporter.routes import WebOptions
-from exporter.server import serve
+from exporter.web.connection import Connection
+from exporter.web.listener import Acceptor, ListenError, bind
+from exporter.web.routes import WebOptions
+from exporter.web.server import serve
 from tests.http.fakes import FakeExporter, connected
 
 HAS_IPV6 = socket.has_dualstack_ipv6()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.negotiate import (
+from exporter.web.negotiate import (
     OPENMETRICS_0,
     OPENMETRICS_1,
     PROMETHEUS_TEXT,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.page import CONTENT_SECURITY_POLICY, StateRow, TargetRow, render
+from exporter.web.page import CONTENT_SECURITY_POLICY, StateRow, TargetRow, render
 from tests.http.fakes import NOW, status
 from tests.http.pages import HOSTILE, hostile, job, ordinary
 from tests.http.parsed import Page, shown

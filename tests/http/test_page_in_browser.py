@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from exporter.page import Status, render
+from exporter.web.page import Status, render
 from tests.http.fakes import FakeExporter, serving
 from tests.http.pages import hostile, ordinary
 
@@ -103,7 +103,7 @@ async def test_the_browser_takes_the_page_under_its_policy(tmp_path: Path) -> No
 async def test_the_browser_would_tell_if_the_policy_were_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.page.CONTENT_SECURITY_POLICY", "default-src 'none'")
+    monkeypatch.setattr("exporter.web.page.CONTENT_SECURITY_POLICY", "default-src 'none'")
     async with serving(FakeExporter(shown=ordinary)) as port:
         _, logged = await browse(tmp_path, f"http://127.0.0.1:{port}/", f"--screenshot={tmp_path / 'page.png'}")
     assert "Content Security Policy" in logged

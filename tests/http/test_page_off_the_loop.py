@@ -6,7 +6,7 @@ import threading
 
 import aiohttp
 
-from exporter import page
+from exporter.web import page
 from tests.http.fakes import FakeExporter, serving, status
 
 

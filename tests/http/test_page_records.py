@@ -7,9 +7,9 @@ from pathlib import Path
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.fleet import Fleet, Pace
-from exporter.job import TrainingJob
-from exporter.status import job_row, status
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.job import TrainingJob
+from exporter.web.status import job_row, status
 
 
 async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path) -> None:

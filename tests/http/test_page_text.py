@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from exporter.page.style import STYLE
-from exporter.page.text import escaped, moment, phase_bar, phase_kind, span
+from exporter.web.page.style import STYLE
+from exporter.web.page.text import escaped, moment, phase_bar, phase_kind, span
 from tests.http.fakes import NOW
 from tests.http.parsed import Page
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientSession
 
 from exporter.config import Address
-from exporter.page import CONTENT_SECURITY_POLICY, Status
-from exporter.routes import Limits, ReloadError, WebOptions
+from exporter.web.page import CONTENT_SECURITY_POLICY, Status
+from exporter.web.routes import Limits, ReloadError, WebOptions
 from tests.http.fakes import LOCAL, FakeExporter, connected, cut_off, exchange, get, serving
 
 

@@ -16,9 +16,9 @@ from aiohttp import ClientConnectorError, ClientError, ClientSession
 from cryptography import x509
 
 from exporter.config import ConfigError
-from exporter.routes import Limits
-from exporter.webconfig import WebConfigFile, check
-from exporter.webconfig.tls import subject_alternative_names
+from exporter.web.config import WebConfigFile, check
+from exporter.web.config.tls import subject_alternative_names
+from exporter.web.routes import Limits
 from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import FakeExporter, connected, cut_off, exchange, get, serving
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import ConfigError
-from exporter.webconfig import WebConfigFile
-from exporter.webconfig.format import WebConfig, parse
+from exporter.web.config import WebConfigFile
+from exporter.web.config.format import WebConfig, parse
 
 HASH = "$2y$04$N4N5u.Y4JzfZ4Yux9Yh0vuUv0oB7l9vQxJ5Ryz9tTZ9yW8oJ0uZ8e"
 PAIR = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.accounting import Reading
-from exporter.contributions import Amounts, SeriesKey
-from exporter.job import Instances, Pairs, TrainingJob
-from exporter.ledger import Ledger
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Amounts, SeriesKey
+from exporter.training.job import Instances, Pairs, TrainingJob
 
 TARGET = ("111122223333", "eu-west-1")
 START = 1_700_000_000.0

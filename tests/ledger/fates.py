@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from exporter.api import SEARCH
+from exporter.polling.api import SEARCH
 from exporter.simulator.store import Consistency
 
 _GONE = ("ValidationException", "ResourceNotFound")

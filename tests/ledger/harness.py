@@ -18,26 +18,26 @@ from operator import le
 from pathlib import Path
 from typing import Any
 
-from exporter.api import Calls
 from exporter.aws.sagemaker import Limits, SageMaker
-from exporter.catalogue.fleet import FleetCounts
-from exporter.contributions import Amounts, Series, SeriesKey
-from exporter.facts import Facts
-from exporter.fleet import Fleet, Pace
-from exporter.health import Health
-from exporter.job import TrainingJob
-from exporter.ledger import Ledger
-from exporter.parsing import Allowlist, parse
-from exporter.poller import Poller, Schedule
-from exporter.reader import Reader
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Amounts, Series, SeriesKey
+from exporter.ledger.sqlite import Target
+from exporter.ledger.statefile import StateError
+from exporter.polling.api import Calls
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.polling.poller import Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import answers, generator, life
 from exporter.simulator.casting import Casting
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
 from exporter.simulator.store import Jobs
-from exporter.statefile import StateError
-from exporter.store import Target
+from exporter.training.active import FleetCounts
+from exporter.training.facts import Facts
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist, parse
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, Setting
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time

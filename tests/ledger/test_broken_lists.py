@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from exporter.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, CreatedBetween
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.clock import SystemClock
+from exporter.polling.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, CreatedBetween
 
 
 class _Hollow:

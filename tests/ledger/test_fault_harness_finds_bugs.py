@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
-from exporter import accounting, contributions, discovery, facts
-from exporter.accounting import Changes
-from exporter.contributions import Amounts
-from exporter.facts import Dated
-from exporter.fleet import Fleet
-from exporter.job import Identity
-from exporter.ledger import Ledger
-from exporter.poller import Poller
-from exporter.store import Account, Tables, Target
+from exporter.ledger import accounting
+from exporter.ledger import series as contributions
+from exporter.ledger.accounting import Changes
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Amounts
+from exporter.ledger.sqlite import Account, Tables, Target
+from exporter.polling import discovery
+from exporter.polling.poller import Poller
+from exporter.polling.tracker import Fleet
+from exporter.training import facts
+from exporter.training.facts import Dated
+from exporter.training.job import Identity
 from tests.ledger.harness import Harness
 
 _SEEDS = 100

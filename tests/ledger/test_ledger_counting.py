@@ -6,11 +6,11 @@ from itertools import permutations
 
 import pytest
 
-from exporter.accounting import Reading
-from exporter.catalogue.family import Histogram, Total
-from exporter.catalogue.totals import TOTAL_FAMILIES
-from exporter.contributions import SeriesKey
-from exporter.job import Instances, Transition, WarmPool
+from exporter.exposition.family import Histogram, Total
+from exporter.ledger.accounting import Reading
+from exporter.ledger.series import SeriesKey
+from exporter.training.job import Instances, Transition, WarmPool
+from exporter.training.totals import TOTAL_FAMILIES
 from tests.ledger.books import START, TARGET, histogram, job, ledger, readings, running, shown, true
 
 _TYPE = "ml.m5.large"

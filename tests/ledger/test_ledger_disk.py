@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.statefile import StateError
+from exporter.ledger.statefile import StateError
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger, readings, running, shown, true
 
 

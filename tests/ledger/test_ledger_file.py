@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.statefile import StateError
+from exporter.ledger.statefile import StateError
 from tests.ledger.books import START, TARGET, Disk, Time, job, ledger, readings, running, shown, true
 
 _HOLD = """
 import asyncio, sys
-from exporter.ledger import Ledger
+from exporter.ledger.ledger import Ledger
 
 async def hold():
     async with Ledger(sys.argv[1], lambda: 1.0):

@@ -15,10 +15,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from exporter.accounting import Reading
-from exporter.contributions import Amounts, SeriesKey
-from exporter.job import Instances, TrainingJob, Transition, WarmPool
-from exporter.ledger import Ledger
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Amounts, SeriesKey
+from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
 
 T = TypeVar("T")

@@ -14,11 +14,11 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.catalogue.totals import DURATION_BUCKETS
-from exporter.contributions import Amounts, SeriesKey
-from exporter.facts import Facts
-from exporter.job import Instances, TrainingJob, Transition, WarmPool
-from exporter.ledger import Ledger
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Amounts, SeriesKey
+from exporter.training.facts import Facts
+from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
+from exporter.training.totals import DURATION_BUCKETS
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings, true
 
 Step = TrainingJob | Literal["restart", "break", "repair"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.statefile import Connect, Schema, StateError
-from exporter.store import SCHEMA, Store
+from exporter.ledger.sqlite import SCHEMA, Store
+from exporter.ledger.statefile import Connect, Schema, StateError
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings, true
 
 # What a later release may need: a table more, and a column of which old rows must have something.

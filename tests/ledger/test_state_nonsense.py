@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.statefile import StateError
-from exporter.store import Store
+from exporter.ledger.sqlite import Store
+from exporter.ledger.statefile import StateError
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings
 
 _JOB = "/".join((*TARGET, "train"))

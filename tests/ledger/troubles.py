@@ -18,13 +18,13 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 from botocore.model import Shape
 
-from exporter.api import DESCRIBE, LIST, SEARCH, TAGS
 from exporter.aws.answers import answer_parsers
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS
 from exporter.simulator import operations
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Call, Kind, error_of
 from exporter.simulator.store import Consistency, Jobs
-from exporter.store import Target
 from tests.ledger.mortal import Time
 
 _URL = "https://api.sagemaker.eu-west-1.amazonaws.com/"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from exporter.catalogue.totals import DURATION_BUCKETS
-from exporter.contributions import Amounts, SeriesKey
-from exporter.job import Pairs
+from exporter.ledger.series import Amounts, SeriesKey
 from exporter.simulator import truth
 from exporter.simulator.life import Life
+from exporter.training.job import Pairs
+from exporter.training.totals import DURATION_BUCKETS
 
 
 def expected(lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
-from exporter.catalogue.fleet import FleetCounts
-from exporter.fleet import Fleet, Pace
-from exporter.health import Health
-from exporter.job import TrainingJob
-from exporter.ledger import Ledger
-from exporter.parsing import Allowlist
-from exporter.poller import Board, Poller, Schedule
-from exporter.reader import Reader
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.polling.poller import Board, Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import Consistency, Life, ManualClock, Totals, total
 from exporter.simulator.errors import ApiError as Refused
 from exporter.simulator.operations import Context, perform
 from exporter.simulator.store import Jobs
-from exporter.store import Target
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist
 
 TARGET = ("123456789012", "us-east-1")
 START = 1_700_000_000.0

@@ -11,15 +11,15 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.board import Board
 from exporter.catalogue import TOTAL_FAMILIES
-from exporter.catalogue.own import ProcessHealth
-from exporter.catalogue.totals import DURATION_BUCKETS
-from exporter.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
+from exporter.exposition.board import Board
+from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life, steady
 from exporter.simulator.casting import Casting
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import heterogeneous
+from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
+from exporter.training.totals import DURATION_BUCKETS
 from tests.e2e.exposed import Exposed
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, World, due, exporter
 

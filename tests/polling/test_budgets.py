@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST, SEARCH
-from exporter.ledger import Ledger
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, Job, Region, jobs, poller, polling
 

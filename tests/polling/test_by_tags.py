@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.api import TAGS, ApiError
-from exporter.board import Board
-from exporter.catalogue.own import ProcessHealth
+from exporter.exposition.board import Board
+from exporter.polling.api import TAGS, ApiError
+from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life
 from exporter.simulator.life import Group, Phase
 from exporter.simulator.request import plain

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST, SEARCH, ApiError
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, ApiError
 from exporter.simulator import Consistency, Life, steady
 from exporter.simulator.generator import Fleet, Plan
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, World, due, exporter

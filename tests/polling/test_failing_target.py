@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST, SEARCH
-from exporter.ledger import Ledger
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.polling import virtual_time
 from tests.polling.world import INTERVAL, Job, Region, jobs, poller, polling
 

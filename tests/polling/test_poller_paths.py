@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from exporter.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
-from exporter.catalogue.fleet import FleetCounts
-from exporter.fleet import Fleet, Pace
-from exporter.health import Health
-from exporter.job import TrainingJob
-from exporter.ledger import Ledger
-from exporter.parsing import Allowlist
-from exporter.poller import Poller, Schedule
-from exporter.reader import News, Reader
-from exporter.store import Target
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.polling.health import Health
+from exporter.polling.intake import News, Reader
+from exporter.polling.poller import Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist
 
 TARGET = ("123456789012", "us-east-1")
 NOW = 1_700_000_000.0

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST, SEARCH
-from exporter.fleet import Followed
-from exporter.ledger import Ledger
-from exporter.poller import Poller
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import DESCRIBE, LIST, SEARCH
+from exporter.polling.poller import Poller
+from exporter.polling.tracker import Followed
 from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, TARGET, Job, Region, jobs, poller, polling
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST
+from exporter.polling.api import DESCRIBE, LIST
 from exporter.simulator import Consistency, Life
 from exporter.simulator.life import Billing, Group, Phase, WarmPool
 from exporter.simulator.request import plain

@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from exporter.api import DESCRIBE, LIST, SEARCH, Calls
 from exporter.aws.sagemaker import Limits, SageMaker
-from exporter.catalogue.fleet import FleetCounts
-from exporter.fleet import Fleet, Pace
-from exporter.health import Health
-from exporter.job import TrainingJob
-from exporter.ledger import Ledger
-from exporter.parsing import Allowlist
-from exporter.poller import Poller, Schedule
-from exporter.reader import Reader
-from exporter.store import Target
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, Calls
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.polling.poller import Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist
 from tests.polling.virtual_time import LoopClock
 
 TARGET = ("123456789012", "us-east-1")

@@ -16,11 +16,11 @@ from aiobotocore.credentials import AioDeferredRefreshableCredentials
 from botocore.httpsession import get_cert_path
 from botocore.loaders import JSONFileLoader
 
-from exporter.api import ASSUME, ApiError, Calls
 from exporter.app import App
 from exporter.aws.sessions import Role, Sessions
 from exporter.clock import SystemClock
 from exporter.config import Config
+from exporter.polling.api import ASSUME, ApiError, Calls
 from exporter.simulator import Fault, Faults, Kind, ManualClock, Simulator, steady
 from tests.e2e.exposed import lead_to
 

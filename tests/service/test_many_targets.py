@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.api import LIST, Answer, ApiError, Calls
 from exporter.app import App
 from exporter.aws.sessions import Role
 from exporter.config import Config
-from exporter.poller import Poller
-from exporter.status import status
-from exporter.store import Target
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import LIST, Answer, ApiError, Calls
+from exporter.polling.poller import Poller
+from exporter.web.status import status
 from tests.polling import virtual_time
 from tests.polling.virtual_time import LoopClock
 from tests.polling.world import INTERVAL, Region, jobs

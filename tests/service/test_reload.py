@@ -8,9 +8,9 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem
-from exporter.routes import ReloadError
 from exporter.service import Service
 from exporter.simulator import Simulator, steady
+from exporter.web.routes import ReloadError
 
 ACCOUNT = "123456789012"
 

@@ -14,10 +14,10 @@ import yaml
 
 from exporter.catalogue import JOB_FAMILIES
 from exporter.config import Polling, load
-from exporter.exposition import Section
-from exporter.job import TrainingJob
-from exporter.parsing import Allowlist, parse
-from exporter.sample_text import TEXT
+from exporter.exposition.section import Section
+from exporter.exposition.text import TEXT
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist, parse
 from tests.polling import virtual_time
 from tests.prometheus import ROOT, Outcome
 from tests.service.test_cardinality import exposed, polled

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.accounting import Reading
 from exporter.app import Spot, spots
 from exporter.aws.sessions import Role
 from exporter.config import Config, ConfigError, load
-from exporter.job import TrainingJob
-from exporter.ledger import Ledger
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.training.job import TrainingJob
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")
 ACCOUNTS = st.sampled_from(["", *(f"{number:012d}" for number in range(1, 40))])

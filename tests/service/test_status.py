@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from exporter.fleet import Fleet, Pace
-from exporter.job import Instances, TrainingJob, Transition
-from exporter.page import JobRow
-from exporter.status import job_row
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.job import Instances, TrainingJob, Transition
+from exporter.web.page import JobRow
+from exporter.web.status import job_row
 
 
 def _row(job: TrainingJob, now: float) -> JobRow:

@@ -9,9 +9,9 @@ import pytest
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from exporter.api import ApiError
 from exporter.aws.answers import answer_parsers
 from exporter.aws.errors import api_error, code_of, is_gone, was_received
+from exporter.polling.api import ApiError
 
 
 def _client_error(code: str, message: str, operation: str) -> exceptions.ClientError:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.api import ApiError, Calls
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.aws.sessions import Sessions
 from exporter.clock import SystemClock
+from exporter.polling.api import ApiError, Calls
 from exporter.simulator import Simulator, steady
 from exporter.simulator.clock import ManualClock
 from tests.e2e.exposed import lead_to

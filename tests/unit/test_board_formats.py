@@ -13,15 +13,15 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter.accounting import Reading
-from exporter.api import Calls
-from exporter.board import Board
 from exporter.catalogue import CATALOGUE
-from exporter.catalogue.fleet import FleetCounts
-from exporter.catalogue.own import ProcessHealth
-from exporter.health import Health
-from exporter.job import Instances, TrainingJob
-from exporter.ledger import Ledger
+from exporter.exposition.board import Board
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import Calls
+from exporter.polling.health import Health
+from exporter.selfmetrics import ProcessHealth
+from exporter.training.active import FleetCounts
+from exporter.training.job import Instances, TrainingJob
 
 Parser = Callable[[str], Iterable[Metric]]
 openmetrics_families: Parser = openmetrics_parser.text_string_to_metric_families

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from exporter import board as boards
-from exporter.board import Board
 from exporter.catalogue import JOB_FAMILIES
-from exporter.catalogue.own import ProcessHealth
-from exporter.exposition import Section
-from exporter.gzipped import Segment
-from exporter.job import Instances, TrainingJob
-from exporter.ledger import Ledger
-from exporter.sample_text import TEXT
+from exporter.exposition import board as boards
+from exporter.exposition.board import Board
+from exporter.exposition.gzip import Segment
+from exporter.exposition.section import Section
+from exporter.exposition.text import TEXT
+from exporter.ledger.ledger import Ledger
+from exporter.selfmetrics import ProcessHealth
+from exporter.training.job import Instances, TrainingJob
 
 JOBS = 1500
 # A block of things, and the header of a family.

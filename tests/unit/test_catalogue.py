@@ -16,12 +16,12 @@ from exporter.catalogue import (
     TARGET_FAMILIES,
     TOTAL_FAMILIES,
 )
-from exporter.catalogue.fleet import FleetCounts
-from exporter.catalogue.own import ProcessHealth, TargetHealth
-from exporter.document import as_json, as_markdown
-from exporter.facts import Facts
-from exporter.job import Instances, TrainingJob, Transition, WarmPool
-from exporter.parsing import Allowlist, parse
+from exporter.exposition.catalogue_docs import as_json, as_markdown
+from exporter.selfmetrics import ProcessHealth, TargetHealth
+from exporter.training.active import FleetCounts
+from exporter.training.facts import Facts
+from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
+from exporter.training.parsing import Allowlist, parse
 
 ID, TARGET, INSTANCE = (
     "aws_account_id aws_region job_name",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.api import LIST, ApiError, CreatedBetween, JobPage
-from exporter.discovery import Discovery
+from exporter.polling.api import LIST, ApiError, CreatedBetween, JobPage
+from exporter.polling.discovery import Discovery
 
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.fleet import Fleet, Pace
-from exporter.job import Instances, TrainingJob, WarmPool
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.job import Instances, TrainingJob, WarmPool
 
 SETTLE, RETENTION, INTERVAL = 120.0, 3600.0, 30.0
 PACE = Pace(INTERVAL, SETTLE, RETENTION)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.catalogue.family import Family, Row
-from exporter.exposition import Section
-from exporter.gzipped import HEADER, Segment, Trailer
-from exporter.sample_text import OPENMETRICS, TEXT
+from exporter.exposition.family import Family, Row
+from exporter.exposition.gzip import HEADER, Segment, Trailer
+from exporter.exposition.section import Section
+from exporter.exposition.text import OPENMETRICS, TEXT
 
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

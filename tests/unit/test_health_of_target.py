@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.api import DESCRIBE, LIST, ApiError, Calls
-from exporter.health import Health
-from exporter.job import TrainingJob, Transition, WarmPool
+from exporter.polling.api import DESCRIBE, LIST, ApiError, Calls
+from exporter.polling.health import Health
+from exporter.training.job import TrainingJob, Transition, WarmPool
 
 THROTTLED, DENIED = ApiError(LIST, "ThrottlingException"), ApiError(LIST, "AccessDeniedException")
 JOB = TrainingJob(account="1", region="r", name="job", status="InProgress", secondary_status="Training")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from exporter.catalogue import JOB_FAMILIES
-from exporter.exposition import Section
-from exporter.gzipped import Segment
-from exporter.job import TrainingJob
-from exporter.parsing import Allowlist
-from exporter.records import Records
-from exporter.sample_text import TEXT
+from exporter.exposition.gzip import Segment
+from exporter.exposition.section import Section
+from exporter.exposition.text import TEXT
+from exporter.polling.parse_cache import Records
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 JOBS = 600

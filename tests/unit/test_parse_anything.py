@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.catalogue import JOB_FAMILIES
-from exporter.contributions import difference
-from exporter.exposition import Section
-from exporter.facts import Facts
-from exporter.job import TrainingJob
-from exporter.parsing import Allowlist, parse
-from exporter.sample_text import TEXT
+from exporter.exposition.section import Section
+from exporter.exposition.text import TEXT
+from exporter.ledger.series import difference
+from exporter.training.facts import Facts
+from exporter.training.job import TrainingJob
+from exporter.training.parsing import Allowlist, parse
 
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from exporter.parsing import Allowlist, parse
-from exporter.records import Records
+from exporter.polling.parse_cache import Records
+from exporter.training.parsing import Allowlist, parse
 
 EVERYTHING = Allowlist(frozenset("*"), frozenset("*"), ("team",), 100)
 ANSWERS: list[dict[str, Any]] = [

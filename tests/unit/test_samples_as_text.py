@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from exporter.catalogue.family import Family, Histogram, Total
-from exporter.job import Identity, TrainingJob, Transition, failure_category
-from exporter.sample_text import OPENMETRICS, TEXT, escape, labelled, number
+from exporter.exposition.family import Family, Histogram, Total
+from exporter.exposition.text import OPENMETRICS, TEXT, escape, labelled, number
+from exporter.training.job import Identity, TrainingJob, Transition, failure_category
 
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

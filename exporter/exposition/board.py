@@ -1,0 +1,177 @@
+"""What `/metrics` shows: the sections of the exposition, kept up to date by the pollers, joined for a scrape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+
+from exporter.catalogue import FLEET_FAMILIES, JOB_FAMILIES, PROCESS_FAMILIES, TARGET_FAMILIES, TOTAL_FAMILIES
+from exporter.exposition.family import Family, LabelValues, Total, Value
+from exporter.exposition.gzip import HEADER, Segment, Trailer
+from exporter.exposition.section import Section, Uncompressed
+from exporter.exposition.text import OPENMETRICS, TEXT, Dialect
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import Series, SeriesKey
+from exporter.ledger.sqlite import Target
+from exporter.polling.health import Health
+from exporter.selfmetrics import ProcessHealth, TargetHealth
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+
+# What a scrape sends at a time, so that neither the loop nor the client waits long for a piece.
+_CHUNK = 1 << 19
+# What another thread compresses at a time: a megabyte, about.
+_BATCH = 32
+_SERIES = "sagemaker_exporter_series"
+Totals = Mapping[SeriesKey, Series]
+
+
+class Board:
+    """`shows` says whether a family is shown, `selects` whether a job has series of its own, `process` gives how the
+    exporter itself fares."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        shows: Callable[[str], bool],
+        selects: Callable[[str], bool],
+        process: Callable[[Mapping[str, int]], ProcessHealth],
+        started: float,
+    ) -> None:
+        self._ledger, self._selects, self._process, self._started = ledger, selects, process, started
+        self._jobs = Section[TrainingJob](_shown(JOB_FAMILIES, shows), _rows, TEXT)
+        self._fleet = Section[FleetCounts](_shown(FLEET_FAMILIES, shows), _rows, TEXT)
+        self._totals = {d: Section[Totals](_shown(TOTAL_FAMILIES, shows), _totals, d) for d in (TEXT, OPENMETRICS)}
+        self._targets = {
+            d: Section[TargetHealth](_shown(TARGET_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
+        }
+        self._processes = {
+            d: Section[ProcessHealth](_shown(PROCESS_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
+        }
+        self._shown_totals: dict[Target, Totals] = {}
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def job(self, job: TrainingJob) -> None:
+        """A job is new or has changed."""
+        if job.status and self._selects(job.name):
+            self._jobs.put((job.account, job.region, job.name), (job.account, job.region, job.name), job)
+
+    def gone(self, target: Target, name: str) -> None:
+        """A job has no series any more."""
+        self._jobs.remove((*target, name))
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+        """How a target is now."""
+        self._fleet.put(target, target, counts)
+        self.health(target, health, jobs)
+        totals = self._ledger.totals(target)
+        if totals and self._shown_totals.get(target) is not totals:
+            self._shown_totals[target] = totals
+            for section in self._totals.values():
+                section.put(target, target, totals)
+
+    def health(self, target: Target, health: Health, jobs: int) -> None:
+        """How the exporter fares with a target, even one that it cannot reach."""
+        snapshot = health.snapshot(jobs)
+        for section in self._targets.values():
+            section.put(target, target, snapshot)
+
+    def forget(self, target: Target) -> None:
+        """A target is not polled under this name any more."""
+        sections: tuple[Section[Any], ...] = (self._fleet, *self._totals.values(), *self._targets.values())
+        for section in sections:
+            section.remove(target)
+        self._shown_totals.pop(target, None)
+
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        """The exposition, in pieces; between two of them others get their turn."""
+        dialect = OPENMETRICS if openmetrics else TEXT
+        sections = self._sections(dialect)
+        own = self._own_metrics(openmetrics) + dialect.end
+        pieces = _zipped(sections, own) if gzip else _plain(sections, own)
+        waiting: list[bytes] = []
+        size = 0
+        async for piece in pieces:
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _CHUNK:
+                yield b"".join(waiting)
+                await asyncio.sleep(0)
+                waiting.clear()
+                size = 0
+        yield b"".join(waiting)
+
+    def _sections(self, dialect: Dialect) -> tuple[Section[Any], ...]:
+        self._processes[dialect].put("process", (), self._process(self._series()))
+        return (self._jobs, self._fleet, self._totals[dialect], self._targets[dialect], self._processes[dialect])
+
+    def _series(self) -> dict[str, int]:
+        """How many of each family. OpenMetrics also says when each total began: its `_created` are not counted."""
+        sections = (self._jobs, self._fleet, self._totals[TEXT], self._targets[TEXT])
+        found = dict(pair for section in sections for pair in section.series())
+        found |= {family.name: 1 for family in self._processes[TEXT].families}
+        if _SERIES in found:
+            found[_SERIES] = len(found)
+        return found
+
+    def _own_metrics(self, openmetrics: bool) -> bytes:
+        encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest
+        text: bytes = encode(self._registry)
+        return text.removesuffix(b"# EOF\n")
+
+    def _counted(self, family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
+        """The exporter's own counters begin with the process."""
+        if family.kind == "gauge":
+            return family.rows(thing)
+        return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
+
+
+async def _plain(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+    for piece in chain.from_iterable([section.text() for section in sections]):
+        yield piece
+    yield own
+
+
+async def _zipped(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+    trailer = Trailer()
+    yield HEADER
+    parts = chain.from_iterable([section.segments() for section in sections])
+    async for segment in _compressed(chain(parts, [Segment.of(own)])):
+        trailer.add(segment)
+        yield segment.deflated
+    yield bytes(trailer)
+
+
+async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncIterator[Segment]:
+    """In order; what was not compressed yet is, some at a time, by another thread."""
+    while some := list(islice(parts, _BATCH)):
+        missing = [part for part in some if isinstance(part, Uncompressed)]
+        made = await asyncio.to_thread(_made, missing) if missing else []
+        for uncompressed, segment in zip(missing, made, strict=True):
+            uncompressed.keep(segment)
+        fresh = iter(made)
+        for part in some:
+            yield part if isinstance(part, Segment) else next(fresh)
+
+
+def _made(missing: Iterable[Uncompressed]) -> list[Segment]:
+    return [part.made() for part in missing]
+
+
+def _shown(families: Iterable[Family[Any]], shows: Callable[[str], bool]) -> list[Family[Any]]:
+    return [family for family in families if shows(family.name)]
+
+
+def _rows(family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
+    return family.rows(thing)
+
+
+def _totals(family: Family[Any], totals: Totals) -> Iterable[tuple[LabelValues, Value]]:
+    return [((*key.labels, key.tags), one.value()) for key, one in totals.items() if key.family == family.name]

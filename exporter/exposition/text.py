@@ -1,0 +1,125 @@
+"""How a sample is written, in Prometheus's text format 0.0.4 and in OpenMetrics 1.0."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.exposition.family import Family, Histogram, LabelValues, Total, Value
+from exporter.training.job import Pairs
+
+KEY = "_KEY"
+_TAGS = "tag_KEY"
+_NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
+_CAMEL = re.compile(r"([a-z0-9])([A-Z])")
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_EXACT_INTEGERS = 2.0**53
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One of the two formats."""
+
+    content_type: str
+    openmetrics: bool
+
+    @property
+    def end(self) -> bytes:
+        return b"# EOF\n" if self.openmetrics else b""
+
+    def header(self, family: Family[Any]) -> bytes:
+        """HELP and TYPE. OpenMetrics names a counter's family without its `_total`."""
+        name = family.name.removesuffix("_total") if self.openmetrics and family.kind == "counter" else family.name
+        help_ = family.help.replace("\\", r"\\").replace("\n", r"\n")
+        return f"# HELP {name} {help_}\n# TYPE {name} {family.kind}\n".encode()
+
+    def lines(self, family: Family[Any], base: str, samples: Iterable[tuple[LabelValues, Value]]) -> bytes:
+        """The samples of a family, `base` being the text of the labels of its base. Two samples of the same labels
+        cannot be told apart: the last one wins."""
+        names = (*family.labels, _TAGS) if family.kind != "gauge" else family.labels
+        found = {_join(base, labels_text(names, values)): value for values, value in samples}
+        return "".join([self._sample(family, labels, value) for labels, value in found.items()]).encode(
+            errors="replace"
+        )
+
+    def _sample(self, family: Family[Any], labels: str, value: Value) -> str:
+        if isinstance(value, Total):
+            return _line(family.name, labels, value.value) + self._created(family, labels, value.created)
+        if isinstance(value, Histogram):
+            return _histogram(family, labels, value) + self._created(family, labels, value.created)
+        return _line(family.name, labels, value)
+
+    def _created(self, family: Family[Any], labels: str, created: float) -> str:
+        return _line(f"{family.name.removesuffix('_total')}_created", labels, created) if self.openmetrics else ""
+
+
+TEXT = Dialect("text/plain; version=0.0.4; charset=utf-8", openmetrics=False)
+OPENMETRICS = Dialect("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics=True)
+
+
+def labels_text(names: tuple[str, ...], values: LabelValues) -> str:
+    """`name="value",...`; a name that ends in _KEY stands for the pairs that are its value."""
+    parts = []
+    for name, value in zip(names, values, strict=False):
+        if isinstance(value, str):
+            parts.append(f'{name}="{escape(value)}"')
+        else:
+            parts.extend(f'{key}="{escape(text)}"' for key, text in labelled(name.removesuffix(KEY), value))
+    return ",".join(parts)
+
+
+def labelled(prefix: str, pairs: Pairs) -> list[tuple[str, str]]:
+    """Keys as label names, the way kube-state-metrics makes them: what a label cannot have becomes "_", camel case
+    becomes snake case, and keys that then are the same get `_conflictN`."""
+    names = [(f"{prefix}_{_snake(key)}", value) for key, value in sorted(pairs)]
+    taken = [name for name, _ in names]
+    used: set[str] = {name for name in taken if taken.count(name) == 1}
+    found = []
+    for name, value in names:
+        unique, number = name, 0
+        while taken.count(name) > 1 and (number == 0 or unique in used):
+            number += 1
+            unique = f"{name}_conflict{number}"
+        used.add(unique)
+        found.append((unique, value))
+    return found
+
+
+def escape(value: str) -> str:
+    return value.translate(_ESCAPES) if "\\" in value or '"' in value or "\n" in value else value
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    if value.is_integer() and abs(value) < _EXACT_INTEGERS:
+        return str(int(value))
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
+
+
+def _snake(key: str) -> str:
+    return _CAMEL.sub(r"\1_\2", _NO_LABEL_CHARACTER.sub("_", key)).lower()
+
+
+def _join(first: str, second: str) -> str:
+    return f"{first},{second}" if first and second else first or second
+
+
+def _line(name: str, labels: str, value: float) -> str:
+    return f"{name}{{{labels}}} {number(value)}\n" if labels else f"{name} {number(value)}\n"
+
+
+def _histogram(family: Family[Any], labels: str, value: Histogram) -> str:
+    bounds = [*(repr(bound) for bound in family.buckets), "+Inf"]
+    buckets = [
+        _line(f"{family.name}_bucket", _join(labels, f'le="{bound}"'), count)
+        for bound, count in zip(bounds, value.cumulative, strict=True)
+    ]
+    total = value.cumulative[-1]
+    return (
+        "".join(buckets) + _line(f"{family.name}_sum", labels, value.sum) + _line(f"{family.name}_count", labels, total)
+    )

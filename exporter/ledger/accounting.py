@@ -1,0 +1,150 @@
+"""One transaction of the ledger: which readings count, and what each adds to which series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from exporter.ledger.series import Amounts, Series, SeriesKey, add, difference, known_series, zero
+from exporter.ledger.sqlite import Account, Tables, Target, TargetMarks
+from exporter.training.facts import Facts
+from exporter.training.job import Identity, TrainingJob
+
+_DAY = 86400.0
+# A job lives at most 30 days, and its warm pool less than one more.
+_LONGEST_LIFE = 32 * _DAY
+_LOST_AFTER_MS = round(60 * _DAY * 1000)
+_UNMARKED = TargetMarks()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reading of a job for the ledger. `over_since` is None while the job runs; a `settled` job will not change
+    any more."""
+
+    identity: Identity
+    facts: Facts
+    over_since: float | None
+    settled: bool
+
+    @classmethod
+    def of(cls, job: TrainingJob, settled: bool) -> Reading:
+        return cls(job.identity, Facts.of(job), job.over_since, settled)
+
+    @classmethod
+    def last(cls, identity: Identity) -> Reading:
+        """Nothing new, and nothing to come: the job is gone."""
+        return cls(identity, Facts(identity.created_ms / 1000, (), {}), None, settled=True)
+
+    def merged(self, other: Reading) -> Reading:
+        over = max((t for t in (self.over_since, other.over_since) if t is not None), default=None)
+        return Reading(self.identity, self.facts.merged(other.facts), over, self.settled or other.settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be written at once: readings, targets whose known series are to be there, and up to which creation
+    time all jobs of a target are known."""
+
+    readings: Mapping[Identity, Reading]
+    begun: frozenset[Target]
+    discovered: Mapping[Target, float]
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.begun or self.discovered)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a transaction changed, to be shown once it is on disk."""
+
+    series: Mapping[Target, Mapping[SeriesKey, Series]]
+    marks: Mapping[Target, TargetMarks]
+
+    @classmethod
+    def everything(cls, tables: Tables) -> Changes:
+        return cls(tables.series(), tables.marks())
+
+
+def account(tables: Tables, batch: Batch, baseline: float, now: float) -> Changes:
+    """Account for a batch. Jobs that ended before the `baseline` do not count."""
+    for target, until in batch.discovered.items():
+        tables.mark_discovered(target, until)
+    marks = tables.marks()
+    recorded = tables.jobs(batch.readings)
+    books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, {})
+    for identity, reading in batch.readings.items():
+        known = recorded.get(identity)
+        if known or (reading.facts.known and _counts(reading, marks, baseline)):
+            books.enter(reading, known)
+    tables.write_jobs(books.accounts)
+    return Changes({target: _sum(tables, target, deltas, now) for target, deltas in books.deltas.items()}, marks)
+
+
+def forget(tables: Tables, target: Target, lookback: float, now: float, followed: Iterable[Identity]) -> Changes:
+    """Drop what no listing of this target can bring back, but nothing from the time of a job that is `followed` and
+    not settled: what is not recorded of it yet would never count."""
+    before = round((now - max(lookback, _LONGEST_LIFE)) * 1000)
+    old = [identity for identity in followed if identity.created_ms < before]
+    recorded = tables.jobs(old)
+    awaited = [i.created_ms for i in old if i not in recorded or not recorded[i].settled]
+    tables.forget_jobs(target, min((before, *awaited)), min((before - _LOST_AFTER_MS, *awaited)))
+    return Changes({}, tables.marks())
+
+
+def is_closed(job: TrainingJob, known: Account | None, marks: TargetMarks, baseline: float) -> bool:
+    """Whether a job need not be read for the totals: settled and unchanged since, ended before everything that
+    counts, or forgotten."""
+    if known is None:
+        over = job.over_since
+        return over is not None and (over < baseline or _forgotten(job.identity, marks))
+    return known.settled and (job.modified or 0.0) <= known.facts.modified
+
+
+def _counts(reading: Reading, marks: Mapping[Target, TargetMarks], baseline: float) -> bool:
+    """Whether a job that was never accounted for is to be."""
+    target = (reading.identity.account, reading.identity.region)
+    if _forgotten(reading.identity, marks.get(target, _UNMARKED)):
+        return False
+    return reading.over_since is None or reading.over_since >= baseline
+
+
+def _forgotten(identity: Identity, marks: TargetMarks) -> bool:
+    return identity.created_ms <= marks.forgotten_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """A transaction in the making: what is to be added to each series, and what each job will have been."""
+
+    deltas: dict[Target, dict[SeriesKey, Amounts | None]]
+    accounts: dict[Identity, Account]
+
+    def enter(self, reading: Reading, known: Account | None) -> None:
+        old = known.facts if known else None
+        new = old.merged(reading.facts) if old else reading.facts
+        if known == Account(new, reading.settled):
+            return
+        deltas = self.deltas.setdefault((reading.identity.account, reading.identity.region), {})
+        if old is None and new.cost_tags:
+            for key in known_series(new.cost_tags):
+                deltas.setdefault(key, None)
+        for key, delta in difference(new, old).items():
+            earlier = deltas.get(key)
+            deltas[key] = add(earlier, delta) if earlier else delta
+        self.accounts[reading.identity] = Account(new, reading.settled)
+
+
+def _sum(
+    tables: Tables, target: Target, deltas: Mapping[SeriesKey, Amounts | None], now: float
+) -> dict[SeriesKey, Series]:
+    """Add to the series on disk, and start those that are not there."""
+    there = tables.some_series(target, deltas)
+    changed = {}
+    for key, delta in deltas.items():
+        if key not in there:
+            changed[key] = Series(zero(key), zero(key), now).plus(delta or zero(key))
+        elif delta and any(delta):
+            changed[key] = there[key].plus(delta)
+    tables.write_series(target, changed)
+    return changed

@@ -1,0 +1,132 @@
+"""How facts become numbers: what a job adds to each series, in exact integers.
+
+Amounts are thousandths, as AWS's clock has milliseconds: sums of them are exact in any order, unlike floats.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import add as plus
+from operator import neg
+from typing import Any, NamedTuple
+
+import orjson
+
+from exporter.exposition.family import Family, Histogram, LabelValues, Total
+from exporter.training.facts import Facts
+from exporter.training.job import Pairs
+from exporter.training.totals import TOTAL_FAMILIES
+
+# One number for a counter; for a histogram the cumulative counts by bound, then the sum.
+Amounts = tuple[int, ...]
+_FAMILY = {family.name: family for family in TOTAL_FAMILIES}
+
+
+class SeriesKey(NamedTuple):
+    """A series of a target: its family, the values of the family's labels, and the cost tags."""
+
+    family: str
+    labels: LabelValues
+    tags: Pairs
+
+    @classmethod
+    def of_row(cls, family: str, labels: str | bytes) -> SeriesKey:
+        """From its columns in the state file. Raises ValueError."""
+        match orjson.loads(labels):
+            case [list() as values, list() as tags] if family in _FAMILY and _texts(values) and all(map(_is_tag, tags)):
+                return cls(family, tuple(values), tuple((key, value) for key, value in tags))
+        raise ValueError("no series")
+
+    def labels_text(self) -> str:
+        return orjson.dumps([self.labels, self.tags]).decode()
+
+
+class Series(NamedTuple):
+    """A total as it is (`true`) and as it is shown: the highest it ever was, since a counter never goes down."""
+
+    true: Amounts
+    shown: Amounts
+    created: float
+
+    @classmethod
+    def of_row(cls, key: SeriesKey, created: object, true: str | bytes, shown: str | bytes) -> Series:
+        """From its columns in the state file. Raises ValueError."""
+        if not isinstance(created, float):
+            raise ValueError("no time")
+        return cls(_amounts_of(key, true), _amounts_of(key, shown), created)
+
+    def to_row(self) -> tuple[float, str, str]:
+        return self.created, orjson.dumps(self.true).decode(), orjson.dumps(self.shown).decode()
+
+    def plus(self, delta: Amounts) -> Series:
+        true = add(self.true, delta)
+        return Series(true, tuple(map(max, self.shown, true)), self.created)
+
+    def value(self) -> Total | Histogram:
+        """What an exposition shows."""
+        exact = [thousandths / 1000 for thousandths in self.shown]
+        if len(exact) == 1:
+            return Total(exact[0], self.created)
+        return Histogram(tuple(exact[:-1]), exact[-1], self.created)
+
+
+def difference(new: Facts, old: Facts | None) -> dict[SeriesKey, Amounts]:
+    """What must be added to each series for a job whose facts were `old` (None: not accounted yet). A series that is
+    new to the job is there even if it gets nothing."""
+    found: dict[SeriesKey, Amounts] = {}
+    for family in TOTAL_FAMILIES:
+        gone = list(family.rows(old)) if old else []
+        come = []
+        for row in family.rows(new):
+            # What stays as it was needs no sum; nearly all of a job does.
+            if row in gone:
+                gone.remove(row)
+            else:
+                come.append(row)
+        for labels, value in come:
+            _put(found, SeriesKey(family.name, labels, new.cost_tags), _amounts(family, value))
+        for labels, value in gone:
+            _put(found, SeriesKey(family.name, labels, new.cost_tags), tuple(map(neg, _amounts(family, value))))
+    return found
+
+
+def add(a: Amounts, b: Amounts) -> Amounts:
+    return tuple(map(plus, a, b))
+
+
+def _put(found: dict[SeriesKey, Amounts], key: SeriesKey, amounts: Amounts) -> None:
+    found[key] = add(found[key], amounts) if key in found else amounts
+
+
+def known_series(tags: Pairs) -> list[SeriesKey]:
+    """The series that are there from the start, with 0."""
+    return [SeriesKey(f.name, labels, tags) for f in TOTAL_FAMILIES for labels in f.known]
+
+
+def zero(key: SeriesKey) -> Amounts:
+    family = _FAMILY[key.family]
+    return (0,) * (len(family.buckets) + 2) if family.buckets else (0,)
+
+
+def _amounts(family: Family[Facts], value: float) -> Amounts:
+    thousandths = round(value * 1000)
+    if not family.buckets:
+        return (thousandths,)
+    first = bisect_left(family.buckets, value)
+    counts = [0] * first + [1000] * (len(family.buckets) + 1 - first)
+    return (*counts, thousandths)
+
+
+def _amounts_of(key: SeriesKey, text: str | bytes) -> Amounts:
+    numbers = orjson.loads(text)
+    if not isinstance(numbers, list) or [type(n) for n in numbers] != [int] * len(zero(key)):
+        raise ValueError("no amounts")
+    return tuple(numbers)
+
+
+def _texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_tag(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and _texts(pair)

@@ -1,0 +1,93 @@
+"""How one target fares: what last went well, what fails now and why."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.polling.api import ApiError, Calls
+from exporter.selfmetrics import TargetHealth
+from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES, TrainingJob
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """The latest failure of an operation with one code; `when` is Unix time."""
+
+    message: str
+    when: float
+
+
+class Health:
+    """Kept by a poller; `activity` is one of the things it does (discovery, reading, ...)."""
+
+    def __init__(self, target: str, calls: Calls, time: Callable[[], float]) -> None:
+        self._target, self._time = target, time
+        self.calls = calls
+        self.last_attempt: float | None = None
+        self.last_success: float | None = None
+        self.poll_seconds: float | None = None
+        self.first_sync: str | None = "not begun"
+        self.last_errors: dict[tuple[str, str], LastError] = {}
+        self._failing: dict[str, str] = {}
+        self._unknown: Counter[str] = Counter()
+
+    @property
+    def up(self) -> bool | None:
+        """None until anything was tried."""
+        return None if self.last_attempt is None else not self._failing
+
+    def succeeded(self, activity: str) -> None:
+        self.last_attempt = self._time()
+        if self._failing.pop(activity, None):
+            _log.info("%s: %s works again", self._target, activity)
+        if not self._failing:
+            self.last_success = self.last_attempt
+
+    def settled(self, activity: str) -> None:
+        """There is nothing left that could fail."""
+        self._failing.pop(activity, None)
+
+    def failed(self, activity: str, error: ApiError) -> None:
+        """Logged when it begins, and when its code changes; not at every poll."""
+        self.last_attempt = self._time()
+        if self._failing.get(activity) != error.code:
+            _log.warning("%s: %s fails: %s", self._target, activity, error)
+        self._failing[activity] = error.code
+        self.noticed(error)
+
+    def noticed(self, error: ApiError) -> None:
+        """A failure that does not make the target fail."""
+        self.last_errors[error.operation, error.code] = LastError(str(error), self._time())
+
+    def look_at(self, job: TrainingJob, before: TrainingJob) -> None:
+        """Count statuses that nobody knows, when a job takes one on."""
+        for status in sorted(_statuses(job) - _statuses(before) - _KNOWN):
+            if status not in self._unknown:
+                _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
+            self._unknown[status] += 1
+
+    def snapshot(self, jobs: int) -> TargetHealth:
+        return TargetHealth(
+            up=self.up,
+            jobs=jobs,
+            last_success=self.last_success,
+            poll_seconds=self.poll_seconds,
+            requests=dict(self.calls.requests),
+            errors=dict(self.calls.errors),
+            unknown=dict(self._unknown),
+        )
+
+
+_KNOWN = frozenset((*STATUSES, *SECONDARY_STATUSES, *WARM_POOL_STATUSES))
+
+
+def _statuses(job: TrainingJob) -> set[str]:
+    """Every status that an answer speaks of."""
+    pool = job.warm_pool.status if job.warm_pool else None
+    spoken = (job.status, job.secondary_status, pool, *(t.status for t in job.transitions))
+    return {status for status in spoken if status}

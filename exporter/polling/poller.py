@@ -1,0 +1,269 @@
+"""Polls one target: finds its jobs, reads those that are due, and tells the ledger and the board.
+
+Three loops: discovery by creation time, reading job by job, and with `strategy: search` sweeps over the active jobs.
+While sweeps work they read every active job, and only what the index does not show is described.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import SEARCH, Answer, Api, ApiError
+from exporter.polling.describer import Describer
+from exporter.polling.discovery import OVERLAP, Discovery
+from exporter.polling.health import Health
+from exporter.polling.intake import News, Reader
+from exporter.polling.tracker import Fleet, Followed
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+
+_log = logging.getLogger(__name__)
+# How often to look for what is due: often enough that even a short interval is no burst.
+_TICK, _TICKS_AN_INTERVAL = 1.0, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a target is asked what; seconds. `workers` describes run at a time."""
+
+    discovery_interval: float
+    active_interval: float
+    resync_interval: float
+    lookback: float
+    search: bool
+    workers: int
+
+
+class Board(Protocol):
+    """Where a poller shows what it knows."""
+
+    def job(self, job: TrainingJob) -> None: ...
+
+    def gone(self, target: Target, name: str) -> None: ...
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+
+
+class Poller:
+    """Of one target, whose account is known."""
+
+    def __init__(
+        self,
+        target: Target,
+        api: Api,
+        schedule: Schedule,
+        fleet: Fleet,
+        reader: Reader,
+        ledger: Ledger,
+        board: Board,
+        health: Health,
+        clock: Clock,
+    ) -> None:
+        self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
+        self.fleet, self._reader, self._ledger, self._board = fleet, reader, ledger, board
+        self.health, self._clock = health, clock
+        self._discovery = Discovery(schedule.lookback, ledger.marks(target).discovered_until or None)
+        self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
+        self._read = self._describer.read
+        self._search = schedule.search
+        self._next_resync = 0.0
+        self.next_discovery: float | None = None
+        self.tried = asyncio.Event()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        await self._begin()
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._discover_for_ever())
+            loops.create_task(self._read_for_ever())
+            if self._search:
+                loops.create_task(self._sweep_for_ever())
+
+    async def once(self) -> bool:
+        """Poll once, everything; says whether all went well."""
+        await self._begin()
+        await self.discover()
+        while self.health.up and (names := self.fleet.due(self._clock.monotonic())):
+            await self._read(names)
+        self._report()
+        return bool(self.health.up)
+
+    async def discover(self) -> None:
+        """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
+        began = self._clock.monotonic()
+        self.next_discovery = self._clock.time() + self._schedule.discovery_interval
+        # A long walk that broke off is finished before another one begins.
+        everything = began >= self._next_resync
+        full = everything and self._discovery.gap is None
+        try:
+            await self._walk(everything and self._search, full)
+        except ApiError as error:
+            if self._falls_back(error):
+                await self.discover()
+                return
+            self.health.failed("discovery", error)
+        else:
+            self.health.succeeded("discovery")
+            self.health.poll_seconds = self._clock.monotonic() - began
+            await self._discovered(everything, began)
+            if everything and self._search:
+                # A walk through the index is a sweep too.
+                self._have_described(f for f in self.fleet.followed() if not f.read)
+        self.tried.set()
+        self._report()
+
+    async def _walk(self, by_search: bool, full: bool) -> None:
+        recent = self._api.list_jobs
+        history = self._api.search_created if by_search else recent
+        pages = 0
+        async for found in self._discovery.walk(self._api.now, recent, history, full):
+            pages += 1
+            if not self.tried.is_set():
+                self.health.first_sync = f"{pages} pages read"
+            await self._found(found.jobs, from_index=found.source != recent)
+
+    async def sweep(self) -> None:
+        """Read all active jobs through Search, and have those described that it does not show."""
+        if not self._search:
+            return
+        try:
+            seen = await self._active_in_index()
+        except ApiError as error:
+            if not self._falls_back(error):
+                self.health.failed("search", error)
+                # The next sweep may still be in time; if not, they are described.
+                self.fleet.take_back(self._clock.monotonic() + self._schedule.active_interval)
+        else:
+            self.health.succeeded("search")
+            unseen = (f for f in self.fleet.followed() if f.job.name not in seen)
+            self._have_described(f for f in unseen if not (f.job.terminal and f.read))
+        self._report()
+
+    async def _active_in_index(self) -> set[str]:
+        seen: set[str] = set()
+        token: str | None = None
+        while True:
+            page = await self._api.search_active(token)
+            seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
+            await self._found(page.jobs, from_index=True)
+            token = page.next_token
+            if token is None:
+                return seen
+
+    def _have_described(self, followed: Iterable[Followed]) -> None:
+        at = self._clock.monotonic()
+        for one in followed:
+            self.fleet.hasten(one.job.name, at)
+
+    async def _begin(self) -> None:
+        await self._ledger.begin(self._target)
+        due = math.inf if self._search else self._clock.monotonic()
+        self._reader.resume(await self._ledger.open_jobs(self._target), due)
+        self._report()
+
+    async def _discovered(self, full: bool, began: float) -> None:
+        self.health.first_sync = None
+        until, marked = self._recorded_until(), self._ledger.marks(self._target).discovered_until
+        # What a start goes back to need not be known to the second, and writing costs.
+        if until is not None and (full or abs(until - marked) >= OVERLAP):
+            await self._ledger.apply((), {self._target: until})
+        if full:
+            self._next_resync = began + self._schedule.resync_interval
+            self._describer.tags_denied = False
+            followed = [one.job.identity for one in self.fleet.followed()]
+            await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
+
+    def _recorded_until(self) -> float | None:
+        """Up to when the ledger has every job: one that was found and not read yet must be found again after a kill,
+        however long it takes until the restart."""
+        if self._discovery.until is None:
+            return None
+        unread = (f.job.created for f in self.fleet.followed() if not f.read or f.job.cost_tags is None)
+        return min((self._discovery.until, *(created for created in unread if created is not None)))
+
+    async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
+        """A page of jobs: follow those that must be, and take in what the index says of them."""
+        jobs = [job for job in map(self._reader.parse, answers) if job is not None and job.created is not None]
+        closed = await self._ledger.closed(jobs)
+        now, at, news = self._api.now(), self._clock.monotonic(), News.none()
+        for job in jobs:
+            if self.fleet.wants(job, job.identity in closed, now):
+                # The next sweep reads a new job that runs.
+                self._reader.follow(job, math.inf if self._search and not job.terminal else at, news)
+            if from_index:
+                self._reader.indexed(job, now, at, news)
+        await self._publish(news)
+
+    async def _read_for_ever(self) -> None:
+        tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
+        while True:
+            was_up, names = self.health.up, self.fleet.due(self._clock.monotonic())
+            if names:
+                await self._read(names)
+            elif self.fleet.next_due() == math.inf:
+                self.health.settled("reading")
+            expired = self.fleet.expired(self._api.now())
+            for name in expired:
+                self.fleet.drop(name)
+                self._board.gone(self._target, name)
+            if expired or self.health.up != was_up:
+                self._report()
+            await self._clock.sleep(tick)
+
+    async def _discover_for_ever(self) -> None:
+        interval = self._schedule.discovery_interval
+        await self.discover()
+        await self._clock.sleep(_phase(interval))
+        await self._every(interval, self.discover)
+
+    async def _sweep_for_ever(self) -> None:
+        """The first discovery shows what a sweep would: the first sweep comes after it."""
+        interval = self._schedule.active_interval
+        await self.tried.wait()
+        await self._clock.sleep(_phase(interval))
+        await self._every(interval, self.sweep)
+
+    async def _publish(self, news: News) -> None:
+        if news.readings:
+            await self._ledger.apply(news.readings)
+        for job in news.jobs.values():
+            self._board.job(job)
+        for name in news.gone:
+            self._board.gone(self._target, name)
+        self._report()
+
+    def _falls_back(self, error: ApiError) -> bool:
+        """Whether Search is denied: then jobs are described, from now on."""
+        if not error.denied or error.operation != SEARCH:
+            return False
+        _log.warning("%s: %s; jobs are described instead", self._name, error)
+        self._search = False
+        self.fleet.take_back(self._clock.monotonic())
+        self.health.noticed(error)
+        self.health.settled("search")
+        return True
+
+    def _report(self) -> None:
+        self._board.target(self._target, self.fleet.counts(), self.health, len(self.fleet))
+
+    async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
+        """A poll that takes longer than the interval is followed by the next at once."""
+        due = self._clock.monotonic()
+        while True:
+            await poll()
+            due = max(due + interval, now := self._clock.monotonic())
+            await self._clock.sleep(due - now)
+
+
+def _phase(interval: float) -> float:
+    """When within the interval a target begins: by chance, so that targets, and replicas, do not ask all at once."""
+    return interval * random.uniform(0.5, 1.0)

@@ -1,0 +1,186 @@
+"""The jobs of one target that are followed: which is due to be read, which is settled, which may be forgotten.
+
+`now` is AWS's own clock (Unix seconds), the only one that times of jobs are compared with. `at` is the process's
+monotonic clock, the only one that intervals are measured with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from exporter.training.active import FleetCounts
+from exporter.training.job import WITHOUT_INSTANCES, Identity, TrainingJob
+
+_GOLDEN = 0.618033988749895
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often an active job is read, how long an ended one must stand still to be settled, and how long a settled
+    one is kept. All in seconds."""
+
+    active_interval: float
+    settle: float
+    retention: float
+
+
+@dataclass(slots=True)
+class Followed:
+    """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
+    was found settled."""
+
+    job: TrainingJob
+    slot: float
+    due: float
+    read: bool = False
+    changed_at: float = 0.0
+    settled_at: float | None = None
+
+
+class Fleet:
+    """All jobs of a target that are followed, by name: a name is a job's own until the job is deleted."""
+
+    def __init__(self, pace: Pace, first_slot: float = 0.0) -> None:
+        """`first_slot` is the first job's place within the interval, from 0 to 1: another one for each target."""
+        self.pace = pace
+        self._followed: dict[str, Followed] = {}
+        self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
+        self._jobs: Counter[tuple[str, str]] = Counter()
+        self._instances: Counter[tuple[str, str]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._followed)
+
+    def get(self, name: str) -> Followed | None:
+        return self._followed.get(name)
+
+    def followed(self) -> Iterable[Followed]:
+        return self._followed.values()
+
+    def counts(self) -> FleetCounts:
+        """What there is now."""
+        return FleetCounts(dict(self._jobs), dict(self._instances))
+
+    def wants(self, job: TrainingJob, closed: bool, now: float) -> bool:
+        """Whether a job that was listed must be followed. One that is `closed` for the totals is, as long as its
+        own series are kept."""
+        followed = self._followed.get(job.name)
+        if followed and followed.job.identity.created_ms >= job.identity.created_ms:
+            return followed.settled_at is not None and not closed
+        return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
+
+    def follow(self, job: TrainingJob, at: float) -> Identity | None:
+        """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
+        Gives the identity of another job that had this name before."""
+        earlier = self._followed.get(job.name)
+        if earlier and earlier.job.identity == job.identity:
+            earlier.due, earlier.settled_at = at, None
+            return None
+        slot = earlier.slot if earlier else next(self._slots)
+        if earlier:
+            self._tally(earlier.job, -1)
+        self._followed[job.name] = Followed(job, slot, due=at)
+        self._tally(job, +1)
+        return earlier.job.identity if earlier else None
+
+    def due(self, at: float) -> list[str]:
+        """The names of the jobs to be read now, the longest waiting first."""
+        waiting = sorted((f.due, name) for name, f in self._followed.items() if f.due <= at)
+        return [name for _, name in waiting]
+
+    def next_due(self) -> float:
+        """When the next job is due; infinity when none is."""
+        return min((f.due for f in self._followed.values()), default=math.inf)
+
+    def postpone(self, name: str, at: float) -> None:
+        """Its reading failed, or somebody else has read it: wait for its next turn."""
+        if (followed := self._followed.get(name)) and followed.settled_at is None:
+            followed.due = self._next_turn(followed.slot, at)
+
+    def rest(self, name: str) -> None:
+        """Sweeps read it: it has no turn of its own."""
+        if followed := self._followed.get(name):
+            followed.due = math.inf
+
+    def take_back(self, at: float) -> None:
+        """Sweeps fail: give every job that is not settled its own turn again, from then on."""
+        for followed in self._followed.values():
+            if followed.settled_at is None and followed.due == math.inf:
+                followed.due = self._next_turn(followed.slot, at) if followed.read else at
+
+    def hasten(self, name: str, at: float) -> None:
+        """Read it now."""
+        if (followed := self._followed.get(name)) and followed.settled_at is None:
+            followed.due = at
+
+    def read(self, job: TrainingJob, now: float, at: float, settle: float) -> bool:
+        """Take a reading of a followed job in. Says whether anything is new: a change, or that it is settled,
+        having stood still for `settle` seconds."""
+        followed = self._followed[job.name]
+        changed = job != followed.job or not followed.read
+        if changed:
+            self._tally(followed.job, -1)
+            self._tally(job, +1)
+            followed.changed_at = now if followed.read else 0.0
+        first, followed.job, followed.read = not followed.read, job, True
+        if not self._is_settled(job, followed.changed_at, now, settle):
+            followed.settled_at, followed.due = None, self._next_turn(followed.slot, at)
+            return changed
+        followed.settled_at, followed.due = job.last_change + settle if first else now, math.inf
+        return True
+
+    def drop(self, name: str) -> TrainingJob | None:
+        """Forget a job, because AWS has."""
+        followed = self._followed.pop(name, None)
+        if followed is None:
+            return None
+        self._tally(followed.job, -1)
+        return followed.job
+
+    def expired(self, now: float) -> list[str]:
+        """The settled jobs whose own series have been kept long enough."""
+        limit = now - self.pace.retention
+        return [name for name, f in self._followed.items() if f.settled_at is not None and f.settled_at <= limit]
+
+    def _next_turn(self, slot: float, at: float) -> float:
+        """The job's next place in the grid of intervals, at least half an interval away: so a late reading is not
+        followed by an early one, and all jobs are spread evenly whenever they came."""
+        interval = self.pace.active_interval
+        turns = math.floor(at / interval + 0.5 - slot) + 1
+        return (turns + slot) * interval
+
+    def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
+        if not job.terminal or job.cost_tags is None:
+            return False
+        return max(job.last_change, changed_at) + settle <= now and self._pool_is_over(job, now)
+
+    def _pool_is_over(self, job: TrainingJob, now: float) -> bool:
+        status = job.warm_pool.status if job.warm_pool else None
+        if status in ("Reused", "Terminated"):
+            return True
+        if status == "Available":
+            return False
+        # Asked for and not (or no longer) to be seen: a pool lives at most so long.
+        return (job.over_since or 0.0) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
+
+    def _expired(self, job: TrainingJob, now: float) -> bool:
+        return job.last_change + self.pace.settle + self.pace.retention <= now
+
+    def _tally(self, job: TrainingJob, sign: int) -> None:
+        if job.status and not job.terminal:
+            self._jobs[job.status, job.secondary_status or ""] += sign
+        if state := _holding(job):
+            for item in job.instances:
+                self._instances[item.type, state] += sign * item.number
+
+
+def _holding(job: TrainingJob) -> str | None:
+    """What holds the job's instances now."""
+    if job.terminal:
+        return "warm_pool" if job.warm_pool and job.warm_pool.status == "Available" else None
+    running = job.started is not None and job.secondary_status not in WITHOUT_INSTANCES
+    return "training" if running else None

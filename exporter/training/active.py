@@ -1,0 +1,52 @@
+"""The families of a target as it is now, `sagemaker_training_jobs` and `_instances`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.exposition.family import TARGET, Family, LabelValues, Row
+from exporter.training.job import SECONDARY_STATUSES, TERMINAL
+
+_ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """How many there are now: jobs by (status, secondary status), instances by (type, state)."""
+
+    jobs: Mapping[tuple[str, str], int]
+    instances: Mapping[tuple[str, str], int]
+
+
+_ACTIVE: tuple[LabelValues, ...] = (
+    *(("InProgress", secondary) for secondary in SECONDARY_STATUSES if secondary not in {*_ENDS, "Stopping"}),
+    ("Stopping", "Stopping"),
+)
+
+
+def _jobs(counts: FleetCounts) -> list[Row]:
+    return [((*labels,), float(n)) for labels, n in counts.jobs.items()] + [
+        (labels, 0.0) for labels in _ACTIVE if labels not in counts.jobs
+    ]
+
+
+FLEET_FAMILIES: tuple[Family[FleetCounts], ...] = (
+    Family(
+        "sagemaker_training_jobs",
+        "gauge",
+        "Training jobs that have not ended, now.",
+        TARGET,
+        ("status", "secondary_status"),
+        _jobs,
+        known=_ACTIVE,
+    ),
+    Family(
+        "sagemaker_training_instances",
+        "gauge",
+        "Instances held now, by a job that trains or by a warm pool that waits.",
+        TARGET,
+        ("instance_type", "state"),
+        lambda counts: [(labels, float(n)) for labels, n in counts.instances.items()],
+    ),
+)

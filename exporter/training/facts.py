@@ -1,0 +1,156 @@
+"""What the totals know of one job, and how a new reading of it is merged in.
+
+Facts form a semilattice: whatever the order, the repetition or the loss of readings in between, the same set of
+readings gives the same facts. Of each fact the reading of the latest LastModifiedTime counts; among readings of the
+same moment the one that says more. A reading that does not know a fact says nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from exporter.training.job import Pairs, TrainingJob
+
+# A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
+Dated = tuple[float, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`known` by name; `cost_tags` are those of the first reading, so that a job never moves between totals."""
+
+    created: float
+    cost_tags: Pairs
+    known: Mapping[str, Dated]
+
+    @classmethod
+    def of(cls, job: TrainingJob) -> Facts:
+        as_of = job.modified or 0.0
+        found = {
+            "outcome": [job.outcome, job.failure_category] if job.outcome else None,
+            "ended": job.ended_at,
+            "spot": job.spot,
+            "types": _types(job) or None,
+            "seconds": job.training_seconds,
+            "billable": job.billable_seconds,
+            "interruptions": job.interruptions or None,
+            "retained": job.warm_pool.retained_seconds if job.warm_pool else None,
+            "pool": bool(job.keep_alive_seconds) or None,
+            "reused": (job.warm_pool is not None and job.warm_pool.status == "Reused") or None,
+            "phases": [[t.status, t.seconds] for t in job.transitions if t.seconds is not None] or None,
+        }
+        known = {name: (as_of, value) for name, value in found.items() if value is not None}
+        return cls(job.created or 0.0, job.cost_tags or (), known)
+
+    def merged(self, other: Facts) -> Facts:
+        """These facts and what another reading of the same job adds or corrects."""
+        known = dict(self.known)
+        for name, fact in other.known.items():
+            if name not in known or _rank(fact) > _rank(known[name]):
+                known[name] = fact
+        return Facts(self.created, self.cost_tags, known)
+
+    def to_json(self) -> bytes:
+        return orjson.dumps([self.created, self.cost_tags, self.known])
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Facts:
+        """Raises ValueError for what `to_json` cannot have written."""
+        match orjson.loads(text):
+            case [int() | float() as created, list() as tags, dict() as known] if _pairs_of(_text, _text)(tags):
+                pairs = tuple((key, value) for key, value in tags)
+                return cls(created, pairs, {name: _dated(name, fact) for name, fact in known.items()})
+        raise ValueError("no facts of a job")
+
+    def value(self, name: str) -> Any:
+        """A fact, or None where no reading knew it."""
+        dated = self.known.get(name)
+        return dated[1] if dated else None
+
+    @property
+    def outcome(self) -> str | None:
+        return self.value("outcome")[0] if "outcome" in self.known else None
+
+    @property
+    def failure_category(self) -> str | None:
+        return (self.value("outcome")[1] or "Other") if self.outcome == "Failed" else None
+
+    @property
+    def spot(self) -> str:
+        return "true" if self.value("spot") else "false"
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from creation to end."""
+        ended = self.value("ended")
+        return None if ended is None or not self.created else round(max(0.0, ended - self.created), 3)
+
+    @property
+    def modified(self) -> float:
+        """The latest LastModifiedTime that said anything."""
+        return max((as_of for as_of, _ in self.known.values()), default=0.0)
+
+    def times_instances(self, seconds: str) -> list[tuple[str, float]]:
+        """A fact in seconds, times the instances of each type. While the seconds are not known nothing is counted
+        yet, but the types already are: so their totals exist with 0 before the first bill."""
+        value = self.value(seconds) or 0.0
+        return [(type_, value * count) for type_, count in self.value("types") or ()]
+
+
+def _types(job: TrainingJob) -> list[list[str | int]]:
+    """Instances by type: the groups of a heterogeneous cluster may share one."""
+    counts: dict[str, int] = {}
+    for item in job.instances:
+        counts[item.type] = counts.get(item.type, 0) + item.number
+    return [[type_, counts[type_]] for type_ in sorted(counts)]
+
+
+def _rank(fact: Dated) -> tuple[float, float, bytes]:
+    """A total order: later, then more, then anything that makes ties the same for everyone."""
+    as_of, value = fact
+    more = value if isinstance(value, int | float) else sum(item is not None for item in value)
+    return as_of, float(more), orjson.dumps(value)
+
+
+def _dated(name: str, fact: Any) -> Dated:
+    match fact:
+        case [int() | float() as as_of, value] if name in _KEPT and _KEPT[name](value):
+            return as_of, value
+    raise ValueError(f"no fact: {name}")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < 2**53
+
+
+def _outcome(value: Any) -> bool:
+    match value:
+        case [str(), str() | None]:
+            return True
+    return False
+
+
+def _pairs_of(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        if not isinstance(value, list):
+            return False
+        return all(isinstance(p, list) and len(p) == 2 and first(p[0]) and second(p[1]) for p in value)
+
+    return check
+
+
+# What a kept value must be, by the name of its fact.
+_KEPT: Mapping[str, Callable[[Any], bool]] = {
+    "outcome": _outcome,
+    "types": _pairs_of(_text, _number),
+    "phases": _pairs_of(_text, _number),
+    **dict.fromkeys(("ended", "spot", "seconds", "billable", "interruptions", "retained", "pool", "reused"), _number),
+}

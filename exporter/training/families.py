@@ -1,0 +1,253 @@
+"""The families of a single job, `sagemaker_training_job_*`: all gauges, one row each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from exporter.exposition.family import JOB, Family, Row, single, state_set
+from exporter.training.job import STATUSES, WARM_POOL_STATUSES, Pairs, TrainingJob
+
+_GIB = 2**30
+_INSTANCES = ("instance_type", "instance_group")
+
+
+def _family(
+    name: str, help_: str, labels: tuple[str, ...], rows: Callable[[TrainingJob], Iterable[Row]]
+) -> Family[TrainingJob]:
+    return Family(f"sagemaker_training_job_{name}", "gauge", help_, JOB, labels, rows)
+
+
+def _value(name: str, help_: str, value: Callable[[TrainingJob], float | None]) -> Family[TrainingJob]:
+    return _family(name, help_, (), lambda job: single(value(job)))
+
+
+def _boolean(value: bool | None) -> str:
+    return "" if value is None else str(value).lower()
+
+
+def _info(job: TrainingJob) -> Iterable[Row]:
+    types = ",".join(sorted({i.type for i in job.instances}))
+    values = (
+        types,
+        job.training_image,
+        job.algorithm_name,
+        job.input_mode,
+        _boolean(job.spot),
+        job.tuning_job,
+        job.automl_job,
+        job.labeling_job,
+        job.experiment,
+        job.trial,
+        job.training_plan,
+    )
+    # A summary of ListTrainingJobs says nothing of all this.
+    return [(values, 1.0)] if any(values) else []
+
+
+def _pairs(pairs: Pairs | None) -> Iterable[Row]:
+    return () if pairs is None else [((pairs,), 1.0)]
+
+
+def _security(job: TrainingJob) -> Iterable[Row]:
+    values = (
+        _boolean(job.network_isolation),
+        _boolean(job.inter_container_encryption),
+        _boolean(job.vpc),
+        _boolean(job.volume_kms),
+        _boolean(job.output_kms),
+    )
+    return [(values, 1.0)] if any(values) else []
+
+
+def _secondary_status(job: TrainingJob) -> Iterable[Row]:
+    return [((job.secondary_status,), 1.0)] if job.secondary_status else []
+
+
+def _spot_savings(job: TrainingJob) -> float | None:
+    if not job.spot or not job.training_seconds or job.billable_seconds is None:
+        return None
+    return 1 - job.billable_seconds / job.training_seconds
+
+
+def _instances(job: TrainingJob) -> Iterable[Row]:
+    return [((i.type, i.group), float(i.number)) for i in job.instances]
+
+
+def _instance_seconds(seconds: float | None, job: TrainingJob) -> Iterable[Row]:
+    return [] if seconds is None else [((i.type, i.group), seconds * i.number) for i in job.instances]
+
+
+def _phase_seconds(job: TrainingJob) -> Iterable[Row]:
+    total: dict[str, float] = {}
+    for transition in job.transitions:
+        if transition.seconds is not None:
+            total[transition.status] = round(total.get(transition.status, 0.0) + transition.seconds, 3)
+    return [((status,), seconds) for status, seconds in total.items()]
+
+
+def _transitions(job: TrainingJob) -> Iterable[Row]:
+    return [((status,), float(n)) for status, n in Counter(t.status for t in job.transitions).items()]
+
+
+def _failure(job: TrainingJob) -> Iterable[Row]:
+    return [((job.failure_category, job.failure_reason), 1.0)] if job.failure_category else []
+
+
+def _retained(job: TrainingJob) -> float | None:
+    return job.warm_pool.retained_seconds if job.warm_pool else None
+
+
+def _warm_pool_status(job: TrainingJob) -> Iterable[Row]:
+    return state_set(job.warm_pool.status if job.warm_pool else None, WARM_POOL_STATUSES)
+
+
+def _reused_by(job: TrainingJob) -> Iterable[Row]:
+    return [((job.warm_pool.reused_by,), 1.0)] if job.warm_pool and job.warm_pool.reused_by else []
+
+
+def _metric_times(job: TrainingJob) -> Iterable[Row]:
+    return [((m.name,), m.timestamp) for m in job.final_metrics if m.timestamp is not None]
+
+
+JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
+    _family(
+        "info",
+        "What the job runs, and as part of what. 1. Types of a heterogeneous cluster are joined by commas.",
+        (
+            "instance_type",
+            "training_image",
+            "algorithm_name",
+            "input_mode",
+            "spot",
+            "tuning_job",
+            "automl_job",
+            "labeling_job",
+            "experiment",
+            "trial",
+            "training_plan",
+        ),
+        _info,
+    ),
+    _family("tags", "The job's tags that jobs.tags allows. 1.", ("tag_KEY",), lambda job: _pairs(job.tags)),
+    _family(
+        "hyperparameters",
+        "The job's hyperparameters that jobs.hyperparameters allows. 1.",
+        ("hyperparameter_KEY",),
+        lambda job: _pairs(job.hyperparameters),
+    ),
+    _family(
+        "security_info",
+        "How the job is isolated and encrypted. 1.",
+        ("network_isolation", "inter_container_encryption", "vpc", "volume_kms", "output_kms"),
+        _security,
+    ),
+    _family(
+        "status",
+        "TrainingJobStatus: 1 for the current one, 0 for the other known ones.",
+        ("status",),
+        lambda job: state_set(job.status, STATUSES),
+    ),
+    _family("secondary_status", "SecondaryStatus: 1 for the current one.", ("secondary_status",), _secondary_status),
+    _value(
+        "secondary_status_start_timestamp_seconds",
+        "When the current secondary status began, Unix time.",
+        lambda job: job.secondary_status_since,
+    ),
+    _value("creation_timestamp_seconds", "CreationTime, Unix time.", lambda job: job.created),
+    _value("training_start_timestamp_seconds", "TrainingStartTime, Unix time.", lambda job: job.started),
+    _value("training_end_timestamp_seconds", "TrainingEndTime, Unix time.", lambda job: job.ended),
+    _value("last_modified_timestamp_seconds", "LastModifiedTime, Unix time.", lambda job: job.modified),
+    _value("training_seconds", "TrainingTimeInSeconds: how long it trained.", lambda job: job.training_seconds),
+    _value(
+        "billable_seconds",
+        "BillableTimeInSeconds, per instance; the discount of spot is already in it.",
+        lambda job: job.billable_seconds,
+    ),
+    _family(
+        "billable_instance_seconds",
+        "Billed compute: BillableTimeInSeconds times the instances.",
+        _INSTANCES,
+        lambda job: _instance_seconds(job.billable_seconds, job),
+    ),
+    _value("spot_savings_ratio", "What spot saved: 1 - billable / training seconds.", _spot_savings),
+    _family("instances", "Instances of the job's cluster.", _INSTANCES, _instances),
+    _value(
+        "volume_size_bytes",
+        "VolumeSizeInGB in bytes: the storage of each instance.",
+        lambda job: None if job.volume_gib is None else job.volume_gib * _GIB,
+    ),
+    _value(
+        "max_runtime_seconds", "MaxRuntimeInSeconds of the stopping condition.", lambda job: job.max_runtime_seconds
+    ),
+    _value("max_wait_seconds", "MaxWaitTimeInSeconds of a spot job.", lambda job: job.max_wait_seconds),
+    _value(
+        "max_pending_seconds", "MaxPendingTimeInSeconds: the wait for capacity.", lambda job: job.max_pending_seconds
+    ),
+    _value(
+        "warm_pool_keep_alive_seconds",
+        "KeepAlivePeriodInSeconds: how long the instances may be kept after the job.",
+        lambda job: job.keep_alive_seconds,
+    ),
+    _value("retry_max_attempts", "MaximumRetryAttempts of the retry strategy.", lambda job: job.retry_max_attempts),
+    _family(
+        "phase_seconds",
+        "Time spent in a secondary status, over all its finished transitions.",
+        ("secondary_status",),
+        _phase_seconds,
+    ),
+    _family(
+        "secondary_status_transitions",
+        "How many times a secondary status was entered.",
+        ("secondary_status",),
+        _transitions,
+    ),
+    _family(
+        "final_metric",
+        "FinalMetricDataList: the last value of a metric that the algorithm emitted.",
+        ("metric_name",),
+        lambda job: [((m.name,), m.value) for m in job.final_metrics],
+    ),
+    _family(
+        "final_metric_timestamp_seconds", "When that value was emitted, Unix time.", ("metric_name",), _metric_times
+    ),
+    _family(
+        "warm_pool_status",
+        "Status of the job's warm pool: 1 for the current one, 0 for the other known ones.",
+        ("status",),
+        _warm_pool_status,
+    ),
+    _value(
+        "warm_pool_retained_billable_seconds",
+        "ResourceRetainedBillableTimeInSeconds: billed time of the kept pool, per instance.",
+        _retained,
+    ),
+    _family(
+        "warm_pool_retained_billable_instance_seconds",
+        "Billed time of the kept pool times its instances.",
+        _INSTANCES,
+        lambda job: _instance_seconds(_retained(job), job),
+    ),
+    _family("warm_pool_reused_by_info", "The job that took the warm pool over. 1.", ("reused_by_job",), _reused_by),
+    _family(
+        "failure_info",
+        "Why the job failed. 1. The reason is empty unless jobs.failure_reason_length allows it.",
+        ("category", "reason"),
+        _failure,
+    ),
+    _family(
+        "rule_evaluation_status",
+        "What a debugger or profiler rule found. 1.",
+        ("kind", "rule", "status"),
+        lambda job: [((r.kind, r.name, r.status), 1.0) for r in job.rules],
+    ),
+    _value("progress_epoch", "CurrentEpoch of a serverless job.", lambda job: job.progress.epoch),
+    _value("progress_max_epoch", "MaxEpoch of a serverless job.", lambda job: job.progress.max_epoch),
+    _value("progress_step", "CurrentStep within the epoch of a serverless job.", lambda job: job.progress.step),
+    _value(
+        "progress_steps_per_epoch",
+        "TotalStepCountPerEpoch of a serverless job.",
+        lambda job: job.progress.steps_per_epoch,
+    ),
+    _value("billable_tokens", "BillableTokenCount of a serverless job.", lambda job: job.billable_tokens),
+)

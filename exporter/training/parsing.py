@@ -1,0 +1,259 @@
+"""From an answer of DescribeTrainingJob, ListTrainingJobs or Search to a TrainingJob; total over whatever comes.
+
+A field that is missing, null, of another type or out of its range is unknown. Only the job's name must be there:
+without it, or without a status, there is nothing to say, and `parse` gives None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from exporter.training.job import (
+    NO_PROGRESS,
+    FinalMetric,
+    Instances,
+    Pairs,
+    Progress,
+    Rule,
+    TrainingJob,
+    Transition,
+    WarmPool,
+    failure_category,
+)
+
+# Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
+_SECONDS_MAX = 2**33
+_INSTANCES_MAX = 2**16
+_GIB_MAX = 2**40
+_COUNT_MAX = 2**53
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """What may leave of the parts of an answer that can hold secrets; "*" names every key."""
+
+    tags: frozenset[str] = frozenset()
+    hyperparameters: frozenset[str] = frozenset()
+    cost_tags: tuple[str, ...] = ()
+    failure_reason_length: int = 0
+
+    @property
+    def wants_tags(self) -> bool:
+        return bool(self.tags or self.cost_tags)
+
+
+def parse(answer: object, account: str, region: str, allow: Allowlist) -> TrainingJob | None:
+    """The record of one job. `account` and `region` are where it was asked for."""
+    top = _Fields(answer)
+    name, status = top.text("TrainingJobName"), top.text("TrainingJobStatus")
+    if not name or not status:
+        return None
+    resources, stopping = top.inside("ResourceConfig"), top.inside("StoppingCondition")
+    algorithm, experiment = top.inside("AlgorithmSpecification"), top.inside("ExperimentConfig")
+    tags = parse_tags(top.items("Tags"), allow) if "Tags" in top.data else TagsOfJob.unread(allow)
+    reason = top.text("FailureReason")
+    failed = "Failed" in (status, top.text("SecondaryStatus") if status == "Deleting" else None)
+    return TrainingJob(
+        account=account,
+        region=region,
+        name=name,
+        arn=top.text("TrainingJobArn"),
+        status=status,
+        secondary_status=top.text("SecondaryStatus") or None,
+        created=top.number("CreationTime"),
+        started=top.number("TrainingStartTime"),
+        ended=top.number("TrainingEndTime"),
+        modified=top.number("LastModifiedTime"),
+        training_seconds=top.number("TrainingTimeInSeconds"),
+        billable_seconds=top.number("BillableTimeInSeconds"),
+        billable_tokens=top.number("BillableTokenCount", most=_COUNT_MAX),
+        spot=top.flag("EnableManagedSpotTraining"),
+        instances=_instances(resources),
+        transitions=_transitions(top.items("SecondaryStatusTransitions")),
+        final_metrics=_final_metrics(top.items("FinalMetricDataList")),
+        warm_pool=_warm_pool(top.inside("WarmPoolStatus")),
+        rules=_rules(top),
+        progress=_progress(top.inside("ProgressInfo")),
+        training_image=algorithm.text("TrainingImage"),
+        algorithm_name=_last_part(algorithm.text("AlgorithmName")),
+        input_mode=algorithm.text("TrainingInputMode"),
+        tuning_job=_last_part(top.text("TuningJobArn")),
+        automl_job=_last_part(top.text("AutoMLJobArn")),
+        labeling_job=_last_part(top.text("LabelingJobArn")),
+        experiment=experiment.text("ExperimentName"),
+        trial=experiment.text("TrialName"),
+        training_plan=_last_part(resources.text("TrainingPlanArn")),
+        network_isolation=top.flag("EnableNetworkIsolation"),
+        inter_container_encryption=top.flag("EnableInterContainerTrafficEncryption"),
+        vpc=bool(top.inside("VpcConfig").data) if resources.data else None,
+        volume_kms=bool(resources.text("VolumeKmsKeyId")) if resources.data else None,
+        output_kms=bool(top.inside("OutputDataConfig").text("KmsKeyId")) if resources.data else None,
+        volume_gib=resources.number("VolumeSizeInGB", most=_GIB_MAX),
+        keep_alive_seconds=resources.number("KeepAlivePeriodInSeconds"),
+        max_runtime_seconds=stopping.number("MaxRuntimeInSeconds"),
+        max_wait_seconds=stopping.number("MaxWaitTimeInSeconds"),
+        max_pending_seconds=stopping.number("MaxPendingTimeInSeconds"),
+        retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
+        # A summary tells no reason, which is not the same as another reason than the known ones.
+        failure_category=failure_category(reason) if failed and (reason or resources.data) else None,
+        failure_reason=reason[: allow.failure_reason_length],
+        hyperparameters=_allowed(top.pairs("HyperParameters"), allow.hyperparameters),
+        tags=tags.tags,
+        cost_tags=tags.cost_tags,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TagsOfJob:
+    """What the allowlist lets through of a job's tags; None where they are wanted and not known yet."""
+
+    tags: Pairs | None
+    cost_tags: Pairs | None
+
+    @classmethod
+    def unread(cls, allow: Allowlist) -> TagsOfJob:
+        return cls(None, None if allow.cost_tags else ())
+
+
+def parse_tags(items: Iterable[object], allow: Allowlist) -> TagsOfJob:
+    """From `Tags` as Search gives them with the job, or as ListTags does apart from it."""
+    found = {f.text("Key"): f.text("Value") for f in map(_Fields, items) if f.text("Key")}
+    # To Prometheus a label that is empty is none: a job without the tag belongs to the series without that label.
+    cost_tags = tuple((key, found[key]) for key in allow.cost_tags if found.get(key))
+    return TagsOfJob(_allowed(found, allow.tags), cost_tags)
+
+
+class _Fields:
+    """An object of the answer, read with types in mind."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: object) -> None:
+        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+
+    def text(self, key: str) -> str:
+        value = self.data.get(key)
+        return _mended(value) if isinstance(value, str) else ""
+
+    def number(self, key: str, most: float = _SECONDS_MAX) -> float | None:
+        """A duration or a time, or a count of at most `most`: never negative."""
+        value = _number(self.data.get(key))
+        return value if value is not None and 0 <= value <= most else None
+
+    def flag(self, key: str) -> bool | None:
+        value = self.data.get(key)
+        return value if isinstance(value, bool) else None
+
+    def inside(self, key: str) -> _Fields:
+        return _Fields(self.data.get(key))
+
+    def items(self, key: str) -> list[Any]:
+        value = self.data.get(key)
+        return value if isinstance(value, list) else []
+
+    def pairs(self, key: str) -> dict[str, str]:
+        return {_mended(k): _mended(v) for k, v in self.inside(key).data.items() if isinstance(v, str)}
+
+
+def _mended(text: str) -> str:
+    """Half a surrogate pair, which JSON may escape, is no text that could be written anywhere."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _number(value: object) -> float | None:
+    """JSON numbers, and the strings that stand for the ones JSON lacks; datetimes of botocore's own parser."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return _float(value)
+    if isinstance(value, str):
+        return _SPECIAL.get(value)
+    return value.timestamp() if isinstance(value, datetime) else None
+
+
+def _float(value: int | float) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _instances(resources: _Fields) -> tuple[Instances, ...]:
+    """What is used and billed: the groups of a heterogeneous cluster, what was selected of the preferences, or
+    the one type there is."""
+    selected = resources.text("SelectedInstanceType")
+    if groups := resources.items("InstanceGroups"):
+        found = [_instances_of(_Fields(g), "Instance", _Fields(g).text("InstanceGroupName")) for g in groups]
+    elif selected:
+        found = [_instances_of(resources, "SelectedInstance", "")]
+    else:
+        found = [_instances_of(resources, "Instance", "")]
+    counts: dict[tuple[str, str], int] = {}
+    for item in found:
+        if item is not None:
+            counts[item.type, item.group] = counts.get((item.type, item.group), 0) + item.number
+    return tuple(Instances(type_, group, count) for (type_, group), count in counts.items())
+
+
+def _instances_of(fields: _Fields, prefix: str, group: str) -> Instances | None:
+    type_, count = fields.text(f"{prefix}Type"), fields.number(f"{prefix}Count", _INSTANCES_MAX)
+    return Instances(type_, group, int(count)) if type_ and count is not None else None
+
+
+def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
+    found = (_Fields(item) for item in items)
+    return tuple(
+        Transition(f.text("Status"), f.number("StartTime"), f.number("EndTime")) for f in found if f.text("Status")
+    )
+
+
+def _final_metrics(items: Iterable[object]) -> tuple[FinalMetric, ...]:
+    last: dict[str, FinalMetric] = {}
+    for fields in map(_Fields, items):
+        name, value = fields.text("MetricName"), _number(fields.data.get("Value"))
+        if name and value is not None:
+            last[name] = FinalMetric(name, value, fields.number("Timestamp"))
+    return tuple(last.values())
+
+
+def _warm_pool(fields: _Fields) -> WarmPool | None:
+    if not fields.data:
+        return None
+    retained = fields.number("ResourceRetainedBillableTimeInSeconds")
+    return WarmPool(fields.text("Status") or None, retained, fields.text("ReusedByJob") or None)
+
+
+def _rules(top: _Fields) -> tuple[Rule, ...]:
+    kinds = (("debugger", "DebugRuleEvaluationStatuses"), ("profiler", "ProfilerRuleEvaluationStatuses"))
+    found = {}
+    for kind, key in kinds:
+        for fields in map(_Fields, top.items(key)):
+            name, status = fields.text("RuleConfigurationName"), fields.text("RuleEvaluationStatus")
+            if name and status:
+                found[kind, name] = Rule(kind, name, status)
+    return tuple(found.values())
+
+
+def _progress(fields: _Fields) -> Progress:
+    if not fields.data:
+        return NO_PROGRESS
+    return Progress(
+        epoch=fields.number("CurrentEpoch", _COUNT_MAX),
+        max_epoch=fields.number("MaxEpoch", _COUNT_MAX),
+        step=fields.number("CurrentStep", _COUNT_MAX),
+        steps_per_epoch=fields.number("TotalStepCountPerEpoch", _COUNT_MAX),
+    )
+
+
+def _allowed(pairs: Mapping[str, str], allow: frozenset[str]) -> Pairs | None:
+    """The allowed keys in order; None where no key is allowed at all."""
+    return tuple(sorted((k, v) for k, v in pairs.items() if k in allow or "*" in allow)) if allow else None
+
+
+def _last_part(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]

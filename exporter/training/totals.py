@@ -1,0 +1,144 @@
+"""The totals, `sagemaker_training_*`: what one job adds to each. The ledger sums them, exactly once per job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from exporter.exposition.family import TARGET, Family, LabelValues, Row
+from exporter.training.facts import Facts
+from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+# From the seconds of a download to the 28 days a job may train.
+DURATION_BUCKETS = (
+    *(1.0, 5.0, 15.0, 30.0, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 28 * _DAY),
+)
+_SPOT: tuple[LabelValues, ...] = (("true",), ("false",))
+_ALONE: tuple[LabelValues, ...] = ((),)
+
+
+def _total(
+    name: str,
+    help_: str,
+    labels: tuple[str, ...],
+    known: tuple[LabelValues, ...],
+    rows: Callable[[Facts], Iterable[Row]],
+) -> Family[Facts]:
+    return Family(f"sagemaker_training_{name}_total", "counter", help_, TARGET, labels, rows, known)
+
+
+def _durations(
+    name: str, help_: str, label: str, known: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]
+) -> Family[Facts]:
+    values = tuple((value,) for value in known)
+    return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, (label,), rows, values, DURATION_BUCKETS)
+
+
+def _amount(value: float | None, *labels: str) -> list[Row]:
+    return [] if value is None else [(labels, float(value))]
+
+
+def _by_type(facts: Facts, seconds: str) -> list[Row]:
+    return [((type_, facts.spot), value) for type_, value in facts.times_instances(seconds)]
+
+
+def _retained_by_type(facts: Facts) -> list[Row]:
+    if not facts.value("pool") and facts.value("retained") is None:
+        return []
+    return [((type_,), value) for type_, value in facts.times_instances("retained")]
+
+
+def _finished(facts: Facts) -> list[Row]:
+    return [((facts.outcome,), 1.0)] if facts.outcome else []
+
+
+def _failed(facts: Facts) -> list[Row]:
+    return [((facts.failure_category,), 1.0)] if facts.failure_category else []
+
+
+def _duration(facts: Facts) -> list[Row]:
+    return _amount(facts.duration, facts.outcome) if facts.outcome else []
+
+
+TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
+    _total("jobs_created", "Training jobs created.", (), _ALONE, lambda facts: [((), 1.0)]),
+    _total(
+        "jobs_finished",
+        "Training jobs that ended, by final status.",
+        ("status",),
+        tuple((s,) for s in OUTCOMES),
+        _finished,
+    ),
+    _total(
+        "jobs_failed",
+        "Training jobs that failed, by kind of failure.",
+        ("category",),
+        tuple((c,) for c in FAILURE_CATEGORIES),
+        _failed,
+    ),
+    _total(
+        "seconds",
+        "TrainingTimeInSeconds of all jobs.",
+        ("spot",),
+        _SPOT,
+        lambda facts: _amount(facts.value("seconds"), facts.spot),
+    ),
+    _total(
+        "billable_seconds",
+        "BillableTimeInSeconds of all jobs, per instance.",
+        ("spot",),
+        _SPOT,
+        lambda facts: _amount(facts.value("billable"), facts.spot),
+    ),
+    _total(
+        "instance_seconds",
+        "Training time times instances.",
+        ("instance_type", "spot"),
+        (),
+        lambda facts: _by_type(facts, "seconds"),
+    ),
+    _total(
+        "billable_instance_seconds",
+        "Billed compute: billable time times instances.",
+        ("instance_type", "spot"),
+        (),
+        lambda facts: _by_type(facts, "billable"),
+    ),
+    _total(
+        "spot_interruptions",
+        "How often spot capacity was taken from a job.",
+        (),
+        _ALONE,
+        lambda facts: _amount(facts.value("interruptions")),
+    ),
+    _total(
+        "warm_pool_retained_billable_seconds",
+        "Billed time of kept warm pools, per instance.",
+        (),
+        _ALONE,
+        lambda facts: _amount(facts.value("retained")),
+    ),
+    _total(
+        "warm_pool_retained_billable_instance_seconds",
+        "Billed time of kept warm pools times their instances.",
+        ("instance_type",),
+        (),
+        _retained_by_type,
+    ),
+    _total(
+        "warm_pool_reuses",
+        "Warm pools that another job took over.",
+        (),
+        _ALONE,
+        lambda facts: _amount(facts.value("reused")),
+    ),
+    _durations("job_duration_seconds", "From creation to end of a job.", "status", OUTCOMES, _duration),
+    _durations(
+        "phase_duration_seconds",
+        "Time spent in a secondary status, one observation for each time it was left.",
+        "secondary_status",
+        SECONDARY_STATUSES,
+        lambda facts: [((status,), seconds) for status, seconds in facts.value("phases") or ()],
+    ),
+)

@@ -1,0 +1,134 @@
+"""`--web.config.file`: TLS, basic auth, headers and a rate limit in the format of Prometheus's exporter-toolkit.
+
+The file, the certificates and the keys are looked at for every connection and request; what changed is read
+again. A change that is of no use is logged once and what was there before stays in force.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiolimiter import AsyncLimiter
+
+from exporter.config.problems import ConfigError, Problem
+from exporter.web.config import tls
+from exporter.web.config.basicauth import BasicAuthenticator
+from exporter.web.config.format import RateLimit, WebConfig, parse
+from exporter.web.security import Refusal
+
+__all__ = ["WebConfig", "WebConfigFile", "check"]
+
+_log = logging.getLogger(__name__)
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="sagemaker-exporter", charset="UTF-8"'}
+
+_Stamp = tuple[int, int, int] | None
+
+
+def check(path: str) -> WebConfig:
+    """What the file says, its certificates tried. Raises ConfigError with everything that is wrong."""
+    config = _read(path)
+    tls.context(config.tls_server_config, path)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    allowed_names: tuple[str, ...]
+    context: ssl.SSLContext | None
+    limiter: AsyncLimiter | None
+    users: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+class WebConfigFile:
+    """The file as it is now; what the server asks (WebSecurity)."""
+
+    def __init__(self, path: str) -> None:
+        """Raises ConfigError with everything that is wrong with the file."""
+        self._path = path
+        self._authenticator = BasicAuthenticator()
+        self._watched: tuple[str, ...] = (path,)
+        self._seen: tuple[_Stamp, ...] = ()
+        self._loaded = self._load()
+
+    def tls(self) -> ssl.SSLContext | None:
+        return self._current().context
+
+    def headers(self) -> Mapping[str, str]:
+        return self._current().headers
+
+    async def refusal(self, request: web.Request) -> Refusal | None:
+        """Too many requests, a certificate that is not on the list, or no password: in this order."""
+        loaded = self._current()
+        if loaded.limiter is not None:
+            if not loaded.limiter.has_capacity():
+                return Refusal(429, "Too Many Requests")
+            await loaded.limiter.acquire()
+        if not _named(request, loaded.allowed_names):
+            return Refusal(403, "The client certificate names nobody in client_allowed_sans.")
+        authorization = request.headers.get("Authorization")
+        if loaded.users and not await self._authenticator.allows(authorization, loaded.users):
+            return Refusal(401, "Unauthorized", _CHALLENGE)
+        return None
+
+    def _current(self) -> _Loaded:
+        if tuple(map(_stamp, self._watched)) != self._seen:
+            try:
+                self._loaded = self._load()
+            except ConfigError as error:
+                for problem in error.problems:
+                    _log.error("web configuration not reloaded, the one before stays: %s", problem)
+            else:
+                _log.info("web configuration reloaded from %s", self._path)
+        return self._loaded
+
+    def _load(self) -> _Loaded:
+        # Stamps are taken before the files are read: a change in between is seen the next time.
+        self._watched, self._seen = (self._path,), (_stamp(self._path),)
+        config = _read(self._path)
+        files = config.tls_server_config.files
+        self._watched, self._seen = (self._path, *files), (*self._seen, *map(_stamp, files))
+        headers = config.http_server_config.headers.model_dump(by_alias=True)
+        return _Loaded(
+            config.tls_server_config.client_allowed_sans,
+            tls.context(config.tls_server_config, self._path),
+            _limiter(config.rate_limit),
+            {name: stored.get_secret_value() for name, stored in config.basic_auth_users.items()},
+            {name: value for name, value in headers.items() if value},
+        )
+
+
+def _read(path: str) -> WebConfig:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([Problem(path, "", f"cannot be read: {reason}", "a file of YAML")]) from None
+    return parse(data, path)
+
+
+def _limiter(limit: RateLimit) -> AsyncLimiter | None:
+    return AsyncLimiter(limit.burst, limit.burst * limit.interval) if limit.interval else None
+
+
+def _stamp(file: str) -> _Stamp:
+    """Changes whenever the file does; links are followed, as Kubernetes swaps those of a Secret."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _named(request: web.Request, allowed: tuple[str, ...]) -> bool:
+    if not allowed:
+        return True
+    transport = request.transport
+    certificate = transport.get_extra_info("peercert") if transport is not None else None
+    return not tls.subject_alternative_names(certificate or {}).isdisjoint(allowed)

@@ -1,0 +1,239 @@
+"""The routes of the server: what each answers, whom it refuses, and the headers of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from exporter.config import Address
+from exporter.web import negotiate, page
+from exporter.web.connection import Connection
+from exporter.web.security import WebSecurity
+
+_log = logging.getLogger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Exporter(Protocol):
+    """What the server shows of the application."""
+
+    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+        """The exposition in pieces, compressed if `gzip`."""
+        ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether every target was tried once, and for people which ones are waited for."""
+        ...
+
+    def status(self) -> page.Status:
+        """What the status page shows; asked in another thread."""
+        ...
+
+    async def reload(self) -> None:
+        """Read the configuration again. Raises ReloadError, the old configuration staying in force."""
+        ...
+
+
+class ReloadError(Exception):
+    """A reload that was refused; the message goes to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Where and what is served."""
+
+    listen_address: Address
+    telemetry_path: str = "/metrics"
+    lifecycle: bool = False
+    """Whether POST /-/reload is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client, or all of them together, may take. Times in seconds."""
+
+    connections: int = 512
+    requests: int = 40
+    """Scrapes and pages at a time."""
+    body_bytes: int = 1024
+    header_timeout: float = 10.0
+    """For the TLS handshake, the head of a request, its body: each."""
+    idle_timeout: float = 120.0
+    write_timeout: float = 10.0
+    """For a client that takes nothing."""
+    answer_timeout: float = 120.0
+    """For one scrape as a whole."""
+    shutdown_timeout: float = 0.5
+
+
+@web.middleware
+async def _timed_head(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    connection = _connection(request)
+    connection.request_began()
+    try:
+        return await handler(request)
+    finally:
+        connection.request_ended()
+
+
+def _connection(request: web.Request) -> Connection:
+    transport = request.transport
+    connection = None if transport is None else transport.get_protocol()
+    if not isinstance(connection, Connection):
+        raise ConnectionResetError("the client is gone")
+    return connection
+
+
+def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(text=text + "\n", status=status, headers=headers)
+
+
+def _where(error: BaseException) -> str:
+    """An unexpected error as one line that holds no data: its type and the place in the code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+    return type(error).__name__ + place
+
+
+class Routes:
+    """The handlers of one server."""
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        options: WebOptions,
+        security: WebSecurity,
+        limits: Limits,
+    ) -> None:
+        self._exporter = exporter
+        self._options = options
+        self._security = security
+        self._limits = limits
+        self._requests = asyncio.Semaphore(limits.requests)
+
+    def application(self) -> web.Application:
+        app = web.Application(
+            middlewares=[_timed_head, self._explained, self._guarded],
+            client_max_size=self._limits.body_bytes,
+        )
+        app.router.add_get(self._options.telemetry_path, self._metrics)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/favicon.ico", self._favicon)
+        app.router.add_post("/-/reload", self._reload)
+        app.router.add_put("/-/reload", self._reload)
+        app.router.add_get("/", self._page)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    @web.middleware
+    async def _explained(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """An error nobody expected is one line in the log and a plain 500."""
+        try:
+            return await handler(request)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:
+            _log.error("%s %s failed: %s", request.method, request.path, _where(error))
+            raise web.HTTPInternalServerError(text="Internal error; see the log of the exporter.\n") from error
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        refusal = await self._security.refusal(request)
+        if refusal is not None:
+            return _text(refusal.text, refusal.status, refusal.headers)
+        if request.can_read_body:
+            try:
+                async with asyncio.timeout(self._limits.header_timeout):
+                    await request.read()
+            except TimeoutError as error:
+                _connection(request).abort()
+                raise ConnectionResetError("the body did not come") from error
+        return await handler(request)
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        headers["Server"] = "sagemaker-exporter"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cache-Control"] = "no-store"
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        headers.update(self._security.headers())
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return _text("ok")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        ready, text = self._exporter.ready()
+        return _text(text, 200 if ready else 503)
+
+    async def _favicon(self, request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        if not self._options.lifecycle:
+            return _text("Lifecycle API is not enabled.", 403)
+        try:
+            await self._exporter.reload()
+        except ReloadError as error:
+            return _text(f"failed to reload config: {error}", 500)
+        return _text("configuration reloaded")
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        if self._requests.locked():
+            return self._too_many()
+        async with self._requests:
+            html = await asyncio.to_thread(lambda: page.render(self._exporter.status(), dict(request.query)))
+        return web.Response(
+            text=html,
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Content-Security-Policy": page.CONTENT_SECURITY_POLICY},
+        )
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        spoken = negotiate.exposition_format(",".join(request.headers.getall("Accept", ())))
+        gzip = negotiate.accepts_gzip(",".join(request.headers.getall("Accept-Encoding", ())))
+        headers = {"Content-Type": spoken.content_type, "Vary": "Accept, Accept-Encoding"}
+        if gzip:
+            headers["Content-Encoding"] = "gzip"
+        if request.method == "HEAD":
+            return web.Response(headers=headers)
+        if self._requests.locked():
+            return self._too_many()
+        chunks = self._exporter.metrics(openmetrics=spoken.openmetrics, gzip=gzip)
+        async with self._requests, AsyncExitStack() as stack:
+            if isinstance(chunks, AsyncGenerator):
+                stack.push_async_callback(chunks.aclose)
+            await stack.enter_async_context(asyncio.timeout(self._limits.answer_timeout))
+            return await _stream(request, headers, chunks)
+
+    def _too_many(self) -> web.Response:
+        text = f"Limit of concurrent requests reached ({self._limits.requests}), try again later."
+        return _text(text, 503)
+
+
+async def _stream(request: web.Request, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    connection = _connection(request)
+    first = await anext(chunks, b"")
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    try:
+        await response.write(first)
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except BaseException:
+        # Half an exposition must not look like a whole one.
+        connection.abort()
+        raise
+    return response

@@ -1,0 +1,68 @@
+"""HTTP: listens, keeps clients within their limits, and answers from memory; no answer waits for AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+
+from exporter.web.connection import Connection
+from exporter.web.listener import Acceptor, bind
+from exporter.web.routes import Exporter, Limits, Routes, WebOptions
+from exporter.web.security import PlainHttp, WebSecurity
+
+# aiohttp logs whatever nonsense a client sends, with a traceback; the routes log what goes wrong in them.
+_silent = logging.Logger("exporter.web.server.protocol", logging.CRITICAL + 1)
+_DEFAULT_LIMITS = Limits()
+
+
+@asynccontextmanager
+async def serve(
+    exporter: Exporter,
+    options: WebOptions,
+    *,
+    security: WebSecurity | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> AsyncIterator[tuple[tuple[str, int], ...]]:
+    """Serve while the block runs; yields the (host, port)s that are listened on. Raises ListenError."""
+    security = security or PlainHttp()
+    routes = Routes(exporter, options, security, limits)
+    async with AsyncExitStack() as stack:
+        sockets = bind(options.listen_address)
+        for sock in sockets:
+            stack.callback(sock.close)
+        runner = web.AppRunner(
+            routes.application(),
+            access_log=None,
+            logger=_silent,
+            auto_decompress=False,
+            keepalive_timeout=limits.idle_timeout,
+            lingering_time=1.0,
+            shutdown_timeout=limits.shutdown_timeout,
+        )
+        await runner.setup()
+        acceptor = _acceptor(runner, security, limits)
+        stack.push_async_callback(acceptor.close)
+        stack.push_async_callback(runner.cleanup)
+        for sock in sockets:
+            stack.push_async_callback(_cancel, asyncio.create_task(acceptor.accept(sock)))
+        yield tuple(sock.getsockname()[:2] for sock in sockets)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _acceptor(runner: web.AppRunner, security: WebSecurity, limits: Limits) -> Acceptor:
+    new_protocol = runner.server
+    if new_protocol is None:
+        raise RuntimeError("the runner must be set up before connections are accepted")
+
+    def connect() -> Connection:
+        return Connection(new_protocol(), header_timeout=limits.header_timeout, write_timeout=limits.write_timeout)
+
+    return Acceptor(connect, security.tls, limit=limits.connections, handshake_timeout=limits.header_timeout)
