@@ -16,7 +16,6 @@ from exporter import __version__
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
 from exporter.aws.errors import api_error
-from exporter.aws.signing import sign_alike
 from exporter.aws.transport import sharing_tls
 from exporter.polling.api import ASSUME, IDENTITY, Calls
 
@@ -88,7 +87,6 @@ class Sessions:
         except Exception as error:
             raise api_error(ASSUME if role else IDENTITY, error) from error
         try:
-            await sign_alike(client, session)
             watch(client, calls)
             yield client
         finally:
