@@ -5,7 +5,6 @@ Durations are seconds: `Polling(active_interval=5.0)` in code, "5s" in a file.
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    SkipValidation,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -23,11 +23,12 @@ from pydantic import (
 
 from exporter.config import syntax
 from exporter.config.duration import parse
+from exporter.config.pattern import Pattern
 from exporter.config.problems import kind
 from exporter.config.syntax import Address, Span, Whole, refused
 
 _Rate = Annotated[float, BeforeValidator(syntax.rate)]
-_Pattern = Annotated[re.Pattern[str], BeforeValidator(syntax.pattern)]
+_Pattern = Annotated[Pattern, SkipValidation, BeforeValidator(syntax.pattern)]
 _Region = Annotated[str, BeforeValidator(syntax.region)]
 _TagKey = Annotated[str, BeforeValidator(syntax.tag_key)]
 _TagKeyOrAll = Annotated[str, BeforeValidator(syntax.tag_key_or_all)]
@@ -112,8 +113,8 @@ class Target(Section):
 class Jobs(Section):
     """Which jobs have series of their own, and what those say."""
 
-    include: _Pattern = re.compile(".*")
-    exclude: _Pattern = re.compile("")
+    include: _Pattern = Pattern(".*")
+    exclude: _Pattern = Pattern("")
     retention: Annotated[float, BeforeValidator(Span("0s", "1y"))] = parse("1h")
     per_job_metrics: bool = True
     disabled_metrics: Annotated[
@@ -127,14 +128,14 @@ class Jobs(Section):
 
     @field_validator("include")
     @classmethod
-    def _something(cls, include: re.Pattern[str]) -> re.Pattern[str]:
-        if not include.pattern:
+    def _something(cls, include: Pattern) -> Pattern:
+        if not include.text:
             raise refused("is empty, which no job's name is", 'a regular expression, ".*" for every job')
         return include
 
     def selects(self, job_name: str) -> bool:
         """Whether include matches the whole name and exclude does not."""
-        return self.include.fullmatch(job_name) is not None and self.exclude.fullmatch(job_name) is None
+        return self.include.matches(job_name) and not self.exclude.matches(job_name)
 
     def disables(self, metric: str) -> bool:
         """Whether the family of that full name is switched off."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import warnings
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
@@ -15,6 +14,7 @@ from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from exporter.config import duration
+from exporter.config.pattern import Pattern, PatternError
 from exporter.config.problems import kind, quote
 
 # The validation context of values that a person wrote, as against those that code gives.
@@ -24,6 +24,7 @@ _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<p
 _ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
 _DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 _PATTERNS = "a Python regular expression for whole job names"
+_RE2_PATTERNS = f"{_PATTERNS}, without lookaround, backreferences and repetitions above 1000"
 _RATES = "requests a second, more than 0 and at most 1000"
 _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]{1,128}/)*[\w+=,.@-]{1,64}", re.ASCII)
 
@@ -169,17 +170,20 @@ def _written(value: object) -> str:
     raise ValueError("not text")  # the callers take it for one of their own
 
 
-def pattern(value: object) -> re.Pattern[str]:
-    """A regular expression, Python's."""
-    if isinstance(value, re.Pattern):
+def pattern(value: object) -> Pattern:
+    """A regular expression for names of jobs."""
+    if isinstance(value, Pattern):
         return value
-    if not isinstance(value, str):
-        raise refused(f"{quote(value)} is not text", _PATTERNS)
+    # Code may give one of Python's.
+    text = value.pattern if isinstance(value, re.Pattern) else value
+    if not isinstance(text, str):
+        raise refused(f"{quote(text)} is not text", _PATTERNS)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise refused(f"{quote(value)} is not a regular expression: {error}", _PATTERNS) from None
+        return Pattern(text)
+    except PatternError as error:
+        if error.supported:
+            raise refused(f"{quote(text)} is not a regular expression: {error}", _PATTERNS) from None
+        raise refused(f"{quote(text)} is not supported by RE2: {error}", _RE2_PATTERNS) from None
 
 
 def account_of(role_arn: object) -> str | None:

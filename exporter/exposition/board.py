@@ -54,18 +54,24 @@ class Board:
             d: Section[ProcessHealth](_shown(PROCESS_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
         }
         self._shown_totals: dict[Target, Totals] = {}
+        # A job is put here at each change; its name is matched once.
+        self._selected: dict[tuple[str, str, str], bool] = {}
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
     def job(self, job: TrainingJob) -> None:
         """A job is new or has changed."""
-        if job.status and self._selects(job.name):
-            self._jobs.put((job.account, job.region, job.name), (job.account, job.region, job.name), job)
+        key = (job.account, job.region, job.name)
+        if key not in self._selected:
+            self._selected[key] = self._selects(job.name)
+        if job.status and self._selected[key]:
+            self._jobs.put(key, key, job)
 
     def gone(self, target: Target, name: str) -> None:
         """A job has no series any more."""
         self._jobs.remove((*target, name))
+        self._selected.pop((*target, name), None)
 
     def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
         """How a target is now."""

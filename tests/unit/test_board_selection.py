@@ -1,0 +1,27 @@
+"""Whether a job has series of its own is decided once, by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exporter.exposition.board import Board
+from exporter.ledger.ledger import Ledger
+from tests.unit.test_board_pieces import job, process
+
+
+def test_each_name_is_matched_once_while_its_job_is_followed() -> None:
+    asked: list[str] = []
+
+    def selects(name: str) -> bool:
+        asked.append(name)
+        return name.endswith("1")
+
+    board = Board(Ledger("", lambda: 0.0), lambda _: True, selects, process, started=0.0)
+    for status in ("InProgress", "Stopping", "Stopped"):
+        for number in (1, 2):
+            board.job(replace(job(number), status=status))
+    assert asked == ["job-00001", "job-00002"]
+    for number in (1, 2):
+        board.gone(("1", "r"), job(number).name)
+    board.job(job(2))
+    assert asked[2:] == ["job-00002"]
