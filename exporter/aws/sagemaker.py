@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from exporter.aws.date import AwsClock
 from exporter.aws.errors import api_error, is_gone, was_received
 from exporter.aws.pace import Pace
 from exporter.clock import Clock
@@ -58,11 +59,11 @@ class SageMaker:
             DESCRIBE: per_describe,
             TAGS: per_describe,
         }
-        self._ahead = clock.time() - clock.monotonic()
+        self._aws_clock = AwsClock(clock.time(), clock.monotonic())
         self._date: str | None = None
 
     def now(self) -> float:
-        return self._clock.monotonic() + self._ahead
+        return self._aws_clock.now(self._clock.monotonic())
 
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
         parameters: dict[str, Any] = {"MaxResults": _PAGE, **_NEWEST_FIRST}
@@ -146,9 +147,10 @@ class SageMaker:
             return
         self._date = date
         try:
-            self._ahead = parsedate_to_datetime(date).timestamp() - self._clock.monotonic()
+            told = parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError, OverflowError):
             return
+        self._aws_clock.heard(told, self._clock.time(), self._clock.monotonic())
 
 
 def _with_token(parameters: Mapping[str, Any], token: str | None) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ def dated(date: str) -> dict[str, Any]:
 
 async def test_aws_clock_is_that_of_the_first_answer_of_a_second() -> None:
     noon, next_second = "Thu, 01 Jan 2026 12:00:00 GMT", "Thu, 01 Jan 2026 12:00:01 GMT"
-    clock = ManualClock()
+    clock = ManualClock(1_767_268_790)
     client = Answering(dated(noon), dated(noon), dated("nonsense"), dated(next_second))
     api = SageMaker(client, Calls(), LIMITS, clock, asyncio.Semaphore(1))
     passed = []
@@ -81,3 +81,14 @@ async def test_aws_clock_is_that_of_the_first_answer_of_a_second() -> None:
         passed.append(api.now() - 1_767_268_800)
         clock.advance(0.75)
     assert passed == [0.0, 0.75, 1.5, 1.0]
+
+
+async def test_one_answer_whose_date_is_an_hour_ahead_does_not_move_aws_clock() -> None:
+    noon, an_hour_ahead, a_bit_later = (f"Thu, 01 Jan 2026 {time} GMT" for time in ("12:00:00", "13:00:05", "12:00:10"))
+    for dates in ((noon, an_hour_ahead, a_bit_later), (an_hour_ahead, noon, a_bit_later)):
+        clock = ManualClock(1_767_268_800)
+        api = SageMaker(Answering(*map(dated, dates)), Calls(), LIMITS, clock, asyncio.Semaphore(1))
+        for _ in dates:
+            await api.describe("a")
+            assert abs(api.now() - clock.time()) <= 10
+            clock.advance(5)
