@@ -15,7 +15,8 @@ from exporter.aws.date import AwsClock
 from exporter.aws.errors import api_error, is_gone, was_received
 from exporter.aws.pace import Pace
 from exporter.clock import Clock
-from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage, TagPage
+from exporter.polling.paging import pages
 
 _PAGE = 100
 _NEWEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Descending"}
@@ -96,14 +97,11 @@ class SageMaker:
             raise
 
     async def tags(self, arn: str) -> list[Answer]:
-        found: list[Answer] = []
-        token = None
-        while True:
+        async def fetch(token: str | None) -> TagPage:
             answer = await self._call(TAGS, self._client.list_tags, _with_token({"ResourceArn": arn}, token), "Tags")
-            found += _objects(answer["Tags"])
-            token = _token(answer)
-            if token is None:
-                return found
+            return TagPage(_objects(answer["Tags"]), _token(answer))
+
+        return [tag async for page in pages(fetch, self._calls.refused) for tag in page.tags]
 
     async def _search(self, filters: list[dict[str, str]], token: str | None) -> JobPage:
         parameters = {
@@ -114,7 +112,7 @@ class SageMaker:
         }
         answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token), "Results")
         records = [record.get("TrainingJob") for record in _objects(answer["Results"])]
-        return JobPage([record for record in records if isinstance(record, dict)], _token(answer))
+        return JobPage([record for record in records if isinstance(record, dict)], _token(answer), SEARCH)
 
     async def _call(
         self, operation: str, method: Any, parameters: Mapping[str, Any], listing: str = ""

@@ -7,13 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 LIST, DESCRIBE, SEARCH, TAGS = "ListTrainingJobs", "DescribeTrainingJob", "Search", "ListTags"
+# The code of a walk whose answers repeat a NextToken.
+ENDLESS = "RepeatedToken"
 IDENTITY, ASSUME = "GetCallerIdentity", "AssumeRole"
 
 Answer = Mapping[str, Any]
 
 _THROTTLES = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 _DENIALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
-_ISOLATED = ("InvalidResponse", "ConnectionError", "InternalFailure", "ServiceUnavailable", "ValidationException")
+_ISOLATED = (
+    ENDLESS,
+    "InvalidResponse",
+    "ConnectionError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ValidationException",
+)
 # By AWS's code or by our own: what it means to the reader. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
@@ -35,6 +44,8 @@ _ADVICE = {
     "ConnectionError": "the connection broke",
     "Timeout": "no answer within polling.timeout",
     "InvalidResponse": "the answer cannot be read",
+    ENDLESS: "the pages of the listing repeat without end; it is tried again at the next interval. "
+    "Is there a proxy or a cache between the exporter and AWS?",
 }
 
 
@@ -71,12 +82,26 @@ class Calls:
     def failed(self, operation: str, code: str) -> None:
         self.errors[operation, code] += 1
 
+    def refused(self, operation: str, code: str) -> ApiError:
+        """Count an answer that AWS gave as a good one and that is none; gives the error to raise."""
+        self.failed(operation, code)
+        return ApiError(operation, code)
+
 
 class JobPage(NamedTuple):
-    """Some of the jobs that were asked for, and the token of the next page."""
+    """Some of the jobs that were asked for, the token of the next page, and the operation that gave it."""
 
     jobs: Sequence[Answer]
     next_token: str | None
+    operation: str = LIST
+
+
+class TagPage(NamedTuple):
+    """Some of the tags of a job, and the token of the next page."""
+
+    tags: Sequence[Answer]
+    next_token: str | None
+    operation: str = TAGS
 
 
 class CreatedBetween(NamedTuple):

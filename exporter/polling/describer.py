@@ -79,8 +79,7 @@ class Describer:
             return
         job = self._reader.parse(answer)
         if job is None or job.name != name:
-            self._health.calls.failed(DESCRIBE, "InvalidResponse")
-            raise ApiError(DESCRIBE, "InvalidResponse")
+            raise self._health.calls.refused(DESCRIBE, "InvalidResponse")
         if self._reader.lacks_tags(job) and job.arn and not self.tags_denied:
             job = await self._tagged(job)
         self._reader.described(job, self._api.now(), self._clock.monotonic(), news)

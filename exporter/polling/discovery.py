@@ -6,13 +6,17 @@ Status and modification are no filters here: the service cuts pages before it fi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from exporter.polling.api import Answer, ApiError, CreatedBetween, JobPage
+from exporter.polling.paging import pages
 
 Source = Callable[[CreatedBetween, str | None], Awaitable[JobPage]]
 # Listings may show a new job a little late, and clocks differ.
 OVERLAP = 600.0
+# Two looks at AWS's clock may differ by as much without any harm.
+_TOLERANCE = 60.0
 # The search index shows it later still.
 _RECENT = 900.0
 
@@ -25,12 +29,21 @@ class Found(NamedTuple):
 
 
 class Discovery:
-    """`until`: every job created up to then is known, but for those in the `gap` that a broken walk left."""
+    """`until`: every job created up to then is known, but for those in the `gap` that a broken walk left. `refuse`
+    makes the error of a walk whose pages repeat, from its operation and a code."""
 
-    def __init__(self, lookback: float, until: float | None) -> None:
-        self._lookback = lookback
+    def __init__(self, lookback: float, until: float | None, refuse: Callable[[str, str], ApiError] = ApiError) -> None:
+        self._lookback, self._refuse = lookback, refuse
         self.until = until
         self.gap: CreatedBetween | None = None
+
+    def rejects_until(self, now: float) -> bool:
+        """Drop `until` if it is later than AWS's time, because some clock was wrong: nobody knows up to when the jobs
+        are known, and the next walk goes back to the lookback. Says whether that was so."""
+        if self.until is None or self.until <= now + _TOLERANCE:
+            return False
+        self.until = None
+        return True
 
     async def walk(
         self, clock: Callable[[], float], recent: Source, history: Source, full: bool
@@ -48,27 +61,21 @@ class Discovery:
         if self.gap and not full:
             lags = self.gap.before is None or self.gap.before > now - _RECENT
             spans.append((recent if lags else history, self.gap))
-        newest, begun = self.until, False
+        until: float | None = None
         for source, span in spans:
             reached = None
-            token = None
-            while True:
-                try:
-                    page = await source(span, token)
-                except ApiError:
-                    self._broke_off(after, span, reached, newest)
-                    raise
-                created = [time for time in map(_created, page.jobs) if time is not None]
-                reached, newest = _lowest(reached, created), _highest(newest, created)
-                if not begun:
-                    # The first page has what there is now. The clock is looked at only here: before the first answer
-                    # ever it is the machine's.
-                    newest, begun = _highest(newest, (clock(),)), True
-                yield Found(page.jobs, source)
-                token = page.next_token
-                if token is None:
-                    break
-        self.until, self.gap = newest, None
+            try:
+                async for page in pages(partial(source, span), self._refuse):
+                    if until is None:
+                        # The first page has what there is now. Only the clock says when that is: before the first
+                        # answer ever it is the machine's, and a CreationTime may be wrong.
+                        until = clock()
+                    reached = _lowest(reached, page.jobs)
+                    yield Found(page.jobs, source)
+            except ApiError:
+                self._broke_off(after, span, reached, until)
+                raise
+        self.until, self.gap = until, None
 
     def _after(self, now: float, full: bool) -> float:
         floor = now - self._lookback
@@ -76,23 +83,17 @@ class Discovery:
             return floor
         return min(floor, self.until - OVERLAP) if full else self.until - OVERLAP
 
-    def _broke_off(self, after: float, span: CreatedBetween, reached: float | None, newest: float | None) -> None:
+    def _broke_off(self, after: float, span: CreatedBetween, reached: float | None, until: float | None) -> None:
         """What was not walked must be walked later, without beginning anew."""
         if span.before is None and reached is None:
             return
         before = span.before if reached is None else reached + 1.0
         oldest = min(after, self.gap.after) if self.gap and self.gap.after is not None else after
-        self.until, self.gap = newest, CreatedBetween(oldest, before)
+        self.until, self.gap = until, CreatedBetween(oldest, before)
 
 
-def _created(job: Answer) -> float | None:
-    time = job.get("CreationTime")
-    return float(time) if isinstance(time, int | float) and not isinstance(time, bool) else None
-
-
-def _lowest(one: float | None, others: Sequence[float]) -> float | None:
-    return min((t for t in (one, *others) if t is not None), default=None)
-
-
-def _highest(one: float | None, others: Sequence[float]) -> float | None:
-    return max((t for t in (one, *others) if t is not None), default=None)
+def _lowest(reached: float | None, jobs: Sequence[Answer]) -> float | None:
+    """The earliest creation time so far."""
+    created = (job.get("CreationTime") for job in jobs)
+    times = (float(time) for time in created if isinstance(time, int | float) and not isinstance(time, bool))
+    return min((time for time in (reached, *times) if time is not None), default=None)

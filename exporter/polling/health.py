@@ -41,6 +41,9 @@ class Health:
         """None until anything was tried."""
         return None if self.last_attempt is None else not self._failing
 
+    def fails(self, activity: str) -> bool:
+        return activity in self._failing
+
     def succeeded(self, activity: str) -> None:
         self.last_attempt = self._time()
         if self._failing.pop(activity, None):

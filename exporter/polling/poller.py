@@ -22,6 +22,7 @@ from exporter.polling.describer import Describer
 from exporter.polling.discovery import OVERLAP, Discovery
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
+from exporter.polling.paging import pages
 from exporter.polling.tracker import Fleet, Followed
 from exporter.training.active import FleetCounts
 from exporter.training.job import TrainingJob
@@ -71,7 +72,8 @@ class Poller:
         self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
         self.fleet, self._reader, self._ledger, self._board = fleet, reader, ledger, board
         self.health, self._clock = health, clock
-        self._discovery = Discovery(schedule.lookback, ledger.marks(target).discovered_until or None)
+        marked = ledger.marks(target).discovered_until or None
+        self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
         self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
         self._read = self._describer.read
         self._search = schedule.search
@@ -89,20 +91,21 @@ class Poller:
                 loops.create_task(self._sweep_for_ever())
 
     async def once(self) -> bool:
-        """Poll once, everything; says whether all went well."""
+        """Poll once, everything; says whether all went well. What was found is read also when the search for jobs
+        broke off."""
         await self._begin()
         await self.discover()
-        while self.health.up and (names := self.fleet.due(self._clock.monotonic())):
+        while not self.health.fails("reading") and (names := self.fleet.due(self._clock.monotonic())):
             await self._read(names)
         self._report()
-        return bool(self.health.up)
+        return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.fleet.followed())
 
     async def discover(self) -> None:
         """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
         began = self._clock.monotonic()
         self.next_discovery = self._clock.time() + self._schedule.discovery_interval
         # A long walk that broke off is finished before another one begins.
-        everything = began >= self._next_resync
+        everything = self._discovery.rejects_until(self._api.now()) or began >= self._next_resync
         full = everything and self._discovery.gap is None
         try:
             await self._walk(everything and self._search, full)
@@ -150,14 +153,10 @@ class Poller:
 
     async def _active_in_index(self) -> set[str]:
         seen: set[str] = set()
-        token: str | None = None
-        while True:
-            page = await self._api.search_active(token)
+        async for page in pages(self._api.search_active, self.health.calls.refused):
             seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
             await self._found(page.jobs, from_index=True)
-            token = page.next_token
-            if token is None:
-                return seen
+        return seen
 
     def _have_described(self, followed: Iterable[Followed]) -> None:
         at = self._clock.monotonic()
@@ -188,7 +187,8 @@ class Poller:
         if self._discovery.until is None:
             return None
         unread = (f.job.created for f in self.fleet.followed() if not f.read or f.job.cost_tags is None)
-        return min((self._discovery.until, *(created for created in unread if created is not None)))
+        known = (self._discovery.until, self._api.now())
+        return min((*known, *(created for created in unread if created is not None)))
 
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""
