@@ -125,12 +125,13 @@ class Fleet:
         if changed:
             self._tally(followed.job, -1)
             self._tally(job, +1)
-            followed.changed_at = now if followed.read else 0.0
+            # A job whose times are in the future has changed now: that is all that is known of it.
+            followed.changed_at = now if followed.read or job.last_change > now else 0.0
         first, followed.job, followed.read = not followed.read, job, True
         if not self._is_settled(job, followed.changed_at, now, settle):
             followed.settled_at, followed.due = None, self._next_turn(followed.slot, at)
             return changed
-        followed.settled_at, followed.due = job.last_change + settle if first else now, math.inf
+        followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
         return True
 
     def drop(self, name: str) -> TrainingJob | None:
@@ -156,16 +157,18 @@ class Fleet:
     def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
         if not job.terminal or job.cost_tags is None:
             return False
-        return max(job.last_change, changed_at) + settle <= now and self._pool_is_over(job, now)
+        still_since = max(_unless_ahead(job.last_change, now), changed_at)
+        return still_since + settle <= now and self._pool_is_over(job, changed_at, now)
 
-    def _pool_is_over(self, job: TrainingJob, now: float) -> bool:
+    def _pool_is_over(self, job: TrainingJob, changed_at: float, now: float) -> bool:
         status = job.warm_pool.status if job.warm_pool else None
         if status in ("Reused", "Terminated"):
             return True
         if status == "Available":
             return False
         # Asked for and not (or no longer) to be seen: a pool lives at most so long.
-        return (job.over_since or 0.0) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
+        over = _unless_ahead(job.over_since or 0.0, now) or changed_at
+        return over + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
 
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
@@ -176,6 +179,11 @@ class Fleet:
         if state := _holding(job):
             for item in job.instances:
                 self._instances[item.type, state] += sign * item.number
+
+
+def _unless_ahead(time: float, now: float) -> float:
+    """A time that a job speaks of; 0 for one in the future, which would keep the job from ever being settled."""
+    return time if time <= now else 0.0
 
 
 def _holding(job: TrainingJob) -> str | None:

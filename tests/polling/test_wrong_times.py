@@ -1,0 +1,179 @@
+"""Times that cannot be right: a job from the future, a mark from the future, dates that lie."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import Answer, CreatedBetween, JobPage
+from exporter.polling.discovery import Discovery
+from exporter.polling.tracker import Fleet, Pace
+from exporter.simulator import steady
+from exporter.training.job import TrainingJob, WarmPool
+from tests.polling import virtual_time
+from tests.polling.simulated import DAY, HOUR, START, TARGET, Settings, World, exporter
+from tests.polling.world import DISCOVERY, INTERVAL, Job, Region, jobs, poller, polling
+
+STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
+
+
+class Prophetic(World):
+    """Says of the job `ahead` that it was created a year from now."""
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        # It is the newest: bounds of the future find it too.
+        page = await super().list_jobs(span, token)
+        rest = await super().list_jobs(CreatedBetween(None, None), None) if not token else JobPage([], None)
+        missing = [job for job in rest.jobs if job["TrainingJobName"] == "ahead" and job not in page.jobs]
+        return page._replace(jobs=[_moved(job) for job in (*missing, *page.jobs)])
+
+    async def search_active(self, token: str | None) -> JobPage:
+        page = await super().search_active(token)
+        return page._replace(jobs=[_moved(job) for job in page.jobs])
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        page = await super().search_created(span, token)
+        return page._replace(jobs=[_moved(job) for job in page.jobs])
+
+    async def describe(self, name: str) -> Answer | None:
+        answer = await super().describe(name)
+        return answer and _moved(answer)
+
+
+def _moved(answer: Mapping[str, Any]) -> dict[str, Any]:
+    moved = {"CreationTime": START + 365 * DAY} if answer["TrainingJobName"] == "ahead" else {}
+    return {**answer, **moved}
+
+
+@STRATEGIES
+async def test_a_job_from_the_future_counts_and_hides_no_other(search: bool, tmp_path: Path) -> None:
+    (ahead,) = steady(1, START + 60, seconds=600)
+    later = [replace(job, created=START + 600 + 60 * n) for n, job in enumerate(steady(20, START, seconds=300))]
+    world = Prophetic(replace(ahead, name="ahead"), *later)
+    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+        await one.live(HOUR)
+        assert one.counted("jobs_created") == {(): 21}
+        assert one.ledger.marks(TARGET).discovered_until <= world.now()
+    world.jobs.add(*steady(5, START + HOUR + 300, "more", seconds=300))
+    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+        await one.live(HOUR)
+        assert one.counted("jobs_created") == {(): 26}
+        assert one.counted("jobs_finished") == {("Completed",): 26}
+
+
+@STRATEGIES
+async def test_a_mark_from_the_future_hides_no_job_after_a_restart(search: bool, tmp_path: Path) -> None:
+    world = World(*steady(5, START + 300, seconds=300))
+    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+        await one.live(60)
+        await one.ledger.apply((), {TARGET: START + HOUR})
+        assert one.ledger.marks(TARGET).discovered_until == START + HOUR
+    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+        await one.live(1200)
+        assert one.counted("jobs_finished") == {("Completed",): 5}
+        assert one.ledger.marks(TARGET).discovered_until <= world.now()
+
+
+async def test_a_walk_after_one_that_took_its_time_from_a_wrong_clock_finds_what_was_missed() -> None:
+    """AWS's clock was believed to be an hour ahead for a while: what was created then is found once it is not."""
+    now, created = 1_000_000.0, [999_000.0]
+
+    async def listing(span: CreatedBetween, token: str | None) -> JobPage:
+        return JobPage([{"CreationTime": t} for t in created if t >= (span.after or 0.0)], None)
+
+    async def walked(discovery: Discovery, clock: float) -> list[Any]:
+        found = [page async for page in discovery.walk(lambda: clock, listing, listing, full=False)]
+        return [job["CreationTime"] for page in found for job in page.jobs]
+
+    discovery = Discovery(100_000.0, None)
+    assert await walked(discovery, now + HOUR) == created
+    created += [now + 1800]
+    assert await walked(discovery, now + HOUR + 60) == []
+    assert discovery.rejects_until(now + 2000)
+    assert created[-1] in await walked(discovery, now + 2000)
+    assert not discovery.rejects_until(now + 2001)
+
+
+def record(**times: float | WarmPool | None) -> TrainingJob:
+    return TrainingJob(account="1", region="r", name="job", status="Completed", **times)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        record(created=START - 900, ended=START - 600, modified=START + 365 * DAY),
+        record(created=START - 900, ended=START + 365 * DAY, modified=START - 600),
+        record(created=START + 365 * DAY),
+        record(created=START - 900, ended=START + 365 * DAY, keep_alive_seconds=300.0),
+    ],
+    ids=["modified", "ended", "created", "pool"],
+)
+def test_a_job_with_a_time_in_the_future_is_settled_once_it_stood_still_for_long_enough(job: TrainingJob) -> None:
+    fleet = Fleet(Pace(30.0, 120.0, 3600.0))
+    fleet.follow(job, 0.0)
+    settled = [fleet.read(job, START + at, at, 120.0) for at in (0.0, 60.0, 119.0)]
+    assert settled == [True, False, False]
+    assert fleet.read(job, START + 120 + (job.keep_alive_seconds or 0.0), 600.0, 120.0)
+    followed = fleet.get("job")
+    assert followed is not None
+    assert followed.settled_at == START + 120 + (job.keep_alive_seconds or 0.0)
+
+
+def test_a_job_that_ended_just_now_is_not_settled_early_because_the_clock_was_corrected() -> None:
+    """At a start the machine's clock may be a day late until AWS's is known."""
+    fleet, job = Fleet(Pace(30.0, 120.0, 3600.0)), record(created=START - 900, ended=START, modified=START)
+    fleet.follow(job, 0.0)
+    fleet.read(job, START - DAY, 0.0, 120.0)
+    fleet.read(job, START + 60, 60.0, 120.0)
+    followed = fleet.get("job")
+    assert followed is not None
+    assert followed.settled_at is None
+
+
+class Lying(Region):
+    """The answers of these numbers have a Date so many seconds off."""
+
+    lies: Mapping[int, float] = {}
+
+    async def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
+        date = self.clock.time() + self.lies.get(len(self.calls), 0.0)
+        return {**answer, "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(date, usegmt=True)}}}
+
+    async def list_training_jobs(self, **asked: Any) -> dict[str, Any]:
+        return await self._dated(await super().list_training_jobs(**asked))
+
+    async def search(self, **asked: Any) -> dict[str, Any]:
+        return await self._dated(await super().search(**asked))
+
+    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
+        return await self._dated(await super().describe_training_job(**asked))
+
+
+@STRATEGIES
+@pytest.mark.parametrize("wrong", [3600.0, -3600.0, 365 * DAY])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, search: bool) -> None:
+    async def scenario() -> None:
+        region = Lying([])
+        region.lies = {number: wrong}
+        region.jobs = jobs(1, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger:
+            async with polling(poller(region, ledger, search=search)):
+                await asyncio.sleep(2 * DISCOVERY)
+                assert ledger.marks(TARGET).discovered_until <= region.clock.time() + 1
+            # And again after a restart.
+            one = poller(region, ledger, search=search)
+            async with polling(one):
+                await asyncio.sleep(DISCOVERY)
+                region.jobs.append(Job("new", region.clock.time()))
+                await asyncio.sleep(2 * DISCOVERY + INTERVAL)
+                assert one.fleet.get("new") is not None
+
+    virtual_time.run(scenario())
