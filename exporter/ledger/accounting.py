@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.ledger.series import Amounts, Series, SeriesKey, add, difference, known_series, zero
-from exporter.ledger.sqlite import Account, Tables, Target, TargetMarks
+from exporter.ledger.sqlite import Account, Record, Tables, Target, TargetMarks
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
@@ -71,14 +71,31 @@ def account(tables: Tables, batch: Batch, baseline: float, now: float) -> Change
     for target, until in batch.discovered.items():
         tables.mark_discovered(target, until)
     marks = tables.marks()
-    recorded = tables.jobs(batch.readings)
+    recorded = tables.records(batch.readings)
+    accounts = {record.identity: record.account for record in recorded.values()}
     books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, {})
-    for identity, reading in batch.readings.items():
-        known = recorded.get(identity)
+    for identity, reading in _by_job(batch.readings, recorded).items():
+        known = accounts.get(identity)
         if known or (reading.facts.known and _counts(reading, marks, baseline)):
             books.enter(reading, known)
     tables.write_jobs(books.accounts)
     return Changes({target: _sum(tables, target, deltas, now) for target, deltas in books.deltas.items()}, marks)
+
+
+def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, Record]) -> dict[Identity, Reading]:
+    """One reading for each job: by the identity that is recorded of it, or by the first that the batch has."""
+    found: dict[Identity, Reading] = {}
+    named: dict[tuple[str, str, str], list[Identity]] = {}
+    for identity, reading in readings.items():
+        namesakes = named.setdefault((identity.account, identity.region, identity.name), [])
+        if identity in recorded:
+            own = recorded[identity].identity
+        else:
+            own = next((other for other in namesakes if other.is_same(identity)), identity)
+        namesakes.append(own)
+        reading = reading if own == identity else replace(reading, identity=own)
+        found[own] = found[own].merged(reading) if own in found else reading
+    return found
 
 
 def forget(tables: Tables, target: Target, lookback: float, now: float, followed: Iterable[Identity]) -> Changes:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, damaged, open_file
 from exporter.training.facts import Facts
-from exporter.training.job import Identity
+from exporter.training.job import SAME_JOB_MS, Identity
 
 SCHEMA = Schema(
     version=1,
@@ -46,6 +46,13 @@ class Account(NamedTuple):
 
     facts: Facts
     settled: bool
+
+
+class Record(NamedTuple):
+    """A job that is recorded, and by which identity."""
+
+    identity: Identity
+    account: Account
 
 
 class TargetMarks(NamedTuple):
@@ -136,14 +143,27 @@ class Tables:
 
     def jobs(self, identities: Iterable[Identity]) -> dict[Identity, Account]:
         """What is recorded of these jobs; those nobody knows are not in it."""
+        return {identity: record.account for identity, record in self.records(identities).items()}
+
+    def records(self, identities: Iterable[Identity]) -> dict[Identity, Record]:
+        """The records of these jobs, also where they have another CreationTime of the same second."""
         found = {}
         for identity in identities:
-            row = self.db.execute(
-                "SELECT facts, settled FROM job WHERE account=? AND region=? AND name=? AND created_ms=?", identity
-            ).fetchone()
-            if row:
-                found[identity] = self._account(identity, *row)
+            if record := self._record(identity, 0) or self._record(identity, SAME_JOB_MS):
+                found[identity] = record
         return found
+
+    def _record(self, identity: Identity, tolerance_ms: int) -> Record | None:
+        *named, created_ms = identity
+        row = self.db.execute(
+            "SELECT created_ms, facts, settled FROM job WHERE account=? AND region=? AND name=? "
+            "AND created_ms BETWEEN ? AND ? ORDER BY abs(created_ms-?) LIMIT 1",
+            (*named, created_ms - tolerance_ms, created_ms + tolerance_ms, created_ms),
+        ).fetchone()
+        if row is None:
+            return None
+        recorded = identity._replace(created_ms=row[0])
+        return Record(recorded, self._account(recorded, *row[1:]))
 
     def open_jobs(self, target: Target) -> list[Identity]:
         """The jobs of a target that were not settled when they were last seen."""

@@ -41,8 +41,9 @@ class Reader:
         self._fleet, self._health = fleet, health
 
     def parse(self, answer: Answer) -> TrainingJob | None:
-        """The record of an answer of this target; None when it is none."""
-        return self._records.of(answer)
+        """The record of an answer of this target, with the identity that a followed job has; None when it is none."""
+        job = self._records.of(answer)
+        return None if job is None else self._fleet.recognized(job)
 
     def resume(self, identities: Iterable[Identity], at: float) -> None:
         """Follow jobs that an earlier run left unfinished."""

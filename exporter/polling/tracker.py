@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from exporter.training.active import FleetCounts
@@ -61,6 +61,13 @@ class Fleet:
     def followed(self) -> Iterable[Followed]:
         return self._followed.values()
 
+    def recognized(self, job: TrainingJob) -> TrainingJob:
+        """The job as created when it is known to be: operations may differ by some milliseconds."""
+        followed = self._followed.get(job.name)
+        if followed is None or followed.job.created == job.created or not _same(followed.job, job):
+            return job
+        return replace(job, created=followed.job.created)
+
     def counts(self) -> FleetCounts:
         """What there is now."""
         return FleetCounts(dict(self._jobs), dict(self._instances))
@@ -69,7 +76,7 @@ class Fleet:
         """Whether a job that was listed must be followed. One that is `closed` for the totals is, as long as its
         own series are kept."""
         followed = self._followed.get(job.name)
-        if followed and followed.job.identity.created_ms >= job.identity.created_ms:
+        if followed and (_same(followed.job, job) or followed.job.identity.created_ms > job.identity.created_ms):
             return followed.settled_at is not None and not closed
         return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
@@ -77,7 +84,7 @@ class Fleet:
         """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
         Gives the identity of another job that had this name before."""
         earlier = self._followed.get(job.name)
-        if earlier and earlier.job.identity == job.identity:
+        if earlier and _same(earlier.job, job):
             earlier.due, earlier.settled_at = at, None
             return None
         slot = earlier.slot if earlier else next(self._slots)
@@ -179,6 +186,10 @@ class Fleet:
         if state := _holding(job):
             for item in job.instances:
                 self._instances[item.type, state] += sign * item.number
+
+
+def _same(one: TrainingJob, other: TrainingJob) -> bool:
+    return one.identity.is_same(other.identity)
 
 
 def _unless_ahead(time: float, now: float) -> float:

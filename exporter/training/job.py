@@ -116,8 +116,15 @@ class Identity(NamedTuple):
     name: str
     created_ms: int
 
+    def is_same(self, other: Identity) -> bool:
+        """Whether both mean one job. Its CreationTime may differ by some milliseconds from one operation to another;
+        no job is created, ended, deleted and created anew within a second."""
+        return self[:3] == other[:3] and abs(self.created_ms - other.created_ms) <= SAME_JOB_MS
+
 
 NO_PROGRESS = Progress()
+# How far the creation times of one job may be apart.
+SAME_JOB_MS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

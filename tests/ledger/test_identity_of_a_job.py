@@ -1,0 +1,118 @@
+"""A CreationTime that differs by some milliseconds between operations is one job, and counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.ledger.accounting import Reading
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import Answer, CreatedBetween, JobPage
+from exporter.simulator import steady
+from exporter.training.job import TrainingJob
+from tests.polling.simulated import HOUR, START, TARGET, Settings, World, due, exporter
+
+STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
+
+
+class Jittery(World):
+    """Gives jobs another CreationTime by each operation: so many seconds off."""
+
+    listed = searched = described = 0.0
+
+    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
+        return _page(await super().list_jobs(span, token), self.listed)
+
+    async def search_active(self, token: str | None) -> JobPage:
+        return _page(await super().search_active(token), self.searched)
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        return _page(await super().search_created(span, token), self.searched)
+
+    async def describe(self, name: str) -> Answer | None:
+        answer = await super().describe(name)
+        return answer and _off(answer, self.described)
+
+
+def _page(page: JobPage, seconds: float) -> JobPage:
+    return page._replace(jobs=[_off(job, seconds) for job in page.jobs])
+
+
+def _off(answer: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    return {**answer, "CreationTime": answer["CreationTime"] + seconds}
+
+
+@STRATEGIES
+@pytest.mark.parametrize(
+    ("listed", "searched", "described"),
+    [(0.001, 0.0, 0.0), (0.0, 0.001, 0.0), (0.0, 0.0, 0.001), (0.0, 0.0, -0.001), (0.4, -0.4, 0.0), (4e-4, 6e-4, 0.0)],
+)
+async def test_a_job_counts_once_whatever_operation_shows_it(
+    listed: float, searched: float, described: float, search: bool, tmp_path: Path
+) -> None:
+    lives = [replace(job, created=START + 100 + 700 * n) for n, job in enumerate(steady(5, START, seconds=600))]
+    world, settings = Jittery(*lives), Settings(search, settle=60, retention=600)
+    world.listed, world.searched, world.described = listed, searched, described
+    for _ in range(3):
+        # Running, ended and settled jobs are found anew after each restart.
+        async with exporter(world, tmp_path / "db", settings) as one:
+            await one.live(HOUR / 2, step=30)
+            # And afterwards an operation may round another way.
+            world.listed, world.searched, world.described = world.described, world.listed, world.searched
+    async with exporter(world, tmp_path / "db", settings) as one:
+        await one.live(HOUR, step=30)
+        assert one.counted("jobs_created") == {(): 5}
+        assert one.counted("jobs_finished") == {("Completed",): 5}
+        assert one.counted("seconds") == due(world.truth())["seconds"]
+        assert len(await one.ledger.open_jobs(TARGET)) == 0
+
+
+@STRATEGIES
+async def test_an_ended_job_is_read_no_more_often_because_its_times_differ(search: bool) -> None:
+    world = Jittery(*steady(1, START + 100, seconds=600))
+    world.listed, world.searched = 0.001, 6e-4
+    async with exporter(world, settings=Settings(search, settle=60)) as one:
+        await one.live(HOUR)
+        (followed,) = one.fleet.followed()
+        assert followed.settled_at is not None
+        before = world.calls.total()
+        await one.live(600)
+        assert world.calls["DescribeTrainingJob"] <= 30
+        assert world.calls.total() - before <= 35
+
+
+def ended(name: str, created: float) -> TrainingJob:
+    return TrainingJob(
+        account=TARGET[0], region=TARGET[1], name=name, status="Completed", created=created, ended=created + 60,
+        modified=created + 60,
+    )  # fmt: skip
+
+
+def created_total(ledger: Ledger) -> int:
+    totals = ledger.totals(TARGET).items()
+    return sum(one.shown[0] for key, one in totals if key.family == "sagemaker_training_jobs_created_total") // 1000
+
+
+async def test_one_batch_may_hold_a_job_by_two_creation_times() -> None:
+    async with Ledger("", lambda: START) as ledger:
+        await ledger.begin(TARGET)
+        jobs = [ended("a", START + ms / 1000) for ms in (0, 1, -1)]
+        await ledger.apply([Reading.of(job, settled=True) for job in jobs])
+        assert created_total(ledger) == 1
+        assert await ledger.closed(jobs) == {job.identity for job in jobs}
+        await ledger.apply([Reading.of(ended("a", START + 0.002), settled=True)])
+        assert created_total(ledger) == 1
+
+
+async def test_a_name_that_is_used_again_later_is_another_job() -> None:
+    async with Ledger("", lambda: START) as ledger:
+        await ledger.begin(TARGET)
+        first, second = ended("a", START), ended("a", START + 1.5)
+        await ledger.apply([Reading.of(first, settled=True)])
+        assert await ledger.closed([first, second]) == {first.identity}
+        await ledger.apply([Reading.of(second, settled=True)])
+        assert created_total(ledger) == 2
