@@ -17,6 +17,7 @@ from exporter.aws.sessions import Role, Sessions
 from exporter.clock import Clock
 from exporter.config import Config
 from exporter.exposition.board import Board
+from exporter.exposition.labels import ConfiguredKeys
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
@@ -60,7 +61,8 @@ class App:
         self._sessions = Sessions(config.polling.timeout, config.polling.max_concurrency)
         self.started = clock.time()
         self.loaded, self.reload_ok = self.started, True
-        self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started)
+        keys = ConfiguredKeys(config.jobs.tags, config.jobs.hyperparameters, config.totals.by_tags)
+        self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started, keys)
         self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
         self._hanging = asyncio.Semaphore(_HANGING * config.polling.max_concurrency)
         self.watches = [self._watch(spot) for spot in spots(config)]

@@ -13,27 +13,28 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from exporter.catalogue import FLEET_FAMILIES, JOB_FAMILIES, PROCESS_FAMILIES, TARGET_FAMILIES, TOTAL_FAMILIES
 from exporter.exposition.family import Family, LabelValues, Total, Value
 from exporter.exposition.gzip import HEADER, Segment, Trailer
+from exporter.exposition.labels import ConfiguredKeys, KeyNames
 from exporter.exposition.section import Section, Uncompressed
+from exporter.exposition.sums import Sums, Totals, sums, tag_keys
 from exporter.exposition.text import OPENMETRICS, TEXT, Dialect
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.sqlite import Target
 from exporter.polling.health import Health
 from exporter.selfmetrics import ProcessHealth, TargetHealth
 from exporter.training.active import FleetCounts
-from exporter.training.job import TrainingJob
+from exporter.training.job import Pairs, TrainingJob
 
 # What a scrape sends at a time, so that neither the loop nor the client waits long for a piece.
 _CHUNK = 1 << 19
 # What another thread compresses at a time: a megabyte, about.
 _BATCH = 32
 _SERIES = "sagemaker_exporter_series"
-Totals = Mapping[SeriesKey, Series]
+_NO_KEYS = ConfiguredKeys()
 
 
 class Board:
     """`shows` says whether a family is shown, `selects` whether a job has series of its own, `process` gives how the
-    exporter itself fares."""
+    exporter itself fares, `keys` are those that become labels."""
 
     def __init__(
         self,
@@ -42,11 +43,15 @@ class Board:
         selects: Callable[[str], bool],
         process: Callable[[Mapping[str, int]], ProcessHealth],
         started: float,
+        keys: ConfiguredKeys = _NO_KEYS,
     ) -> None:
         self._ledger, self._selects, self._process, self._started = ledger, selects, process, started
-        self._jobs = Section[TrainingJob](_shown(JOB_FAMILIES, shows), _rows, TEXT)
+        self._job_keys = {"tag_KEY": KeyNames.of(keys.tags), "hyperparameter_KEY": KeyNames.of(keys.hyperparameters)}
+        recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
+        self._total_keys = KeyNames.of(keys.by_tags).extended(chain.from_iterable(recorded))
+        self._jobs = Section[TrainingJob](_shown(JOB_FAMILIES, shows), self._job_rows, TEXT)
         self._fleet = Section[FleetCounts](_shown(FLEET_FAMILIES, shows), _rows, TEXT)
-        self._totals = {d: Section[Totals](_shown(TOTAL_FAMILIES, shows), _totals, d) for d in (TEXT, OPENMETRICS)}
+        self._totals = {d: Section[Sums](_shown(TOTAL_FAMILIES, shows), _totals, d) for d in (TEXT, OPENMETRICS)}
         self._targets = {
             d: Section[TargetHealth](_shown(TARGET_FAMILIES, shows), self._counted, d) for d in (TEXT, OPENMETRICS)
         }
@@ -80,8 +85,10 @@ class Board:
         totals = self._ledger.totals(target)
         if totals and self._shown_totals.get(target) is not totals:
             self._shown_totals[target] = totals
+            self._total_keys = self._total_keys.extended(tag_keys(totals))
+            shown = sums(totals, self._total_keys)
             for section in self._totals.values():
-                section.put(target, target, totals)
+                section.put(target, target, shown)
 
     def health(self, target: Target, health: Health, jobs: int) -> None:
         """How the exporter fares with a target, even one that it cannot reach."""
@@ -132,6 +139,14 @@ class Board:
         text: bytes = encode(self._registry)
         return text.removesuffix(b"# EOF\n")
 
+    def _job_rows(self, family: Family[Any], job: TrainingJob) -> Iterable[tuple[LabelValues, Value]]:
+        """The labels of tags and hyperparameters have the names that the configuration gives them."""
+        rows = family.rows(job)
+        keys = self._job_keys.get(family.labels[-1]) if family.labels else None
+        if keys is None:
+            return rows
+        return [(tuple(_named(label, keys) for label in labels), value) for labels, value in rows]
+
     def _counted(self, family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
         """The exporter's own counters begin with the process."""
         if family.kind == "gauge":
@@ -179,5 +194,9 @@ def _rows(family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]
     return family.rows(thing)
 
 
-def _totals(family: Family[Any], totals: Totals) -> Iterable[tuple[LabelValues, Value]]:
-    return [((*key.labels, key.tags), one.value()) for key, one in totals.items() if key.family == family.name]
+def _named(label: str | Pairs, keys: KeyNames) -> str | Pairs:
+    return label if isinstance(label, str) else keys.renamed(label)
+
+
+def _totals(family: Family[Any], shown: Sums) -> Iterable[tuple[LabelValues, Value]]:
+    return shown.get(family.name, ())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.exposition.family import Family, Histogram, LabelValues, Total, Value
+from exporter.exposition.labels import label_names
 from exporter.training.job import Pairs
 
 KEY = "_KEY"
 _TAGS = "tag_KEY"
-_NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
-_CAMEL = re.compile(r"([a-z0-9])([A-Z])")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _EXACT_INTEGERS = 2.0**53
 
@@ -72,20 +70,9 @@ def labels_text(names: tuple[str, ...], values: LabelValues) -> str:
 
 
 def labelled(prefix: str, pairs: Pairs) -> list[tuple[str, str]]:
-    """Keys as label names, the way kube-state-metrics makes them: what a label cannot have becomes "_", camel case
-    becomes snake case, and keys that then are the same get `_conflictN`."""
-    names = [(f"{prefix}_{_snake(key)}", value) for key, value in sorted(pairs)]
-    taken = [name for name, _ in names]
-    used: set[str] = {name for name in taken if taken.count(name) == 1}
-    found = []
-    for name, value in names:
-        unique, number = name, 0
-        while taken.count(name) > 1 and (number == 0 or unique in used):
-            number += 1
-            unique = f"{name}_conflict{number}"
-        used.add(unique)
-        found.append((unique, value))
-    return found
+    """Keys as label names, distinct within these pairs."""
+    names = label_names(key for key, _ in pairs)
+    return [(f"{prefix}_{names[key]}", value) for key, value in sorted(pairs)]
 
 
 def escape(value: str) -> str:
@@ -99,10 +86,6 @@ def number(value: float) -> str:
     if math.isfinite(value):
         return repr(value)
     return "NaN" if math.isnan(value) else ("+Inf" if value > 0 else "-Inf")
-
-
-def _snake(key: str) -> str:
-    return _CAMEL.sub(r"\1_\2", _NO_LABEL_CHARACTER.sub("_", key)).lower()
 
 
 def _join(first: str, second: str) -> str:

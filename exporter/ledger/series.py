@@ -33,7 +33,7 @@ class SeriesKey(NamedTuple):
     def of_row(cls, family: str, labels: str | bytes) -> SeriesKey:
         """From its columns in the state file. Raises ValueError."""
         match orjson.loads(labels):
-            case [list() as values, list() as tags] if family in _FAMILY and _texts(values) and all(map(_is_tag, tags)):
+            case [list() as values, list() as tags] if _labels_of(family, values) and _are_tags(tags):
                 return cls(family, tuple(values), tuple((key, value) for key, value in tags))
         raise ValueError("no series")
 
@@ -61,6 +61,10 @@ class Series(NamedTuple):
     def plus(self, delta: Amounts) -> Series:
         true = add(self.true, delta)
         return Series(true, tuple(map(max, self.shown, true)), self.created)
+
+    def beside(self, other: Series) -> Series:
+        """Return both series as one."""
+        return Series(add(self.true, other.true), add(self.shown, other.shown), min(self.created, other.created))
 
     def value(self) -> Total | Histogram:
         """What an exposition shows."""
@@ -128,5 +132,12 @@ def _texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _is_tag(pair: Any) -> bool:
-    return isinstance(pair, list) and len(pair) == 2 and _texts(pair)
+def _labels_of(family: str, values: list[Any]) -> bool:
+    return family in _FAMILY and len(values) == len(_FAMILY[family].labels) and _texts(values)
+
+
+def _are_tags(pairs: list[Any]) -> bool:
+    """Whether these are tags, each key once: a label cannot have two values."""
+    if not all(isinstance(pair, list) and len(pair) == 2 and _texts(pair) for pair in pairs):
+        return False
+    return len({key for key, _ in pairs}) == len(pairs)

@@ -62,6 +62,8 @@ async def _refusal(path: Path) -> str:
         (f"UPDATE series SET labels='nobody' WHERE family='{_CREATED}'", _CREATED),
         (f"UPDATE series SET labels='[[],[[1]]]' WHERE family='{_CREATED}'", _CREATED),
         (f"UPDATE series SET labels='[[7],[]]' WHERE family='{_CREATED}'", _CREATED),
+        (f"""UPDATE series SET labels='[["too many"],[]]' WHERE family='{_CREATED}'""", _CREATED),
+        (f"""UPDATE series SET labels='[[],[["team","a"],["team","b"]]]' WHERE family='{_CREATED}'""", _CREATED),
         (f"UPDATE series SET family='joy' WHERE family='{_CREATED}'", "/joy/"),
         ("UPDATE target SET discovered_until='later'", "table target: nonsense in " + "/".join(TARGET)),
         ("UPDATE target SET forgotten_ms=0.5", "table target"),
