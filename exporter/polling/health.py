@@ -12,6 +12,7 @@ from exporter.selfmetrics import TargetHealth
 from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES, TrainingJob
 
 _log = logging.getLogger(__name__)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,16 @@ class Health:
         """A failure that does not make the target fail."""
         self.last_errors[error.operation, error.code] = LastError(str(error), self._time())
 
-    def look_at(self, job: TrainingJob, before: TrainingJob) -> None:
-        """Count statuses that nobody knows, when a job takes one on."""
-        for status in sorted(_statuses(job) - _statuses(before) - _KNOWN):
+    def look_at(self, job: TrainingJob, before: TrainingJob | None, counted: frozenset[str] = _NONE) -> frozenset[str]:
+        """Count statuses that nobody knows when a job takes one on, unless they are `counted` for this job already,
+        and return all that are now."""
+        earlier = _statuses(before) if before else _NONE
+        new = _statuses(job) - earlier - _KNOWN - counted
+        for status in sorted(new):
             if status not in self._unknown:
                 _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
             self._unknown[status] += 1
+        return counted | new if new else counted
 
     def snapshot(self, jobs: int) -> TargetHealth:
         return TargetHealth(

@@ -59,6 +59,9 @@ class Reader:
         if replaced is not None:
             news.readings.append(Reading.last(replaced))
         followed = self._fleet.get(job.name)
+        if followed is not None:
+            # A describe only repeats what the list has shown already.
+            followed.unknown = self._health.look_at(job, None, followed.unknown)
         if followed is not None and not followed.read:
             news.jobs[job.name] = job
 
@@ -118,7 +121,7 @@ class Reader:
         followed = self._fleet.get(job.name)
         if followed is None:
             return
-        self._health.look_at(job, followed.job)
+        followed.unknown = self._health.look_at(job, followed.job, followed.unknown)
         if self._fleet.read(job, now, at, settle):
             news.jobs[job.name] = job
             if job.cost_tags is not None:

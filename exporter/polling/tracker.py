@@ -31,7 +31,7 @@ class Pace:
 @dataclass(slots=True)
 class Followed:
     """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
-    was found settled."""
+    was found settled, `unknown` are the statuses of it that nobody knows and that were counted."""
 
     job: TrainingJob
     slot: float
@@ -39,6 +39,7 @@ class Followed:
     read: bool = False
     changed_at: float = 0.0
     settled_at: float | None = None
+    unknown: frozenset[str] = frozenset()
 
 
 class Fleet:
