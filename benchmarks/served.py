@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 
 from exporter.config import Address
@@ -22,7 +22,7 @@ class _Shown:
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         return self._board.metrics(openmetrics, gzip)
 
     def ready(self) -> tuple[bool, str]:

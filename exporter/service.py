@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 
 from exporter.app import App
@@ -94,9 +94,8 @@ class Service:
         task.add_done_callback(self._poll_ended)
         return app, task
 
-    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
-        async for piece in self._open().board.metrics(openmetrics, gzip):
-            yield piece
+    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
+        return self._open().board.metrics(openmetrics, gzip)
 
     def ready(self) -> tuple[bool, str]:
         waiting = self._open().waiting()

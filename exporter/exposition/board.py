@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from itertools import chain, islice
 from typing import Any
 
@@ -103,22 +104,22 @@ class Board:
             section.remove(target)
         self._shown_totals.pop(target, None)
 
-    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         """The exposition, in pieces; between two of them others get their turn."""
         dialect = OPENMETRICS if openmetrics else TEXT
         sections = self._sections(dialect)
         own = self._own_metrics(openmetrics) + dialect.end
-        pieces = _zipped(sections, own) if gzip else _plain(sections, own)
         waiting: list[bytes] = []
         size = 0
-        async for piece in pieces:
-            waiting.append(piece)
-            size += len(piece)
-            if size >= _CHUNK:
-                yield b"".join(waiting)
-                await asyncio.sleep(0)
-                waiting.clear()
-                size = 0
+        async with aclosing(_zipped(sections, own) if gzip else _plain(sections, own)) as pieces:
+            async for piece in pieces:
+                waiting.append(piece)
+                size += len(piece)
+                if size >= _CHUNK:
+                    yield b"".join(waiting)
+                    await asyncio.sleep(0)
+                    waiting.clear()
+                    size = 0
         yield b"".join(waiting)
 
     def _sections(self, dialect: Dialect) -> tuple[Section[Any], ...]:
@@ -154,23 +155,24 @@ class Board:
         return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
 
 
-async def _plain(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+async def _plain(sections: Iterable[Section[Any]], own: bytes) -> AsyncGenerator[bytes, None]:
     for piece in chain.from_iterable([section.text() for section in sections]):
         yield piece
     yield own
 
 
-async def _zipped(sections: Iterable[Section[Any]], own: bytes) -> AsyncIterator[bytes]:
+async def _zipped(sections: Iterable[Section[Any]], own: bytes) -> AsyncGenerator[bytes, None]:
     trailer = Trailer()
     yield HEADER
     parts = chain.from_iterable([section.segments() for section in sections])
-    async for segment in _compressed(chain(parts, [Segment.of(own)])):
-        trailer.add(segment)
-        yield segment.deflated
+    async with aclosing(_compressed(chain(parts, [Segment.of(own)]))) as segments:
+        async for segment in segments:
+            trailer.add(segment)
+            yield segment.deflated
     yield bytes(trailer)
 
 
-async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncIterator[Segment]:
+async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncGenerator[Segment, None]:
     """In order; what was not compressed yet is, some at a time, by another thread."""
     while some := list(islice(parts, _BATCH)):
         missing = [part for part in some if isinstance(part, Uncompressed)]

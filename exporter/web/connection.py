@@ -13,15 +13,16 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Deadline:
-    def __init__(self, seconds: float, missed: Callable[[], None]) -> None:
+    """Keeps no reference to its owner while it does not run: a cycle would keep the buffers of a closed connection."""
+
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._missed = missed
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    def start(self, missed: Callable[[], None]) -> None:
         """Start unless it runs already: a deadline is not put off by a byte now and then."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._missed)
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, missed)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -34,8 +35,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, inner: asyncio.Protocol, *, header_timeout: float, write_timeout: float) -> None:
         self._inner = inner
-        self._head = _Deadline(header_timeout, self.abort)
-        self._write = _Deadline(write_timeout, self.abort)
+        self._head = _Deadline(header_timeout)
+        self._write = _Deadline(write_timeout)
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._answering = False
@@ -45,19 +46,19 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         # A TLS transport that was closed twice does not know its socket any more.
         self._socket = transport.get_extra_info("socket")
-        self._head.start()
+        self._head.start(self.abort)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         if not self._answering:
-            self._head.start()
+            self._head.start(self.abort)
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        self._write.start()
+        self._write.start(self.abort)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head.stop()
         self._write.stop()
+        self._transport = self._socket = None
         self._inner.connection_lost(exc)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -79,6 +81,11 @@ class Connection(asyncio.Protocol):
     def request_ended(self) -> None:
         """The answer is made; the next byte that comes is the start of another request."""
         self._answering = False
+
+    def check(self) -> None:
+        """Raise ConnectionResetError if the connection is lost."""
+        if self._transport is None:
+            raise ConnectionResetError("the client is gone")
 
     def abort(self) -> None:
         """End at once with a reset, so that nobody takes what was sent so far for the whole."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,18 +12,14 @@ from aiohttp import web
 
 from exporter.config import Address
 from exporter.web import negotiate, page
-from exporter.web.connection import Connection
+from exporter.web.answers import Handler, answered, connection_of, stream
 from exporter.web.security import WebSecurity
-
-_log = logging.getLogger(__name__)
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Exporter(Protocol):
     """What the server shows of the application."""
 
-    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+    def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         """The exposition in pieces, compressed if `gzip`."""
         ...
 
@@ -73,35 +68,8 @@ class Limits:
     shutdown_timeout: float = 0.5
 
 
-@web.middleware
-async def _timed_head(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    connection = _connection(request)
-    connection.request_began()
-    try:
-        return await handler(request)
-    finally:
-        connection.request_ended()
-
-
-def _connection(request: web.Request) -> Connection:
-    transport = request.transport
-    connection = None if transport is None else transport.get_protocol()
-    if not isinstance(connection, Connection):
-        raise ConnectionResetError("the client is gone")
-    return connection
-
-
 def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(text=text + "\n", status=status, headers=headers)
-
-
-def _where(error: BaseException) -> str:
-    """An unexpected error as one line that holds no data: its type and the place in the code."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
-    return type(error).__name__ + place
 
 
 class Routes:
@@ -122,7 +90,7 @@ class Routes:
 
     def application(self) -> web.Application:
         app = web.Application(
-            middlewares=[_timed_head, self._explained, self._guarded],
+            middlewares=[answered, self._guarded],
             client_max_size=self._limits.body_bytes,
         )
         app.router.add_get(self._options.telemetry_path, self._metrics)
@@ -136,18 +104,7 @@ class Routes:
         return app
 
     @web.middleware
-    async def _explained(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """An error nobody expected is one line in the log and a plain 500."""
-        try:
-            return await handler(request)
-        except (web.HTTPException, ConnectionError):
-            raise
-        except Exception as error:
-            _log.error("%s %s failed: %s", request.method, request.path, _where(error))
-            raise web.HTTPInternalServerError(text="Internal error; see the log of the exporter.\n") from error
-
-    @web.middleware
-    async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = await self._security.refusal(request)
         if refusal is not None:
             return _text(refusal.text, refusal.status, refusal.headers)
@@ -156,7 +113,7 @@ class Routes:
                 async with asyncio.timeout(self._limits.header_timeout):
                     await request.read()
             except TimeoutError as error:
-                _connection(request).abort()
+                connection_of(request).abort()
                 raise ConnectionResetError("the body did not come") from error
         return await handler(request)
 
@@ -211,29 +168,10 @@ class Routes:
         if self._requests.locked():
             return self._too_many()
         chunks = self._exporter.metrics(openmetrics=spoken.openmetrics, gzip=gzip)
-        async with self._requests, AsyncExitStack() as stack:
-            if isinstance(chunks, AsyncGenerator):
-                stack.push_async_callback(chunks.aclose)
-            await stack.enter_async_context(asyncio.timeout(self._limits.answer_timeout))
-            return await _stream(request, headers, chunks)
+        # Not with an exit stack: its frame keeps the traceback of what it raises, which is a reference cycle.
+        async with self._requests, aclosing(chunks), asyncio.timeout(self._limits.answer_timeout):
+            return await stream(request, headers, chunks)
 
     def _too_many(self) -> web.Response:
         text = f"Limit of concurrent requests reached ({self._limits.requests}), try again later."
         return _text(text, 503)
-
-
-async def _stream(request: web.Request, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> web.StreamResponse:
-    connection = _connection(request)
-    first = await anext(chunks, b"")
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    try:
-        await response.write(first)
-        async for chunk in chunks:
-            await response.write(chunk)
-        await response.write_eof()
-    except BaseException:
-        # Half an exposition must not look like a whole one.
-        connection.abort()
-        raise
-    return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from gzip import compress as gzip_member
@@ -37,7 +37,7 @@ class FakeExporter:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncIterator[bytes]:
+    async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         self.asked.append((openmetrics, gzip))
         self.begun.set()
         try:
@@ -46,6 +46,7 @@ class FakeExporter:
                     raise chunk
                 text = await chunk if isinstance(chunk, asyncio.Future) else chunk
                 yield gzip_member(text) if gzip else text
+                await asyncio.sleep(0)
         finally:
             self.ended.set()
 

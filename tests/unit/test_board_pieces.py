@@ -93,3 +93,13 @@ async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Board, monkeypat
     assert gzip.decompress(b"".join(again)).count(b'status="Failed"} 1\n') == 1
     # OpenMetrics shares the text of the jobs, and what gzip made of it; its own are some families of the exporter.
     assert sum(batches) < 10
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+async def test_a_scrape_that_is_given_up_leaves_no_generator_to_be_closed(full: Board, zipped: bool) -> None:
+    """What a scrape began is closed with it, not by tasks that the loop starts for what it finds abandoned."""
+    chunks = full.metrics(openmetrics=False, gzip=zipped)
+    await anext(chunks)
+    await chunks.aclose()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

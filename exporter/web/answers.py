@@ -1,0 +1,92 @@
+"""How a handler's answer reaches the client, also when the handler fails or the client has gone.
+
+No exception of a handler reaches aiohttp. There it would be stored in the task that raised it, and its traceback refers
+to the frames of that task: a reference cycle that keeps the buffers of the answer until a full garbage collection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from exporter.web.connection import Connection
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Return an answer whatever happens; an unexpected error is one line in the log and a plain 500."""
+    try:
+        return await _watched(request, handler)
+    except web.HTTPException as error:
+        _forget(error)
+        return web.Response(status=error.status, reason=error.reason, body=error.body, headers=error.headers)
+    except ConnectionError as error:
+        _forget(error)
+        # Nobody reads it: aiohttp finds out that the client has gone when it tries to send it.
+        return web.Response(status=500)
+    except Exception as error:  # noqa: BLE001
+        _log.error("%s %s failed: %s", request.method, request.path, _where(error))
+        _forget(error)
+        return web.Response(status=500, text="Internal error; see the log of the exporter.\n")
+
+
+async def stream(request: web.Request, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send the chunks as they come. Half an exposition never looks like a whole one."""
+    connection = connection_of(request)
+    first = await anext(chunks, b"")
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    try:
+        await response.write(first)
+        async for chunk in chunks:
+            # A TLS transport takes what is written, and encrypts it, also when the client has gone.
+            connection.check()
+            await response.write(chunk)
+        connection.check()
+        await response.write_eof()
+    except BaseException:
+        connection.abort()
+        raise
+    return response
+
+
+def connection_of(request: web.Request) -> Connection:
+    """The connection of a request. Raises ConnectionResetError if the client has gone."""
+    transport = request.transport
+    connection = None if transport is None else transport.get_protocol()
+    if not isinstance(connection, Connection):
+        raise ConnectionResetError("the client is gone")
+    return connection
+
+
+async def _watched(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the connection know that a request is being answered."""
+    connection = connection_of(request)
+    connection.request_began()
+    try:
+        return await handler(request)
+    finally:
+        connection.request_ended()
+
+
+def _where(error: BaseException) -> str:
+    """An unexpected error as one line that holds no data: its type and the place in the code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+    return type(error).__name__ + place
+
+
+def _forget(error: BaseException | None) -> None:
+    """Drop the tracebacks of an exception and of those that led to it: whoever still refers to the exception, such as
+    the future that raised it, must not keep the frames and their buffers."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
