@@ -46,6 +46,7 @@ _OUTCOME_OF_SECONDARY = {
     "MaxRuntimeExceeded": "Stopped",
     "MaxWaitTimeExceeded": "Stopped",
 }
+_KNOWN_SECONDARY = frozenset(SECONDARY_STATUSES)
 _CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|InternalServerError|CapacityError)\b")
 
 
@@ -191,20 +192,21 @@ class TrainingJob:
     @property
     def outcome(self) -> str | None:
         """How it ended, also for a job that is being deleted; None while it runs or when nobody can know."""
-        if self.status in OUTCOMES:
-            return self.status
-        if self.status != "Deleting":
-            return None
-        seen = (self.secondary_status, *(t.status for t in reversed(self.transitions)))
-        return next((_OUTCOME_OF_SECONDARY[s] for s in seen if s in _OUTCOME_OF_SECONDARY), None)
+        outcome = outcome_of(self.status, self.secondary_status, self.transitions)
+        return outcome or ("Failed" if self.failure_category and self.terminal else None)
 
     @property
     def ended_at(self) -> float | None:
-        """When it ended. A job that failed early has no TrainingEndTime, but its last transition knows."""
+        """When it ended. A job that failed early has no TrainingEndTime, but its last transition knows; where nobody
+        knows its last status, that is the last transition with an end."""
         if not self.terminal or self.ended is not None:
             return self.ended
         last = self.transitions[-1] if self.transitions else None
-        return (last.end or last.start) if last and last.status in _OUTCOME_OF_SECONDARY else None
+        if last and last.status in _OUTCOME_OF_SECONDARY:
+            return last.end if last.end is not None else last.start
+        if last and {self.secondary_status or last.status, last.status} <= _KNOWN_SECONDARY:
+            return None
+        return next((t.end for t in reversed(self.transitions) if t.end is not None), None)
 
     @property
     def over_since(self) -> float | None:
@@ -230,6 +232,18 @@ class TrainingJob:
     def interruptions(self) -> int:
         """How often spot capacity was taken away."""
         return sum(t.status == "Interrupted" for t in self.transitions)
+
+
+def outcome_of(status: str | None, secondary: str | None, transitions: tuple[Transition, ...]) -> str | None:
+    """Return the final status of a job; of one that is being deleted the one that its secondary statuses tell."""
+    if status in OUTCOMES:
+        return status
+    if status != "Deleting":
+        return None
+    seen = [secondary, *(t.status for t in reversed(transitions))]
+    found = next((_OUTCOME_OF_SECONDARY[s] for s in seen if s in _OUTCOME_OF_SECONDARY), None)
+    # A job that was stopping ends as Stopped, whatever its last status is called.
+    return found or ("Stopped" if "Stopping" in seen else None)
 
 
 def failure_category(reason: str) -> str:

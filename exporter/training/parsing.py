@@ -23,6 +23,7 @@ from exporter.training.job import (
     Transition,
     WarmPool,
     failure_category,
+    outcome_of,
 )
 
 # Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
@@ -57,14 +58,17 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
     algorithm, experiment = top.inside("AlgorithmSpecification"), top.inside("ExperimentConfig")
     tags = parse_tags(top.items("Tags"), allow) if "Tags" in top.data else TagsOfJob.unread(allow)
     reason = top.text("FailureReason")
-    failed = "Failed" in (status, top.text("SecondaryStatus") if status == "Deleting" else None)
+    secondary, transitions = top.text("SecondaryStatus") or None, _transitions(top.items("SecondaryStatusTransitions"))
+    outcome = outcome_of(status, secondary, transitions)
+    # Only a job that failed has a reason, also where nobody knows its last status.
+    failed = outcome == "Failed" or (status == "Deleting" and outcome is None and bool(reason))
     return TrainingJob(
         account=account,
         region=region,
         name=name,
         arn=top.text("TrainingJobArn"),
         status=status,
-        secondary_status=top.text("SecondaryStatus") or None,
+        secondary_status=secondary,
         created=top.number("CreationTime"),
         started=top.number("TrainingStartTime"),
         ended=top.number("TrainingEndTime"),
@@ -74,7 +78,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         billable_tokens=top.number("BillableTokenCount", most=_COUNT_MAX),
         spot=top.flag("EnableManagedSpotTraining"),
         instances=_instances(resources),
-        transitions=_transitions(top.items("SecondaryStatusTransitions")),
+        transitions=transitions,
         final_metrics=_final_metrics(top.items("FinalMetricDataList")),
         warm_pool=_warm_pool(top.inside("WarmPoolStatus")),
         rules=_rules(top),
