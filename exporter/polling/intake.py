@@ -84,11 +84,8 @@ class Reader:
         known = followed.job
         if followed.read and (known.terminal or (job.modified or 0.0) < (known.modified or 0.0)):
             return
-        profiler = tuple(rule for rule in known.rules if rule.kind == "profiler")
-        if followed.read and (profiler or known.progress != job.progress or known.billable_tokens is not None):
-            job = replace(
-                job, progress=known.progress, billable_tokens=known.billable_tokens, rules=(*job.rules, *profiler)
-            )
+        if followed.read:
+            job = _completed(job, known)
         self._take(job, now, at, self._fleet.pace.settle + _INDEX_LAG, news)
         if not job.terminal:
             # The next sweep reads it; a describe is for those that a sweep misses.
@@ -138,3 +135,21 @@ class Reader:
             tags=job.tags if job.tags is not None else known.tags,
             cost_tags=job.cost_tags if job.cost_tags is not None else known.cost_tags,
         )
+
+
+def _completed(job: TrainingJob, known: TrainingJob) -> TrainingJob:
+    """Return a record of the index with what only a describe tells; the very same one where that is nothing."""
+    profiler = tuple(rule for rule in known.rules if rule.kind == "profiler")
+    if not profiler and (job.progress, job.billable_tokens, job.serverless) == (
+        known.progress,
+        known.billable_tokens,
+        known.serverless,
+    ):
+        return job
+    return replace(
+        job,
+        progress=known.progress,
+        billable_tokens=known.billable_tokens,
+        serverless=known.serverless,
+        rules=(*job.rules, *profiler),
+    )

@@ -40,6 +40,7 @@ def _info(job: TrainingJob) -> Iterable[Row]:
         job.experiment,
         job.trial,
         job.training_plan,
+        *job.serverless,
     )
     # A summary of ListTrainingJobs says nothing of all this.
     return [(values, 1.0)] if any(values) else []
@@ -126,6 +127,9 @@ JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
             "experiment",
             "trial",
             "training_plan",
+            "serverless_job_type",
+            "customization_technique",
+            "base_model",
         ),
         _info,
     ),

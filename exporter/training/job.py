@@ -109,6 +109,14 @@ class Progress(NamedTuple):
     steps_per_epoch: float | None = None
 
 
+class Serverless(NamedTuple):
+    """ServerlessJobConfig of a job that has no instances of its own: what it does to which model."""
+
+    job_type: str = ""
+    customization_technique: str = ""
+    base_model: str = ""
+
+
 class Identity(NamedTuple):
     """What makes a job itself: a name may be used again once its job was deleted."""
 
@@ -126,6 +134,7 @@ class Identity(NamedTuple):
 NO_PROGRESS = Progress()
 # How far the creation times of one job may be apart.
 SAME_JOB_MS = 1000
+NO_SERVERLESS = Serverless()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -153,6 +162,7 @@ class TrainingJob:
     warm_pool: WarmPool | None = None
     rules: tuple[Rule, ...] = ()
     progress: Progress = NO_PROGRESS
+    serverless: Serverless = NO_SERVERLESS
     training_image: str = ""
     algorithm_name: str = ""
     input_mode: str = ""

@@ -14,11 +14,13 @@ from typing import Any
 
 from exporter.training.job import (
     NO_PROGRESS,
+    NO_SERVERLESS,
     FinalMetric,
     Instances,
     Pairs,
     Progress,
     Rule,
+    Serverless,
     TrainingJob,
     Transition,
     WarmPool,
@@ -31,6 +33,21 @@ _SECONDS_MAX = 2**33
 _INSTANCES_MAX = 2**16
 _GIB_MAX = 2**40
 _COUNT_MAX = 2**53
+# A full answer has some of these, whatever the job is like; a summary of ListTrainingJobs has none. RoleArn and
+# OutputDataConfig are what CreateTrainingJob demands. A serverless job has no ResourceConfig.
+_FULL_ONLY = frozenset(
+    {
+        "RoleArn",
+        "OutputDataConfig",
+        "StoppingCondition",
+        "ModelArtifacts",
+        "InputDataConfig",
+        "AlgorithmSpecification",
+        "ResourceConfig",
+        "ServerlessJobConfig",
+        "VpcConfig",
+    }
+)
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -62,6 +79,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
     outcome = outcome_of(status, secondary, transitions)
     # Only a job that failed has a reason, also where nobody knows its last status.
     failed = outcome == "Failed" or (status == "Deleting" and outcome is None and bool(reason))
+    full = not _FULL_ONLY.isdisjoint(top.data)
     return TrainingJob(
         account=account,
         region=region,
@@ -83,6 +101,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         warm_pool=_warm_pool(top.inside("WarmPoolStatus")),
         rules=_rules(top),
         progress=_progress(top.inside("ProgressInfo")),
+        serverless=_serverless(top.inside("ServerlessJobConfig")),
         training_image=algorithm.text("TrainingImage"),
         algorithm_name=_last_part(algorithm.text("AlgorithmName")),
         input_mode=algorithm.text("TrainingInputMode"),
@@ -94,9 +113,10 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         training_plan=_last_part(resources.text("TrainingPlanArn")),
         network_isolation=top.flag("EnableNetworkIsolation"),
         inter_container_encryption=top.flag("EnableInterContainerTrafficEncryption"),
-        vpc=bool(top.inside("VpcConfig").data) if resources.data else None,
-        volume_kms=bool(resources.text("VolumeKmsKeyId")) if resources.data else None,
-        output_kms=bool(top.inside("OutputDataConfig").text("KmsKeyId")) if resources.data else None,
+        vpc=bool(top.inside("VpcConfig").data) if full else None,
+        # A serverless job has no volume that could be encrypted.
+        volume_kms=bool(resources.text("VolumeKmsKeyId")) if full else None,
+        output_kms=bool(top.inside("OutputDataConfig").text("KmsKeyId")) if full else None,
         volume_gib=resources.number("VolumeSizeInGB", most=_GIB_MAX),
         keep_alive_seconds=resources.number("KeepAlivePeriodInSeconds"),
         max_runtime_seconds=stopping.number("MaxRuntimeInSeconds"),
@@ -104,7 +124,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         max_pending_seconds=stopping.number("MaxPendingTimeInSeconds"),
         retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
         # A summary tells no reason, which is not the same as another reason than the known ones.
-        failure_category=failure_category(reason) if failed and (reason or resources.data) else None,
+        failure_category=failure_category(reason) if failed and (reason or full) else None,
         failure_reason=reason[: allow.failure_reason_length],
         hyperparameters=_allowed(top.pairs("HyperParameters"), allow.hyperparameters),
         tags=tags.tags,
@@ -252,6 +272,19 @@ def _progress(fields: _Fields) -> Progress:
         step=fields.number("CurrentStep", _COUNT_MAX),
         steps_per_epoch=fields.number("TotalStepCountPerEpoch", _COUNT_MAX),
     )
+
+
+def _serverless(fields: _Fields) -> Serverless:
+    if not fields.data:
+        return NO_SERVERLESS
+    return Serverless(
+        fields.text("JobType"), fields.text("CustomizationTechnique"), _model_name(fields.text("BaseModelArn"))
+    )
+
+
+def _model_name(arn: str) -> str:
+    """The name in .../hub-content/HUB/Model/NAME/VERSION, of which the version may be missing."""
+    return arn.partition("/Model/")[2].partition("/")[0] or _last_part(arn)
 
 
 def _allowed(pairs: Mapping[str, str], allow: frozenset[str]) -> Pairs | None:
