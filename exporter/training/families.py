@@ -92,7 +92,9 @@ def _transitions(job: TrainingJob) -> Iterable[Row]:
 
 
 def _failure(job: TrainingJob) -> Iterable[Row]:
-    return [((job.failure_category, job.failure_reason), 1.0)] if job.failure_category else []
+    if not job.failure_category:
+        return []
+    return [((job.failure_category, job.failure_detail, job.failure_reason), 1.0)]
 
 
 def _retained(job: TrainingJob) -> float | None:
@@ -236,7 +238,7 @@ JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
     _family(
         "failure_info",
         "Why the job failed. 1. The reason is empty unless jobs.failure_reason_length allows it.",
-        ("category", "reason"),
+        ("category", "detail", "reason"),
         _failure,
     ),
     _family(

@@ -184,6 +184,7 @@ class TrainingJob:
     max_pending_seconds: float | None = None
     retry_max_attempts: float | None = None
     failure_category: str | None = None
+    failure_detail: str = "other"
     failure_reason: str = ""
     hyperparameters: Pairs | None = None
     tags: Pairs | None = None

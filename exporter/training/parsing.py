@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from exporter.training.failures import failure_detail
 from exporter.training.job import (
     NO_PROGRESS,
     NO_SERVERLESS,
@@ -125,6 +126,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
         # A summary tells no reason, which is not the same as another reason than the known ones.
         failure_category=failure_category(reason) if failed and (reason or full) else None,
+        failure_detail=failure_detail(reason) if failed else "other",
         failure_reason=reason[: allow.failure_reason_length],
         hyperparameters=_allowed(top.pairs("HyperParameters"), allow.hyperparameters),
         tags=tags.tags,

@@ -1,0 +1,166 @@
+"""Sorts failure reasons into a few kinds: what a person would look at first.
+
+AWS writes reasons for people, and may change the texts. To sort another one, add its words to a row of the tables
+below: the first row that matches decides. A reason that matches none is sorted by what it begins with.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+FAILURE_DETAILS = (
+    "memory_or_disk",
+    "access_or_network",
+    "image",
+    "input",
+    "user_code",
+    "capacity",
+    "internal",
+    "other",
+)
+# AWS promises 1024 characters; what comes beyond is not looked at, so that no reason takes long.
+_LOOKED_AT = 4096
+
+
+class _Row(NamedTuple):
+    detail: str
+    words: re.Pattern[str]
+
+    @classmethod
+    def of(cls, detail: str, *words: str) -> _Row:
+        return cls(detail, re.compile("|".join(words), re.IGNORECASE))
+
+
+# Whose failure it is: the one that is named first.
+_SOURCES = (
+    _Row.of(
+        "user_code",
+        r"algorithm ?error",
+        r"execute ?user ?script ?error",
+        r"framework ?error",
+        r"uncaught exception",
+        r"traceback \(most recent",
+        r"exit(?:ed)?(?: with)? ?(?:code|status)",
+    ),
+    _Row.of("capacity", r"capacity ?error", r"insufficient ?(?:instance ?)?capacity", r"resource ?limit ?exceeded"),
+    _Row.of(
+        "internal",
+        r"internal ?(?:server|service)? ?(?:error|exception|failure)",
+        r"service ?unavailable",
+        r"platform error",
+    ),
+    _Row.of("input", r"client ?error", r"validation ?(?:error|exception)"),
+)
+
+# The cause, also where only the output of the user's code names it.
+_ALWAYS = (
+    _Row.of(
+        "memory_or_disk",
+        r"out[ -]?of[ -]?memory",
+        r"\boom\b",
+        r"oom[-_ ]?kill",
+        r"memory ?error",
+        r"memory limit",
+        r"(?:more|enough|insufficient|exceed\w*)(?: gpu| host| shared| system| available)? memory",
+        r"allocate (?:\S+ ){0,4}memory",
+        r"(?:unable|failed) to allocate",
+        r"bad_alloc",
+        r"alloc_failed",
+        r"resource_?exhausted",
+        r"(?:larger|bigger) instance",
+        r"no space left",
+        r"disk (?:space|quota|is full|full)",
+        r"storage space",
+        r"volume ?size",
+        r"(?:larger|bigger) (?:\w+ )?volume",
+        r"exit ?(?:code|status):? ?(?:137|-9)\b",
+        r"\bsigkill\b",
+        r"signal:? ?(?:9\b|killed)",
+    ),
+    _Row.of(
+        "image",
+        r"cannot ?pull",
+        r"cannot ?start ?container",
+        r"(?:failed|unable) to pull",
+        r"exec format error",
+        r"executable file not found",
+        r"docker run",
+    ),
+    _Row.of(
+        "access_or_network",
+        r"access ?denied",
+        r"(?:not|un)[ -]?authori[sz]ed",
+        r"\bforbidden\b",
+        r"unable to locate credentials",
+        r"expired ?token",
+        r"could not connect",
+        r"name resolution",
+        r"connection (?:timed out|refused|reset)",
+        r"connect(?:ion)? ?timeout",
+        r"max retries exceeded",
+        r"network is unreachable",
+        r"no route to host",
+    ),
+)
+
+# The cause in SageMaker's own words; the user's code may print these for many reasons.
+_OF_SAGEMAKER = (
+    _Row.of(
+        "capacity",
+        r"unable to provision",
+        r"(?:enough|no|requested)(?: \w+){0,2} capacity",
+        r"service limit",
+        r"\bquota",
+    ),
+    _Row.of(
+        "image",
+        r"\bimage (?:\S+ )?(?:does not exist|not found|could not be found|is not valid)",
+        r"invalid image",
+        r"image (?:manifest|digest|tag)\b",
+        r"manifest unknown",
+        r"\becr\b",
+    ),
+    _Row.of("access_or_network", r"accessdeni", r"assume[\w ]{0,9}role", r"\b40[13]\b"),
+    _Row.of("input", r"no s3 objects? found"),
+    _Row.of(
+        "access_or_network",
+        r"permission",
+        r"credential",
+        r"\bkms\b",
+        r"subnet",
+        r"security ?group",
+        r"\bvpc\b",
+        r"route table",
+        r"network (?:interface|connection|error|timeout)",
+        r"ip address",
+        r"\bconnect(?:ion|ivity)?\b",
+        r"timed? ?out",
+        r"unreachable",
+        r"\bmount",
+        r"file system",
+    ),
+    _Row.of("input", r"does not exist", r"no ?such ?(?:key|bucket)", r"not found", r"\b404\b"),
+    _Row.of(
+        "access_or_network",
+        r"(?:download|upload) failed",
+        r"(?:unable|failed) to (?:download|upload)",
+        r"permanent ?redirect",
+    ),
+)
+
+
+def failure_detail(reason: str) -> str:
+    """Return the kind of a FailureReason, one of FAILURE_DETAILS."""
+    text = reason[:_LOOKED_AT]
+    source = _source(text)
+    # Of these two only AWS knows more, and what it adds is no cause of the user's.
+    if source in ("capacity", "internal"):
+        return source
+    rows = _ALWAYS if source == "user_code" else (*_ALWAYS, *_OF_SAGEMAKER)
+    return next((row.detail for row in rows if row.words.search(text)), source)
+
+
+def _source(text: str) -> str:
+    found = [(match.start(), row.detail) for row in _SOURCES if (match := row.words.search(text))]
+    return min(found)[1] if found else "other"
