@@ -16,7 +16,8 @@ class Expected:
     """What is to be counted for one life.
 
     A value the API does not report is None, never 0. `status` is None while the job runs, `category` is None unless
-    it failed. `duration` is creation to end. `phases` are the closed transitions in order, the closing one included.
+    it failed, `cause` is what stopped it. `duration` is creation to end. `phases` are the closed transitions in order,
+    the closing one included.
     """
 
     name: str
@@ -35,6 +36,16 @@ class Expected:
     reused: bool
     duration: float | None
     phases: tuple[tuple[str, float], ...]
+    cause: str | None = None
+
+
+# What stopped a job, by its last secondary status.
+_CAUSES = {
+    "Stopped": "user",
+    "MaxRuntimeExceeded": "max_runtime",
+    "MaxWaitTimeExceeded": "max_wait",
+    "MaxPendingTimeExceeded": "max_pending",
+}
 
 
 def expected(life: Life, now: float = math.inf) -> Expected:
@@ -64,6 +75,7 @@ def expected(life: Life, now: float = math.inf) -> Expected:
         reused=reused,
         duration=round(end - life.created, 3) if ending else None,
         phases=_phases(spans, now) + (((ending.secondary_status, 0.0),) if ending else ()),
+        cause=_CAUSES.get(ending.secondary_status, "other") if ending and ending.status == "Stopped" else None,
     )
 
 
@@ -75,6 +87,7 @@ class Totals:
     created: int
     finished: Counter[str]
     failed: Counter[str]
+    stopped: Counter[str]
     seconds: Counter[str]
     billable_seconds: Counter[str]
     instance_seconds: Counter[tuple[str, str]]
@@ -104,6 +117,7 @@ def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
         created=len(jobs),
         finished=Counter(job.status for job in jobs if job.status),
         failed=Counter(job.category for job in jobs if job.category),
+        stopped=Counter(job.cause for job in jobs if job.cause),
         seconds=seconds,
         billable_seconds=billable,
         instance_seconds=by_type,

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from exporter.training.job import Pairs, TrainingJob
+from exporter.training.stops import stop_cause
 
 # A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
 Dated = tuple[float, Any]
@@ -32,6 +33,7 @@ class Facts:
         as_of = job.modified or 0.0
         found = {
             "outcome": [job.outcome, job.failure_category] if job.outcome else None,
+            "stopped": [stop_cause(job)] if job.outcome == "Stopped" else None,
             "ended": job.ended_at,
             "spot": job.spot,
             "types": _types(job) or None,
@@ -78,6 +80,13 @@ class Facts:
     @property
     def failure_category(self) -> str | None:
         return (self.value("outcome")[1] or "Other") if self.outcome == "Failed" else None
+
+    @property
+    def stop_cause(self) -> str | None:
+        """What stopped the job. None also for one that was accounted for before there was this fact: nothing was added
+        for it, so nothing may be taken away."""
+        cause = self.value("stopped")
+        return (cause[0] or "other") if cause and self.outcome == "Stopped" else None
 
     @property
     def spot(self) -> str:
@@ -138,6 +147,13 @@ def _outcome(value: Any) -> bool:
     return False
 
 
+def _stopped(value: Any) -> bool:
+    match value:
+        case [str() | None]:
+            return True
+    return False
+
+
 def _pairs_of(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
         if not isinstance(value, list):
@@ -150,6 +166,7 @@ def _pairs_of(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Ca
 # What a kept value must be, by the name of its fact.
 _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "outcome": _outcome,
+    "stopped": _stopped,
     "types": _pairs_of(_text, _number),
     "phases": _pairs_of(_text, _number),
     **dict.fromkeys(("ended", "spot", "seconds", "billable", "interruptions", "retained", "pool", "reused"), _number),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from exporter.exposition.family import TARGET, Family, LabelValues, Row
 from exporter.training.facts import Facts
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
+from exporter.training.stops import STOP_CAUSES
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 # From the seconds of a download to the 28 days a job may train.
@@ -57,6 +58,10 @@ def _failed(facts: Facts) -> list[Row]:
     return [((facts.failure_category,), 1.0)] if facts.failure_category else []
 
 
+def _stopped(facts: Facts) -> list[Row]:
+    return [((facts.stop_cause,), 1.0)] if facts.stop_cause else []
+
+
 def _duration(facts: Facts) -> list[Row]:
     return _amount(facts.duration, facts.outcome) if facts.outcome else []
 
@@ -76,6 +81,13 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
         ("category",),
         tuple((c,) for c in FAILURE_CATEGORIES),
         _failed,
+    ),
+    _total(
+        "jobs_stopped",
+        "Training jobs that were stopped, by who or what did it.",
+        ("cause",),
+        tuple((c,) for c in STOP_CAUSES),
+        _stopped,
     ),
     _total(
         "seconds",

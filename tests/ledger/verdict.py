@@ -25,6 +25,7 @@ def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts
         "jobs_created": {(): due.created},
         "jobs_finished": due.finished,
         "jobs_failed": due.failed,
+        "jobs_stopped": due.stopped,
         "seconds": due.seconds,
         "billable_seconds": due.billable_seconds,
         "instance_seconds": due.instance_seconds,

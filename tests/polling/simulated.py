@@ -219,6 +219,7 @@ def due(truth: Totals) -> dict[str, dict[tuple[str, ...], float]]:
     by_label: dict[str, Mapping[str, int]] = {
         "jobs_finished": truth.finished,
         "jobs_failed": truth.failed,
+        "jobs_stopped": truth.stopped,
         "seconds": truth.seconds,
         "billable_seconds": truth.billable_seconds,
         "warm_pool_retained_billable_instance_seconds": truth.retained_instance_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ ID, TARGET, INSTANCE = (
 )
 JOB = {
     "info": "instance_type training_image algorithm_name input_mode spot tuning_job automl_job labeling_job experiment"
-    " trial training_plan",
+    " trial training_plan serverless_job_type customization_technique base_model",
     "tags": "tag_KEY",
     "hyperparameters": "hyperparameter_KEY",
     "security_info": "network_isolation inter_container_encryption vpc volume_kms output_kms",
@@ -60,7 +61,7 @@ JOB = {
     "warm_pool_retained_billable_seconds": "",
     "warm_pool_retained_billable_instance_seconds": INSTANCE,
     "warm_pool_reused_by_info": "reused_by_job",
-    "failure_info": "category reason",
+    "failure_info": "category detail reason",
     "rule_evaluation_status": "kind rule status",
     "progress_epoch": "",
     "progress_max_epoch": "",
@@ -74,6 +75,7 @@ FLEET = {
     "jobs_created_total": ("counter", ""),
     "jobs_finished_total": ("counter", "status"),
     "jobs_failed_total": ("counter", "category"),
+    "jobs_stopped_total": ("counter", "cause"),
     "seconds_total": ("counter", "spot"),
     "billable_seconds_total": ("counter", "spot"),
     "instance_seconds_total": ("counter", "instance_type spot"),
@@ -107,7 +109,7 @@ EXPECTED = {
 
 
 def full_job() -> TrainingJob:
-    """A job that adds to every total."""
+    """A job that adds to every total but that of stopped jobs."""
     return TrainingJob(
         account="1",
         region="r",
@@ -151,13 +153,14 @@ def things() -> list[tuple[Any, Any]]:
     cases = sorted((Path(__file__).parents[1] / "golden").glob("*.json"))
     allow = Allowlist(frozenset("*"), frozenset("*"))
     jobs = [parse(json.loads(path.read_text()), "1", "r", allow) for path in cases]
+    stopped = replace(full_job(), status="Stopped", secondary_status="Stopped", failure_category=None)
     counts = FleetCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1})
     target = TargetHealth(True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
     process = ProcessHealth("1", "3.11", True, 1.0, 0, {"f": 1})
     return [
         *((family, job) for family in JOB_FAMILIES for job in (*jobs, full_job())),
         *((family, counts) for family in FLEET_FAMILIES),
-        *((family, Facts.of(full_job())) for family in TOTAL_FAMILIES),
+        *((family, facts) for family in TOTAL_FAMILIES for facts in (Facts.of(full_job()), Facts.of(stopped))),
         *((family, target) for family in TARGET_FAMILIES),
         *((family, process) for family in PROCESS_FAMILIES),
     ]
