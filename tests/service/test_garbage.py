@@ -12,7 +12,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.garbage import Garbage
+from exporter.garbage import Garbage, resident_bytes
 from exporter.service import Service
 from exporter.simulator import Simulator
 from tests.e2e.exposed import lead_to
@@ -68,8 +68,8 @@ async def test_what_comes_later_is_set_aside_every_second() -> None:
 
 
 class _Cycle:
-    def __init__(self) -> None:
-        self.me = self
+    def __init__(self, buffer: bytes = b"") -> None:
+        self.me, self.buffer = self, buffer
 
 
 def test_garbage_that_was_set_aside_is_found_once_there_is_as_much_again() -> None:
@@ -86,6 +86,41 @@ def test_garbage_that_was_set_aside_is_found_once_there_is_as_much_again() -> No
     garbage.collect_if_doubled()
     assert gone() is None
     assert leak
+
+
+def test_a_cycle_that_ended_is_found_before_anything_is_set_aside() -> None:
+    garbage = Garbage()
+    garbage.collect()
+    gone = weakref.ref(_Cycle())
+    garbage.set_aside()
+    assert gone() is None
+
+
+def test_garbage_that_was_set_aside_is_found_once_memory_has_grown() -> None:
+    resident = [100 << 20, 100 << 20, 131 << 20, 133 << 20, 133 << 20]
+    garbage = Garbage(lambda: resident.pop(0))
+    garbage.collect()
+    cycle = _Cycle()
+    gone = weakref.ref(cycle)
+    garbage.set_aside()
+    del cycle
+    garbage.set_aside()
+    assert gone() is not None
+    garbage.set_aside()
+    assert gone() is None
+    assert resident == []
+
+
+def test_memory_is_bounded_although_each_cycle_lives_while_it_is_set_aside() -> None:
+    """400 MB in all, in few and large objects: their number alone would lead to no collection."""
+    garbage = Garbage()
+    garbage.collect()
+    before, alive = resident_bytes(), list[_Cycle]()
+    for _ in range(40):
+        alive = [_Cycle(b"x" * 500_000) for _ in range(20)]
+        garbage.set_aside()
+        assert resident_bytes() - before < 100 << 20
+    assert alive
 
 
 class _Clock(SystemClock):
