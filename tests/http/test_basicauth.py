@@ -6,11 +6,12 @@ import asyncio
 import base64
 import logging
 import os
+import threading
 from pathlib import Path
 
 import bcrypt
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 
 from exporter.web.config import WebConfigFile
 from exporter.web.config.basicauth import BasicAuthenticator
@@ -127,6 +128,164 @@ async def test_the_loop_runs_on_while_a_password_is_compared() -> None:
         longest = max(longest, loop.time() - before)
     assert await work == [False] * 4
     assert longest < 0.2
+
+
+class Held:
+    """bcrypt, whose first comparison waits for `go`; says which passwords were compared, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.passwords: list[bytes] = []
+        self.go = threading.Event()
+        self._real = bcrypt.checkpw
+        monkeypatch.setattr(bcrypt, "checkpw", self._check)
+
+    def _check(self, password: bytes, stored: bytes) -> bool:
+        self.passwords.append(password)
+        assert self.go.wait(10)
+        return self._real(password, stored)
+
+
+async def waiting_for(auth: BasicAuthenticator, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(auth._turns) < count:
+            await asyncio.sleep(0.001)
+
+
+async def test_wrong_passwords_that_came_before_do_not_delay_a_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+    wrong = asyncio.gather(*(auth.allows(basic("alice", str(number)), USERS) for number in range(100)))
+    await waiting_for(auth, 99)
+    right = asyncio.create_task(auth.allows(ALICE, USERS))
+    await waiting_for(auth, 100)
+    held.go.set()
+    assert await right
+    assert len(held.passwords) <= 4
+    assert await wrong == [False] * 100
+
+
+async def test_nor_do_those_that_come_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+
+    async def knock(number: int) -> None:
+        while not await auth.allows(basic("alice", str(number)), USERS):
+            await asyncio.sleep(0)
+
+    knocking = [asyncio.create_task(knock(number)) for number in range(100)]
+    await waiting_for(auth, 99)
+    held.go.set()
+    async with asyncio.timeout(10):
+        while len(held.passwords) < 150:
+            await asyncio.sleep(0.001)
+    before = len(held.passwords)
+    assert await auth.allows(ALICE, USERS)
+    assert len(held.passwords) - before < 10
+    for task in knocking:
+        task.cancel()
+    await asyncio.wait(knocking)
+
+
+async def test_nor_do_new_ones_that_keep_coming_and_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comparison brings ten more, so that the newest is always a wrong one; their clients give up soon."""
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+    tasks: list[asyncio.Task[bool]] = []
+    gone = 0
+
+    def come(number: int) -> None:
+        header = basic("alice", str(number))
+        tasks.append(asyncio.create_task(auth.allows(header, USERS, lambda: number >= gone)))
+
+    for number in range(10):
+        come(number)
+    await waiting_for(auth, 9)
+    right = asyncio.create_task(auth.allows(ALICE, USERS))
+    await waiting_for(auth, 10)
+    held.go.set()
+    compared = 0
+    while not right.done():
+        await asyncio.sleep(0)
+        if len(held.passwords) > compared:
+            compared, gone = len(held.passwords), len(tasks) - 10
+            for number in range(len(tasks), len(tasks) + 10):
+                come(number)
+    assert await right
+    assert compared < 40
+    assert not any(await asyncio.gather(*tasks))
+
+
+async def test_which_passwords_were_wrong_is_remembered_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.config.basicauth._REMEMBERED_WRONG", 2)
+    auth = BasicAuthenticator()
+    for number in (1, 2, 2, 3):
+        assert not await auth.allows(basic("alice", str(number)), USERS)
+    assert len(auth._wrong) == 2
+
+
+async def test_nothing_is_compared_for_a_client_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+    first = asyncio.create_task(auth.allows(basic("alice", "first"), USERS))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(auth.allows(basic("alice", str(n)), USERS, lambda: False)) for n in range(5)]
+    cancelled = asyncio.create_task(auth.allows(basic("alice", "cancelled"), USERS))
+    await waiting_for(auth, 6)
+    cancelled.cancel()
+    held.go.set()
+    assert await asyncio.gather(first, *others) == [False] * 6
+    assert held.passwords == [b"first"]
+    assert await auth.allows(ALICE, USERS)
+
+
+async def test_no_more_than_there_are_connections_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.web.config.basicauth._MOST_WAITING", 3)
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+    headers = [basic("alice", str(number)) for number in range(5)]
+    tasks = [asyncio.create_task(auth.allows(header, USERS)) for header in headers]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.done() for task in tasks] == [False, True, False, False, False]
+    held.go.set()
+    assert await asyncio.gather(*tasks) == [False] * 5
+    assert len(held.passwords) == 4
+
+
+async def test_a_turn_that_is_given_to_a_client_that_leaves_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, auth = Held(monkeypatch), BasicAuthenticator()
+    held.go.set()
+    auth._turns._taken = True
+    leaving = asyncio.create_task(auth.allows(basic("alice", "x"), USERS))
+    await waiting_for(auth, 1)
+    auth._turns.give()
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert await auth.allows(ALICE, USERS)
+    assert held.passwords == [b"wonderland"]
+
+
+async def test_a_hundred_clients_with_wrong_passwords_do_not_delay_the_first_scrape(tmp_path: Path) -> None:
+    """They ask again as soon as they are refused. In a queue, a hundred comparisons of cost 10 are five seconds."""
+    users = f"basic_auth_users:\n  alice: {hashed('wonderland', 10)}\n"
+    began = asyncio.Event()
+
+    async def knock(session: ClientSession, number: int) -> None:
+        wrong = {"Authorization": basic("alice" if number % 2 else "bob", str(number))}
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/metrics", headers=wrong) as answer:
+                assert answer.status == 401
+            began.set()
+
+    async with (
+        serving(security=configured(tmp_path / "web.yml", users)) as port,
+        ClientSession(connector=TCPConnector(limit=0)) as session,
+    ):
+        knocking = [asyncio.create_task(knock(session, number)) for number in range(100)]
+        await began.wait()
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        assert (await ask(port, "/healthz", ALICE))[0] == 200
+        took = loop.time() - start
+        for task in knocking:
+            task.cancel()
+        await asyncio.wait(knocking)
+        assert not any(task.exception() for task in knocking if not task.cancelled())
+    assert took < 2
 
 
 def configured(path: Path, text: str) -> WebConfigFile:

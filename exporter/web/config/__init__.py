@@ -72,7 +72,9 @@ class WebConfigFile:
         if not _named(request, loaded.allowed_names):
             return Refusal(403, "The client certificate names nobody in client_allowed_sans.")
         authorization = request.headers.get("Authorization")
-        if loaded.users and not await self._authenticator.allows(authorization, loaded.users):
+        if loaded.users and not await self._authenticator.allows(
+            authorization, loaded.users, lambda: request.transport is not None
+        ):
             return Refusal(401, "Unauthorized", _CHALLENGE)
         return None
 
