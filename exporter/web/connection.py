@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._answering = False
+        self._waiting_since: float | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,14 +74,29 @@ class Connection(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
+    def accepted(self) -> None:
+        """Somebody serves the connection, and may be cancelled to end it."""
+        self._waiting_since = asyncio.get_running_loop().time()
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when nothing is being answered, by the loop's clock; None while something is, or nobody serves it."""
+        return self._waiting_since
+
     def request_began(self) -> None:
         """The head of a request is whole; whoever answers it watches over the rest."""
         self._answering = True
+        self._waiting_since = asyncio.get_running_loop().time()
         self._head.stop()
+
+    def request_admitted(self) -> None:
+        """The request has its password and its body: it is being answered."""
+        self._waiting_since = None
 
     def request_ended(self) -> None:
         """The answer is made; the next byte that comes is the start of another request."""
         self._answering = False
+        self._waiting_since = asyncio.get_running_loop().time()
 
     def check(self) -> None:
         """Raise ConnectionResetError if the connection is lost."""

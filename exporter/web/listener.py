@@ -87,7 +87,8 @@ def _reason(error: OSError) -> str:
 
 
 class Acceptor:
-    """Accepts connections and keeps each until it ends; those beyond the limit are closed at once."""
+    """Accepts connections and keeps each until it ends. At the limit, a new one takes the place of the one that has
+    been waiting longest without a request that is being answered; where there is none it is closed at once."""
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Acceptor:
         self._tls = tls
         self._limit = limit
         self._handshake_timeout = handshake_timeout
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], Connection] = {}
 
     async def accept(self, listening: socket.socket) -> None:
         """Accept until cancelled."""
@@ -115,12 +116,10 @@ class Acceptor:
                 _log.warning("cannot accept connections: %s", error.strerror)
                 await asyncio.sleep(1)
                 continue
-            if len(self._open) >= self._limit:
+            if self._has_room():
+                self._open_connection(sock)
+            else:
                 sock.close()
-                continue
-            task = loop.create_task(self._serve(sock))
-            self._open.add(task)
-            task.add_done_callback(self._open.discard)
 
     async def close(self) -> None:
         """Cut off what is still open."""
@@ -128,11 +127,29 @@ class Acceptor:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _serve(self, sock: socket.socket) -> None:
+    def _has_room(self) -> bool:
+        """Whether another connection is within the limit, if need be by ending one that waits."""
+        if len(self._open) < self._limit:
+            return True
+        waiting = [(since, task) for task, c in self._open.items() if (since := c.waiting_since) is not None]
+        if not waiting:
+            return False
+        _, longest = min(waiting, key=lambda one: one[0])
+        del self._open[longest]
+        longest.cancel()
+        return True
+
+    def _open_connection(self, sock: socket.socket) -> None:
+        connection = self._connect()
+        task = asyncio.get_running_loop().create_task(self._serve(sock, connection))
+        self._open[task] = connection
+        task.add_done_callback(lambda task: self._open.pop(task, None))
+
+    async def _serve(self, sock: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
+        connection.accepted()
         context = self._tls()
         timeout = None if context is None else self._handshake_timeout
-        connection = self._connect()
         try:
             await loop.connect_accepted_socket(lambda: connection, sock, ssl=context, ssl_handshake_timeout=timeout)
             await connection.closed
