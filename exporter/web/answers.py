@@ -56,6 +56,14 @@ async def stream(request: web.Request, headers: Mapping[str, str], chunks: Async
     return response
 
 
+async def send(request: web.Request, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Send an answer within the handler, which has its place among the concurrent ones until the client took it."""
+    response = web.Response(body=body, headers=headers)
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
 def connection_of(request: web.Request) -> Connection:
     """The connection of a request. Raises ConnectionResetError if the client has gone."""
     transport = request.transport

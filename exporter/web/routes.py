@@ -12,7 +12,8 @@ from aiohttp import web
 
 from exporter.config import Address
 from exporter.web import negotiate, page
-from exporter.web.answers import Handler, answered, connection_of, stream
+from exporter.web.answers import Handler, answered, connection_of, send, stream
+from exporter.web.pages import Pages, TooManyPagesError
 from exporter.web.security import WebSecurity
 
 
@@ -56,7 +57,11 @@ class Limits:
 
     connections: int = 512
     requests: int = 40
-    """Scrapes and pages at a time."""
+    """Scrapes at a time."""
+    pages: int = 100
+    """Clients that wait for the status page, or read it, at a time."""
+    page_seconds: float = 1.0
+    """How long a page that was made is shown to everybody."""
     body_bytes: int = 1024
     header_timeout: float = 10.0
     """For the TLS handshake, the head of a request, its body: each."""
@@ -70,6 +75,10 @@ class Limits:
 
 def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(text=text + "\n", status=status, headers=headers)
+
+
+def _too_many(limit: int) -> web.Response:
+    return _text(f"Limit of concurrent requests reached ({limit}), try again later.", 503)
 
 
 class Routes:
@@ -86,7 +95,9 @@ class Routes:
         self._options = options
         self._security = security
         self._limits = limits
-        self._requests = asyncio.Semaphore(limits.requests)
+        self._scrapes = asyncio.Semaphore(limits.requests)
+        self._readers = asyncio.Semaphore(limits.pages)
+        self._pages = Pages(lambda query: page.render(exporter.status(), query), keep=limits.page_seconds)
 
     def application(self) -> web.Application:
         app = web.Application(
@@ -101,7 +112,11 @@ class Routes:
         app.router.add_put("/-/reload", self._reload)
         app.router.add_get("/", self._page)
         app.on_response_prepare.append(self._add_headers)
+        app.on_cleanup.append(self._clean_up)
         return app
+
+    async def _clean_up(self, app: web.Application) -> None:
+        await self._pages.close()
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,6 +130,7 @@ class Routes:
             except TimeoutError as error:
                 connection_of(request).abort()
                 raise ConnectionResetError("the body did not come") from error
+        connection_of(request).request_admitted()
         return await handler(request)
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -146,16 +162,18 @@ class Routes:
         return _text("configuration reloaded")
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        if self._requests.locked():
-            return self._too_many()
-        async with self._requests:
-            html = await asyncio.to_thread(lambda: page.render(self._exporter.status(), dict(request.query)))
-        return web.Response(
-            text=html,
-            content_type="text/html",
-            charset="utf-8",
-            headers={"Content-Security-Policy": page.CONTENT_SECURITY_POLICY},
-        )
+        if self._readers.locked():
+            return _too_many(self._limits.pages)
+        async with self._readers:
+            try:
+                html = await self._pages.get(page.asked(request.query))
+            except TooManyPagesError:
+                return _text("Too many different pages are asked for, try again later.", 503)
+            headers = {
+                "Content-Type": "text/html; charset=utf-8",
+                "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+            }
+            return await send(request, html, headers)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         spoken = negotiate.exposition_format(",".join(request.headers.getall("Accept", ())))
@@ -165,13 +183,9 @@ class Routes:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
             return web.Response(headers=headers)
-        if self._requests.locked():
-            return self._too_many()
+        if self._scrapes.locked():
+            return _too_many(self._limits.requests)
         chunks = self._exporter.metrics(openmetrics=spoken.openmetrics, gzip=gzip)
         # Not with an exit stack: its frame keeps the traceback of what it raises, which is a reference cycle.
-        async with self._requests, aclosing(chunks), asyncio.timeout(self._limits.answer_timeout):
+        async with self._scrapes, aclosing(chunks), asyncio.timeout(self._limits.answer_timeout):
             return await stream(request, headers, chunks)
-
-    def _too_many(self) -> web.Response:
-        text = f"Limit of concurrent requests reached ({self._limits.requests}), try again later."
-        return _text(text, 503)

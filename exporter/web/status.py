@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from exporter import __version__
 from exporter.app import App, Watch
 from exporter.polling.tracker import Followed
@@ -19,7 +21,7 @@ def status(app: App, now: float) -> page.Status:
         now=now,
         ready=not app.waiting(),
         targets=tuple(_target(watch) for watch in app.watches),
-        jobs=tuple(job_row(f, now) for watch in app.watches for f in _followed(watch) if f.job.status),
+        jobs=[_Job(f, now) for watch in app.watches for f in _followed(watch) if f.job.status],
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
         state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
@@ -52,6 +54,37 @@ def _target(watch: Watch) -> page.TargetRow:
 
 def _followed(watch: Watch) -> list[Followed]:
     return list(watch.poller.fleet.followed()) if watch.poller else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A followed job (page.Job): a row is made only of those that the page shows."""
+
+    followed: Followed
+    now: float
+
+    @property
+    def account_id(self) -> str:
+        return self.followed.job.account
+
+    @property
+    def region(self) -> str:
+        return self.followed.job.region
+
+    @property
+    def name(self) -> str:
+        return self.followed.job.name
+
+    @property
+    def status(self) -> str:
+        return self.followed.job.status or ""
+
+    @property
+    def created(self) -> float | None:
+        return self.followed.job.created
+
+    def row(self) -> page.JobRow:
+        return job_row(self.followed, self.now)
 
 
 def job_row(followed: Followed, now: float) -> page.JobRow:

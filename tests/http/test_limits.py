@@ -7,11 +7,15 @@ import random
 import socket
 import time
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from exporter.web.config import WebConfigFile
 from exporter.web.routes import Limits
+from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import QUICK, FakeExporter, connected, cut_off, exchange, get, serving
+from tests.http.pages import ordinary
 
 
 async def assert_alive(port: int) -> None:
@@ -130,16 +134,90 @@ async def test_a_body_that_does_not_come_is_cut_off() -> None:
     assert exporter.reloads == 0
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once() -> None:
-    async with serving(limits=Limits(connections=2)) as port:
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_at_the_limit_the_connection_that_is_idle_for_longest_makes_room() -> None:
+    async with serving(limits=Limits(connections=2)) as port, connected(port) as first, connected(port) as second:
+        for reader, writer in (first, second, first):
+            writer.write(ALIVE)
+            await reader.readuntil(b"ok\n")
+        await assert_alive(port)
+        assert await cut_off(second[0])
+        first[1].write(ALIVE)
+        assert (await first[0].readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metr", ALIVE, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"])
+async def test_clients_that_keep_their_connections_lock_nobody_out(sent: bytes) -> None:
+    """Half as many again as there may be; whatever they sent, nothing is being answered on their connections."""
+    exporter = FakeExporter()
+    async with AsyncExitStack() as clients, serving(exporter, limits=Limits(connections=60)) as port:
+        for _ in range(90):
+            reader, writer = await clients.enter_async_context(connected(port))
+            writer.write(sent)
+            if sent == ALIVE:
+                await reader.readuntil(b"ok\n")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert (await exchange(port, get(path))).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_nor_do_handshakes_that_do_not_come(tmp_path: Path) -> None:
+    authority = Authority.new(tmp_path)
+    authority.sign("server", *LOOPBACK)
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}\n")
+    security = WebConfigFile(str(tmp_path / "web.yml"))
+    async with AsyncExitStack() as clients, serving(security=security, limits=Limits(connections=10)) as port:
+        for _ in range(20):
+            await clients.enter_async_context(connected(port))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=authority.client())
+        writer.write(get("/healthz"))
+        assert (await reader.read()).endswith(b"ok\n")
+        writer.transport.abort()
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once_while_all_are_answered() -> None:
+    never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    async with serving(FakeExporter(chunks=[b"a 1\n", never]), limits=Limits(connections=2)) as port:
         async with connected(port) as first, connected(port) as second:
             for reader, writer in (first, second):
-                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                await reader.readuntil(b"ok\n")
+                writer.write(get("/metrics"))
+                await reader.readuntil(b"a 1\n")
             assert await exchange(port, get("/healthz")) == b""
+        never.set_result(b"b 2\n")
         # The server learns of an end when it next reads; until then its place is taken.
         answers = [await exchange(port, get("/healthz")) for _ in range(50)]
         assert answers[-1].endswith(b"ok\n")
+
+
+async def test_page_readers_that_are_slow_leave_scrapes_their_room() -> None:
+    """As many as there may be: each has its page in the server's buffers and takes nothing."""
+    exporter = FakeExporter(shown=lambda: ordinary(400))
+    async with AsyncExitStack() as clients, serving(exporter, limits=Limits(pages=50, requests=1)) as port:
+        for _ in range(60):
+            client = clients.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            client.connect(("127.0.0.1", port))
+            client.sendall(get("/"))
+        for path in ("/metrics", "/healthz", "/readyz", "/metrics"):
+            assert (await exchange(port, get(path))).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_page_reader_that_stops_reading_is_cut_off() -> None:
+    exporter = FakeExporter(shown=lambda: ordinary(400))
+    limits = Limits(pages=1, write_timeout=0.3)
+    async with serving(exporter, limits=limits) as port, AsyncExitStack() as clients:
+        client = clients.enter_context(socket.socket())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        await loop.sock_sendall(client, get("/"))
+        codes = {b"503"}
+        async with asyncio.timeout(10):
+            while b"200" not in codes:
+                codes.add((await exchange(port, get("/"))).split(b" ")[1])
+        assert codes == {b"200", b"503"}
 
 
 def nonsense(chance: random.Random) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import threading
 
 import pytest
 from aiohttp import ClientSession
@@ -12,7 +13,7 @@ from aiohttp import ClientSession
 from exporter.config import Address
 from exporter.web.page import CONTENT_SECURITY_POLICY, Status
 from exporter.web.routes import Limits, ReloadError, WebOptions
-from tests.http.fakes import LOCAL, FakeExporter, connected, cut_off, exchange, get, serving
+from tests.http.fakes import LOCAL, FakeExporter, connected, cut_off, exchange, get, serving, status
 
 
 async def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -110,20 +111,70 @@ async def test_a_scrape_that_takes_too_long_is_cut_off() -> None:
     assert exporter.ended.is_set()
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/"])
-async def test_no_more_scrapes_and_pages_at_a_time_than_allowed(path: str) -> None:
+async def test_no_more_scrapes_at_a_time_than_allowed() -> None:
     held: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     exporter = FakeExporter(chunks=[held])
     async with serving(exporter, limits=Limits(requests=1)) as port:
         first = asyncio.create_task(ask(port, "/metrics"))
         await exporter.begun.wait()
-        code, _, body = await ask(port, path)
+        code, _, body = await ask(port, "/metrics")
         assert (await ask(port, "/healthz"))[0] == 200
+        assert (await ask(port, "/"))[0] == 200
         held.set_result(b"a 1\n")
         assert (await first)[::2] == (200, b"a 1\n")
-        assert (await ask(port, path))[0] == 200
+        assert (await ask(port, "/metrics"))[0] == 200
     assert code == 503
     assert body == b"Limit of concurrent requests reached (1), try again later.\n"
+
+
+async def test_pages_have_a_limit_of_their_own() -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def shown() -> Status:
+        asked.set()
+        assert go.wait(10)
+        return status()
+
+    async with serving(FakeExporter(shown=shown), limits=Limits(pages=1, requests=1)) as port:
+        first = asyncio.create_task(ask(port, "/"))
+        assert await asyncio.to_thread(asked.wait, 10)
+        code, _, body = await ask(port, "/")
+        assert [(await ask(port, path))[0] for path in ("/metrics", "/healthz", "/readyz")] == [200] * 3
+        go.set()
+        assert (await first)[0] == 200
+        assert (await ask(port, "/"))[0] == 200
+    assert code == 503
+    assert body == b"Limit of concurrent requests reached (1), try again later.\n"
+
+
+async def test_too_many_different_pages_are_refused() -> None:
+    go = threading.Event()
+
+    def shown() -> Status:
+        assert go.wait(10)
+        return status()
+
+    async with serving(FakeExporter(shown=shown)) as port:
+        pages = [asyncio.create_task(ask(port, f"/?q={number}&x={number}")) for number in range(20)]
+        async with asyncio.timeout(10):
+            while sum(page.done() for page in pages) < 4:
+                await asyncio.sleep(0.001)
+        go.set()
+        codes = [code for code, _, _ in await asyncio.gather(*pages)]
+    assert sorted(codes) == [200] * 16 + [503] * 4
+
+
+async def test_only_the_fields_of_the_form_make_another_page() -> None:
+    made = list[None]()
+
+    def shown() -> Status:
+        made.append(None)
+        return status()
+
+    async with serving(FakeExporter(shown=shown), limits=Limits(page_seconds=60)) as port:
+        for query in ("", "?", "?q=", "?nonsense=1", "?nonsense=2", "?q=x", "?q=x&nonsense=3"):
+            assert (await ask(port, f"/{query}"))[0] == 200
+    assert len(made) == 2
 
 
 async def test_healthz_says_ok_and_readyz_what_is_waited_for() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.web.page.jobs import JobRow, jobs_section
+from exporter.web.page.jobs import Job, JobRow, asked, jobs_section
 from exporter.web.page.style import CONTENT_SECURITY_POLICY, STYLE
 from exporter.web.page.text import escaped, moment, name, row, span, table
 
-__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "JobRow", "StateRow", "Status", "TargetRow", "render"]
+__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "Job", "JobRow", "StateRow", "Status", "TargetRow", "asked", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Status:
     now: float
     ready: bool
     targets: tuple[TargetRow, ...]
-    jobs: tuple[JobRow, ...]
+    jobs: Sequence[Job]
     strategy: str = "describe"
     shard: str = ""
     """As in `1 of 3`; empty without sharding."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from exporter.web.page.text import PHASE_KINDS, escaped, moment, name, phase_bar, row, table
 
 ROWS = 200
+FIELDS = ("q", "status", "account", "region", "page")
 _LONGEST = 200
 _MARKS = {
     "InProgress": ("live", "▶"),
@@ -22,9 +24,32 @@ _MARKS = {
 _TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 
+class Job(Protocol):
+    """A tracked job: what jobs are chosen and sorted by, and the rest for the few that are shown."""
+
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def created(self) -> float | None: ...
+
+    def row(self) -> JobRow:
+        """Everything that is shown of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One tracked job. Times are Unix seconds; `phases` are (secondary status, seconds) in order."""
+    """Everything that is shown of a job. Times are Unix seconds; `phases` are (secondary status, seconds) in order."""
 
     account_id: str
     region: str
@@ -45,6 +70,9 @@ class JobRow:
     failure: str = ""
     """The category of its failure, never the reason, which may hold secrets."""
 
+    def row(self) -> JobRow:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
@@ -53,7 +81,7 @@ class _Filter:
     account: str = ""
     region: str = ""
 
-    def fits(self, job: JobRow) -> bool:
+    def fits(self, job: Job) -> bool:
         return (
             self.q.lower() in job.name.lower()
             and self.status in ("", job.status)
@@ -68,7 +96,12 @@ class _Filter:
         return html.escape("?" + urlencode({**chosen, "page": str(page)}, errors="replace")) + "#jobs"
 
 
-def jobs_section(jobs: Sequence[JobRow], now: float, query: Mapping[str, str]) -> str:
+def asked(query: Mapping[str, str]) -> dict[str, str]:
+    """What a query asks for: the fields of the form, cut at a length; everything else makes no other page."""
+    return {field: value[:_LONGEST] for field in FIELDS if (value := query.get(field, ""))}
+
+
+def jobs_section(jobs: Sequence[Job], now: float, query: Mapping[str, str]) -> str:
     """The form, the jobs it chooses (active ones first, then the newest), and links to the other pages."""
     chosen = _Filter(*(query.get(key, "")[:_LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
@@ -92,7 +125,7 @@ def _page(text: str) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
-def _form(jobs: Sequence[JobRow], chosen: _Filter) -> str:
+def _form(jobs: Sequence[Job], chosen: _Filter) -> str:
     return (
         '<form method="get" action="#jobs" role="search" aria-label="Filter jobs">'
         f'<label>Name contains<input type="search" name="q" value="{escaped(chosen.q)}" '
@@ -124,7 +157,7 @@ def _links(chosen: _Filter, page: int, pages: int, position: str) -> str:
     return f'<nav class="pages" aria-label="Pages of jobs">{"".join(links)}</nav>'
 
 
-def _table(jobs: Sequence[JobRow], now: float) -> str:
+def _table(jobs: Sequence[Job], now: float) -> str:
     if not jobs:
         return "<p>No job fits.</p>"
     key = "".join(
@@ -133,7 +166,7 @@ def _table(jobs: Sequence[JobRow], now: float) -> str:
     )
     heads = ("Job", "Status", "Created", "End", "Instances", "Phases")
     return f'<ul class="key" aria-label="Colours of the phases">{key}</ul>' + table(
-        "jobs", "Active jobs first, then the newest.", heads, (_row(job, now) for job in jobs)
+        "jobs", "Active jobs first, then the newest.", heads, (_row(job.row(), now) for job in jobs)
     )
 
 
