@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pydantic
 import pytest
 
 from exporter.config import Address, Config, ConfigError, Jobs, Sharding, Target, Web, load
+from exporter.config.pattern import Pattern
 
 Write = Callable[[str], str]
 
@@ -155,7 +155,7 @@ def test_records_can_be_built_in_code() -> None:
         sharding=sharding,
         targets=(Target(regions=("us-east-1",), role_arn=ROLE, external_id=pydantic.SecretStr("12")),),
         web=Web(listen_address=Address("::1", 1)),
-        jobs=Jobs(include=re.compile("a"), retention=7.5),
+        jobs=Jobs(include=Pattern("a"), retention=7.5),
     )
     assert config.sharding is sharding
     assert config.jobs.selects("a")
