@@ -150,7 +150,8 @@ class App:
 
     def _poller(self, watch: Watch, api: Api) -> Poller:
         polling, jobs = self.config.polling, self.config.jobs
-        fleet = Fleet(Pace(polling.active_interval, polling.settle, jobs.retention), random.random())
+        pace = Pace(polling.active_interval, polling.settle, jobs.retention, polling.resync_interval)
+        fleet = Fleet(pace, random.random())
         account, region = watch.name
         return Poller(
             watch.name,

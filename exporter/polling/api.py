@@ -60,12 +60,18 @@ class ApiError(Exception):
     @property
     def denied(self) -> bool:
         """AWS will say the same again until somebody changes a policy."""
-        return self.code in _DENIALS
+        return self.code in _DENIALS or self.code.startswith("AccessDenied")
 
     @property
     def isolated(self) -> bool:
         """Whether the next call may well succeed: it is this answer that was bad, not the target."""
         return self.code in _ISOLATED or self.code.isdecimal()
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether it may be this job's alone or the target's: a policy may deny some jobs by name or tag. What nobody
+        knows may be either, too."""
+        return not self.isolated and (self.denied or self.code == "Timeout" or self.code not in _ADVICE)
 
 
 class Calls:

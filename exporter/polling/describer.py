@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from exporter.clock import Clock
 from exporter.polling.api import DESCRIBE, Api, ApiError
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
+from exporter.polling.tagging import Tagger
 from exporter.polling.tracker import Fleet
-from exporter.training.job import TrainingJob
 
 _log = logging.getLogger(__name__)
 _BATCH = 25
+# So many jobs are tried, when none can be read, before the target is at fault.
+_TRIALS = 10
+# So many jobs that could be read before are asked for then.
+_PROBES = 5
+# What is no denial may pass: only the third failure in a row is worth a line in the log.
+_PERSISTENT = 3
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a batch brought. A failure that may be a job's own is in `doubts`, until an answer or the lack of one tells
+    whose it is; `failure` is the target's. `trials` may be in doubt before an answer."""
+
+    queue: Iterator[str]
+    trials: float
+    thorough: bool
+    news: News = field(default_factory=News.none)
+    answers: int = 0
+    doubts: dict[str, ApiError] = field(default_factory=dict)
+    failure: ApiError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        if self.failure:
+            return True
+        doubts = sum(1 for error in self.doubts.values() if not (self.thorough and error.denied))
+        return not self.answers and doubts >= self.trials
 
 
 class Describer:
-    """`workers` describes run at a time; what a batch of them brought goes to `publish`. Tags, where they are wanted
-    and not known, are read with the job, unless they turned out to be `tags_denied`."""
+    """`workers` describes run at a time; what a batch of them brought goes to `publish`.
+
+    A failure of one job is its own while others can be read: it is refused, and tried again less and less often apart
+    from the others (`retry`), so that it does not hold them up. When no job can be read, the target fails."""
 
     def __init__(
         self,
@@ -34,43 +65,106 @@ class Describer:
     ) -> None:
         self._name, self._api, self._fleet, self._reader = name, api, fleet, reader
         self._health, self._clock, self._workers, self._publish = health, clock, workers, publish
+        self._tagger = Tagger(name, api, reader, health, clock, 10 * fleet.pace.active_interval)
         self._failed = False
-        self.tags_denied = False
+        self._readable: deque[str] = deque(maxlen=_PROBES)
+        self._said: set[str] = set()
 
-    async def read(self, names: Sequence[str]) -> None:
+    async def read(self, names: Sequence[str], thorough: bool = False) -> None:
         """Describe these jobs. What makes the whole target fail ends the round: the rest would fail too, and wait
-        for it."""
+        for it. A `thorough` round tries every job before it believes that all are denied."""
         for start in range(0, len(names), _BATCH):
-            batch, news = names[start : start + _BATCH], News.none()
-            queue = iter(batch)
-            failures: list[ApiError] = []
+            batch = names[start : start + _BATCH]
             # Where the last round failed, one call finds out whether this one would: many that hang would hold what
             # all targets share.
-            workers = 1 if self._failed else min(self._workers, len(batch))
-            await asyncio.gather(*(self._work(queue, news, failures) for _ in range(workers)))
-            self._failed = bool(failures)
-            if failures:
-                self._health.failed("reading", failures[0])
-            else:
-                self._health.succeeded("reading")
-            await self._publish(news)
-            if failures:
+            round_ = _Round(iter(batch), 1 if self._failed else _TRIALS, thorough)
+            await self._describe_all(round_, 1 if self._failed else min(self._workers, len(batch)))
+            if round_.doubts and not round_.answers and not round_.failure:
+                await self._decide(round_)
+            self._conclude(round_)
+            await self._publish(round_.news)
+            if round_.failure and not (thorough and round_.failure.denied):
                 at = self._clock.monotonic()
-                for name in (*queue, *names[start + _BATCH :]):
+                for name in (*round_.queue, *names[start + _BATCH :]):
                     self._fleet.postpone(name, at)
                 return
 
-    async def _work(self, queue: Iterator[str], news: News, failures: list[ApiError]) -> None:
-        for name in queue:
+    async def retry(self, names: Sequence[str]) -> None:
+        """Describe jobs that were refused, one at a time."""
+        for name in names:
+            if self._health.fails("reading"):
+                return
+            news = News.none()
             try:
                 await self._describe(name, news)
             except ApiError as error:
+                if not (error.isolated or error.ambiguous):
+                    self._health.noticed(error)
+                    self._fleet.postpone(name, self._clock.monotonic())
+                    return
+                self._refuse(name, error)
+            await self._publish(news)
+
+    def resync(self) -> None:
+        """Try again what was denied: a policy may have changed."""
+        self._tagger.resync()
+        self._said = {name for name in self._said if (followed := self._fleet.get(name)) and followed.refused}
+
+    async def _describe_all(self, round_: _Round, workers: int) -> None:
+        await asyncio.gather(*(self._work(round_) for _ in range(workers)))
+
+    async def _work(self, round_: _Round) -> None:
+        for name in round_.queue:
+            try:
+                await self._describe(name, round_.news)
+                round_.answers += 1
+                self._readable.append(name)
+            except ApiError as error:
                 self._fleet.postpone(name, self._clock.monotonic())
                 self._health.noticed(error)
-                if not error.isolated:
-                    failures.append(error)
-            if failures:
+                if error.ambiguous:
+                    round_.doubts[name] = error
+                elif not error.isolated:
+                    round_.failure = error
+            if round_.is_over:
                 return
+
+    async def _decide(self, round_: _Round) -> None:
+        """Nothing could be read: is it the target? Jobs that could be read before tell."""
+        for name in [] if self._failed else self._probes(round_):
+            try:
+                await self._api.describe(name)
+            except ApiError as error:
+                if error.denied:
+                    continue
+                if not error.isolated:
+                    break
+            round_.answers += 1
+            await self._describe_all(round_, self._workers)
+            return
+        round_.failure = next(iter(round_.doubts.values()))
+
+    def _probes(self, round_: _Round) -> list[str]:
+        """Jobs that were described lately, the last one first."""
+        readable = (self._fleet.get(name) for name in reversed(self._readable))
+        return [f.job.name for f in readable if f and not f.refused and f.job.name not in round_.doubts]
+
+    def _conclude(self, round_: _Round) -> None:
+        self._failed = round_.failure is not None
+        if round_.failure:
+            self._health.failed("reading", round_.failure)
+            return
+        self._health.succeeded("reading")
+        for name, error in round_.doubts.items():
+            self._refuse(name, error)
+
+    def _refuse(self, name: str, error: ApiError) -> None:
+        times = self._fleet.refuse(name, self._clock.monotonic())
+        if name not in self._said and (error.denied or times >= _PERSISTENT):
+            self._said.add(name)
+            _log.warning("%s: job %.100r cannot be read, and is tried again less often: %s", self._name, name, error)
+        others = len(self._said - {name})
+        self._health.noticed(error, f" (job {name:.100}{f' and {others} more' if others else ''})")
 
     async def _describe(self, name: str, news: News) -> None:
         answer = await self._api.describe(name)
@@ -80,17 +174,15 @@ class Describer:
         job = self._reader.parse(answer)
         if job is None or job.name != name:
             raise self._health.calls.refused(DESCRIBE, "InvalidResponse")
-        if self._reader.lacks_tags(job) and job.arn and not self.tags_denied:
-            job = await self._tagged(job)
-        self._reader.described(job, self._api.now(), self._clock.monotonic(), news)
-
-    async def _tagged(self, job: TrainingJob) -> TrainingJob:
-        """The job with its tags; without them where they cannot be had now: they will be asked for again."""
-        try:
-            return self._reader.tagged(job, await self._api.tags(job.arn))
-        except ApiError as error:
-            self._health.noticed(error)
-            if error.denied:
-                _log.warning("%s: tags cannot be read: %s", self._name, error)
-                self.tags_denied = True
-            return job
+        if name in self._said:
+            self._said.discard(name)
+            _log.info("%s: job %.100r can be read again", self._name, name)
+        job = await self._tagger.tagged(job)
+        # A job that has ended and whose tags are denied is read only to be counted some day.
+        waits = job.terminal and self._tagger.waits_for(name)
+        if not waits:
+            self._fleet.accept(name)
+        at = self._clock.monotonic()
+        self._reader.described(job, self._api.now(), at, news)
+        if waits:
+            self._fleet.refuse(name, at)

@@ -64,9 +64,9 @@ class Health:
         self._failing[activity] = error.code
         self.noticed(error)
 
-    def noticed(self, error: ApiError) -> None:
-        """A failure that does not make the target fail."""
-        self.last_errors[error.operation, error.code] = LastError(str(error), self._time())
+    def noticed(self, error: ApiError, whose: str = "") -> None:
+        """A failure that does not make the target fail; `whose` says of which jobs."""
+        self.last_errors[error.operation, error.code] = LastError(f"{error}{whose}", self._time())
 
     def look_at(self, job: TrainingJob, before: TrainingJob | None, counted: frozenset[str] = _NONE) -> frozenset[str]:
         """Count statuses that nobody knows when a job takes one on, unless they are `counted` for this job already,

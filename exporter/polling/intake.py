@@ -65,6 +65,11 @@ class Reader:
         if followed is not None and not followed.read:
             news.jobs[job.name] = job
 
+    def listed(self, job: TrainingJob, news: News) -> None:
+        """A summary is all that can be known of a job that may not be described."""
+        if self._fleet.summarize(job):
+            news.jobs[job.name] = job
+
     def described(self, job: TrainingJob, now: float, at: float, news: News) -> None:
         """A full answer about a followed job."""
         followed = self._fleet.get(job.name)

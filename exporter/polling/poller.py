@@ -30,6 +30,8 @@ from exporter.training.job import TrainingJob
 _log = logging.getLogger(__name__)
 # How often to look for what is due: often enough that even a short interval is no burst.
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
+# How long before the lookback a job may have been created that cannot be read, and is still followed.
+_PATIENCE = 60 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Poller:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._discover_for_ever())
             loops.create_task(self._read_for_ever())
+            loops.create_task(self._retry_for_ever())
             if self._search:
                 loops.create_task(self._sweep_for_ever())
 
@@ -96,7 +99,7 @@ class Poller:
         await self._begin()
         await self.discover()
         while not self.health.fails("reading") and (names := self.fleet.due(self._clock.monotonic())):
-            await self._read(names)
+            await self._read(names, thorough=True)
         self._report()
         return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.fleet.followed())
 
@@ -171,13 +174,15 @@ class Poller:
 
     async def _discovered(self, full: bool, began: float) -> None:
         self.health.first_sync = None
+        if full:
+            self._give_up()
         until, marked = self._recorded_until(), self._ledger.marks(self._target).discovered_until
         # What a start goes back to need not be known to the second, and writing costs.
         if until is not None and (full or abs(until - marked) >= OVERLAP):
             await self._ledger.apply((), {self._target: until})
         if full:
             self._next_resync = began + self._schedule.resync_interval
-            self._describer.tags_denied = False
+            self._describer.resync()
             followed = [one.job.identity for one in self.fleet.followed()]
             await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
 
@@ -190,6 +195,14 @@ class Poller:
         known = (self._discovery.until, self._api.now())
         return min((*known, *(created for created in unread if created is not None)))
 
+    def _give_up(self) -> None:
+        """Drop jobs that could not be read for months: ever more would have to be listed after a restart, and kept."""
+        created_before = self._api.now() - self._schedule.lookback - _PATIENCE
+        for name in self.fleet.refused_since(created_before):
+            _log.warning("%s: job %.100r could never be read and is given up: the totals lack it", self._name, name)
+            self.fleet.drop(name)
+            self._board.gone(self._target, name)
+
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""
         jobs = [job for job in map(self._reader.parse, answers) if job is not None and job.created is not None]
@@ -201,7 +214,15 @@ class Poller:
                 self._reader.follow(job, math.inf if self._search and not job.terminal else at, news)
             if from_index:
                 self._reader.indexed(job, now, at, news)
+            else:
+                self._reader.listed(job, news)
         await self._publish(news)
+
+    async def _retry_for_ever(self) -> None:
+        """Jobs that alone cannot be read hold up no others."""
+        while True:
+            await self._describer.retry(self.fleet.due(self._clock.monotonic(), refused=True))
+            await self._clock.sleep(self._schedule.active_interval / 2)
 
     async def _read_for_ever(self) -> None:
         tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)

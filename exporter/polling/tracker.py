@@ -15,23 +15,28 @@ from itertools import count
 from exporter.training.active import FleetCounts
 from exporter.training.job import WITHOUT_INSTANCES, Identity, TrainingJob
 
+_DAY = 86400.0
+# Refusals in a row, some days' worth, after which a job is tried once a day.
+_MANY = 60
 _GOLDEN = 0.618033988749895
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often an active job is read, how long an ended one must stand still to be settled, and how long a settled
-    one is kept. All in seconds."""
+    """How often an active job is read, how long an ended one must stand still to be settled, how long a settled
+    one is kept, and after how long one that cannot be read is tried again at the latest. All in seconds."""
 
     active_interval: float
     settle: float
     retention: float
+    longest_wait: float = 3600.0
 
 
 @dataclass(slots=True)
 class Followed:
     """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
-    was found settled, `unknown` are the statuses of it that nobody knows and that were counted."""
+    was found settled, `unknown` are the statuses of it that nobody knows and that were counted. `refused` says how
+    often in a row it alone could not be read; then it waits for `retry_at`."""
 
     job: TrainingJob
     slot: float
@@ -40,6 +45,8 @@ class Followed:
     changed_at: float = 0.0
     settled_at: float | None = None
     unknown: frozenset[str] = frozenset()
+    refused: int = 0
+    retry_at: float = -math.inf
 
 
 class Fleet:
@@ -86,7 +93,7 @@ class Fleet:
         Gives the identity of another job that had this name before."""
         earlier = self._followed.get(job.name)
         if earlier and _same(earlier.job, job):
-            earlier.due, earlier.settled_at = at, None
+            earlier.due, earlier.settled_at = max(at, earlier.retry_at), None
             return None
         slot = earlier.slot if earlier else next(self._slots)
         if earlier:
@@ -95,19 +102,53 @@ class Fleet:
         self._tally(job, +1)
         return earlier.job.identity if earlier else None
 
-    def due(self, at: float) -> list[str]:
-        """The names of the jobs to be read now, the longest waiting first."""
-        waiting = sorted((f.due, name) for name, f in self._followed.items() if f.due <= at)
-        return [name for _, name in waiting]
+    def due(self, at: float, refused: bool = False) -> list[str]:
+        """The names of the jobs to be read now, the longest waiting first; or of those that were refused. Jobs whose
+        names are alike are not next to each other: a policy may deny all of them."""
+        found = ((f.due, f.slot, name) for name, f in self._followed.items() if f.due <= at)
+        return [name for _, _, name in sorted(found) if bool(self._followed[name].refused) == refused]
 
     def next_due(self) -> float:
-        """When the next job is due; infinity when none is."""
-        return min((f.due for f in self._followed.values()), default=math.inf)
+        """When the next job that was not refused is due; infinity when none is."""
+        return min((f.due for f in self._followed.values() if not f.refused), default=math.inf)
+
+    def refuse(self, name: str, at: float) -> int:
+        """This job cannot be read while others can: wait twice as long as the last time, and a day once that did not
+        help for long. Says how often it was refused in a row."""
+        followed = self._followed.get(name)
+        if followed is None:
+            return 0
+        followed.refused += 1
+        interval = self.pace.active_interval
+        longest = max(interval, self.pace.longest_wait, _DAY if followed.refused >= _MANY else 0.0)
+        followed.due = followed.retry_at = at + min(interval * 2.0 ** min(followed.refused, _MANY), longest)
+        return followed.refused
+
+    def accept(self, name: str) -> None:
+        """This job can be read."""
+        if followed := self._followed.get(name):
+            followed.refused, followed.retry_at = 0, -math.inf
+
+    def refused_since(self, created_before: float) -> list[str]:
+        """The names of the jobs created before a time that cannot be read."""
+        return [n for n, f in self._followed.items() if f.refused and (f.job.created or 0.0) < created_before]
+
+    def summarize(self, job: TrainingJob) -> bool:
+        """Take the summary of a listing for a job that was never read and was refused. Says whether it is news."""
+        followed = self._followed.get(job.name)
+        if followed is None or followed.read or not followed.refused or followed.job == job:
+            return False
+        if not _same(followed.job, job):
+            return False
+        self._tally(followed.job, -1)
+        self._tally(job, +1)
+        followed.job = job
+        return True
 
     def postpone(self, name: str, at: float) -> None:
         """Its reading failed, or somebody else has read it: wait for its next turn."""
         if (followed := self._followed.get(name)) and followed.settled_at is None:
-            followed.due = self._next_turn(followed.slot, at)
+            followed.due = max(self._next_turn(followed.slot, at), followed.retry_at)
 
     def rest(self, name: str) -> None:
         """Sweeps read it: it has no turn of its own."""
@@ -118,12 +159,13 @@ class Fleet:
         """Sweeps fail: give every job that is not settled its own turn again, from then on."""
         for followed in self._followed.values():
             if followed.settled_at is None and followed.due == math.inf:
-                followed.due = self._next_turn(followed.slot, at) if followed.read else at
+                due = self._next_turn(followed.slot, at) if followed.read else at
+                followed.due = max(due, followed.retry_at)
 
     def hasten(self, name: str, at: float) -> None:
-        """Read it now."""
+        """Read it now, or when it may be tried again."""
         if (followed := self._followed.get(name)) and followed.settled_at is None:
-            followed.due = at
+            followed.due = max(at, followed.retry_at)
 
     def read(self, job: TrainingJob, now: float, at: float, settle: float) -> bool:
         """Take a reading of a followed job in. Says whether anything is new: a change, or that it is settled,
@@ -137,7 +179,7 @@ class Fleet:
             followed.changed_at = now if followed.read or job.last_change > now else 0.0
         first, followed.job, followed.read = not followed.read, job, True
         if not self._is_settled(job, followed.changed_at, now, settle):
-            followed.settled_at, followed.due = None, self._next_turn(followed.slot, at)
+            followed.settled_at, followed.due = None, max(self._next_turn(followed.slot, at), followed.retry_at)
             return changed
         followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
         return True

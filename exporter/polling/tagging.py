@@ -1,0 +1,80 @@
+"""Reads the tags of jobs, which DescribeTrainingJob does not give."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from exporter.clock import Clock
+from exporter.polling.api import Api, ApiError
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.training.job import TrainingJob
+
+_log = logging.getLogger(__name__)
+# After so many denials in a row the policy seems to lack the operation: then at most one job a second is tried.
+_DENIALS = 20
+
+
+class Tagger:
+    """Asks for the tags of jobs that lack them. A denial belongs to its job, whose tags are asked for again after the
+    next `resync`; where no answer came in time, after `pause` seconds."""
+
+    def __init__(self, name: str, api: Api, reader: Reader, health: Health, clock: Clock, pause: float) -> None:
+        self._name, self._api, self._reader = name, api, reader
+        self._health, self._clock, self._pause = health, clock, pause
+        self._retry_at: dict[str, float] = {}
+        self._said: set[str] = set()
+        self._denials, self._next, self._works = 0, -math.inf, False
+
+    async def tagged(self, job: TrainingJob) -> TrainingJob:
+        """The job with its tags; without them where they cannot be had now: they will be asked for again."""
+        if not job.arn or not self._reader.lacks_tags(job) or not self._may_ask(job.name):
+            return job
+        try:
+            items = await self._api.tags(job.arn)
+        except ApiError as error:
+            self._failed(job.name, error)
+            return job
+        self._retry_at.pop(job.name, None)
+        self._said.discard(job.name)
+        self._denials, self._works = 0, True
+        return self._reader.tagged(job, items)
+
+    def waits_for(self, name: str) -> bool:
+        """Whether the tags of a job were denied and are not asked for before the next resync."""
+        return self._retry_at.get(name) == math.inf
+
+    def resync(self) -> None:
+        """Ask for all tags again that were denied."""
+        self._said.intersection_update(self._retry_at)
+        self._retry_at.clear()
+        self._denials = 0
+
+    def _may_ask(self, name: str) -> bool:
+        at = self._clock.monotonic()
+        if at < self._retry_at.get(name, -math.inf) or (self._denials >= _DENIALS and at < self._next):
+            return False
+        self._next = at + 1.0
+        return True
+
+    def _failed(self, name: str, error: ApiError) -> None:
+        if error.denied:
+            self._retry_at[name] = math.inf
+            self._denials += 1
+            denied = sum(at == math.inf for at in self._retry_at.values())
+            self._health.noticed(error, f" ({denied} jobs)" if denied > 1 else "")
+            self._say(name, error)
+            return
+        self._health.noticed(error)
+        if error.code == "Timeout":
+            self._retry_at[name] = self._clock.monotonic() + self._pause
+
+    def _say(self, name: str, error: ApiError) -> None:
+        """Once for each job; but once in all where no tags could be read yet, which is a matter of the policy."""
+        if self._works:
+            if name not in self._said:
+                _log.warning("%s: tags of job %.100r cannot be read: %s", self._name, name, error)
+        elif not self._said:
+            _log.warning("%s: tags cannot be read: %s", self._name, error)
+        self._said.add(name)
