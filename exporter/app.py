@@ -86,7 +86,7 @@ class App:
 
     def waiting(self) -> list[str]:
         """The targets that were not tried yet."""
-        return ["/".join(w.name) for w in self.watches if not self._tried(w)]
+        return [_said(w.name) for w in self.watches if not self._tried(w)]
 
     def _tried(self, watch: Watch) -> bool:
         if watch.poller is None:
@@ -142,6 +142,7 @@ class App:
         if watch.name != (account, region):
             self.board.forget(watch.name)
             watch.name = (account, region)
+            self.board.health(watch.name, watch.health, 0)
         async with self._sessions.client(region, spot.role, calls) as client:
             watch.health.succeeded("connection")
             api = SageMaker(client, calls, self._limits(), self._clock, self._everyone, self._hanging)
@@ -179,8 +180,16 @@ class App:
         )
 
     def _watch(self, spot: Spot) -> Watch:
-        name = (spot.role.account if spot.role else "", spot.region or "")
-        return Watch(spot, name, Health("/".join(filter(None, name)) or "own account", Calls(), self._clock.time))
+        name = (spot.role.account if spot.role else "", self._region(spot))
+        return Watch(spot, name, Health(_said(name), Calls(), self._clock.time))
+
+    def _region(self, spot: Spot) -> str:
+        """The region as far as it is known before anybody is asked."""
+        try:
+            return spot.region or self._sessions.default_region() or ""
+        except ApiError:
+            # The first poll says what is wrong.
+            return ""
 
     def _shows(self, family: str) -> bool:
         jobs = self.config.jobs
@@ -223,3 +232,8 @@ def _of_shard(found: Iterable[Spot], index: int, total: int) -> Iterable[Spot]:
         key = f"{spot.role.account if spot.role else ''}/{spot.region or ''}"
         if int.from_bytes(sha256(key.encode()).digest()[:8], "big") % total == index:
             yield spot
+
+
+def _said(name: Target) -> str:
+    """A target's name for people, as far as it is known."""
+    return "/".join(filter(None, name)) or "own account"

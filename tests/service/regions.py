@@ -1,0 +1,69 @@
+"""Regions in place of the SDK's sessions, and a whole Service on them, in virtual time."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from exporter.aws.sessions import Role
+from exporter.config import Config
+from exporter.polling.api import Calls
+from exporter.service import Service
+from tests.polling.virtual_time import LoopClock
+from tests.polling.world import Region
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+
+
+@dataclass
+class Regions:
+    """The sessions of the SDK: SageMaker by region; `identify` is what STS does for the environment's credentials."""
+
+    regions: dict[str, Region]
+    identify: Callable[[], Awaitable[str]]
+    default: str | None = None
+    made: Counter[str] = field(default_factory=Counter)
+
+    def default_region(self) -> str | None:
+        return self.default
+
+    async def account(self, region: str, role: Role | None) -> str:
+        return role.account if role else await self.identify()
+
+    @asynccontextmanager
+    async def client(self, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
+        self.made[region] += 1
+        yield self.regions[region]
+
+
+async def known() -> str:
+    return ACCOUNT
+
+
+def config(*regions: str, **sections: object) -> Config:
+    targets = [{"regions": list(regions or (REGION,))}]
+    return Config.model_validate({"targets": targets, **sections})
+
+
+@asynccontextmanager
+async def serving(load: Callable[[], Config]) -> AsyncIterator[Service]:
+    service = Service(load, LoopClock())
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+async def text(service: Service) -> str:
+    return b"".join([piece async for piece in service.metrics(openmetrics=False, gzip=False)]).decode()
+
+
+def total(exposition: str, family: str) -> float:
+    """The sum of a family's samples; NaN where there are none."""
+    values = [float(value) for value in re.findall(rf"^{family}(?:\{{.*\}})? (\S+)$", exposition, re.MULTILINE)]
+    return sum(values) if values else math.nan
