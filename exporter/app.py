@@ -21,7 +21,7 @@ from exporter.exposition.labels import ConfiguredKeys
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
-from exporter.polling.health import Health
+from exporter.polling.health import CONNECTION, Health
 from exporter.polling.intake import Reader
 from exporter.polling.poller import Poller, Schedule
 from exporter.polling.tracker import Fleet, Pace
@@ -52,6 +52,16 @@ class Watch:
     health: Health
     poller: Poller | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether all its jobs were read once."""
+        return self.poller is not None and self.poller.first_sync.complete
+
+    @property
+    def failed(self) -> bool:
+        """Whether it fails, so that nobody knows when its jobs will have been read."""
+        return self.health.fails(CONNECTION) or (self.poller is not None and self.poller.first_sync.failed)
+
 
 class App:
     """Polls the targets of a configuration. The ledger is open, and outlives the application."""
@@ -61,6 +71,7 @@ class App:
         self._sessions = Sessions(config.polling.timeout, config.polling.max_concurrency)
         self.started = clock.time()
         self.loaded, self.reload_ok = self.started, True
+        self._ready = False
         keys = ConfiguredKeys(config.jobs.tags, config.jobs.hyperparameters, config.totals.by_tags)
         self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started, keys)
         self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
@@ -85,13 +96,15 @@ class App:
         return all(await asyncio.gather(*(self._once(watch) for watch in self.watches)))
 
     def waiting(self) -> list[str]:
-        """The targets that were not tried yet."""
-        return [_said(w.name) for w in self.watches if not self._tried(w)]
+        """The targets whose jobs were not all read once yet, but for those that fail. When there are none, there never
+        are again."""
+        waiting = [] if self._ready else self.incomplete()
+        self._ready = not waiting
+        return waiting
 
-    def _tried(self, watch: Watch) -> bool:
-        if watch.poller is None:
-            return watch.health.last_attempt is not None
-        return watch.poller.tried.is_set()
+    def incomplete(self) -> list[str]:
+        """The targets whose jobs were not all read once yet, but for those that fail."""
+        return [_said(w.name) for w in self.watches if not w.complete and not w.failed]
 
     async def _keep(self, watch: Watch, delay: float) -> None:
         await self._clock.sleep(delay)
@@ -122,7 +135,7 @@ class App:
             self.board.gone(watch.name, followed.job.name)
 
     def _unreachable(self, watch: Watch, error: ApiError) -> None:
-        watch.health.failed("connection", error)
+        watch.health.failed(CONNECTION, error)
         self.board.health(watch.name, watch.health, 0)
 
     @asynccontextmanager
@@ -144,7 +157,7 @@ class App:
             watch.name = (account, region)
             self.board.health(watch.name, watch.health, 0)
         async with self._sessions.client(region, spot.role, calls) as client:
-            watch.health.succeeded("connection")
+            watch.health.succeeded(CONNECTION)
             api = SageMaker(client, calls, self._limits(), self._clock, self._everyone, self._hanging)
             watch.poller = self._poller(watch, api)
             yield watch.poller

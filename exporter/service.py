@@ -83,7 +83,7 @@ class Service:
             _log.info("configuration reloaded")
 
     async def keep_garbage_rare(self) -> None:
-        """From when every target was tried until cancelled: what is there then is there to stay."""
+        """From when every job was read once until cancelled: what is there then is there to stay."""
         while self._open().waiting():
             await self._clock.sleep(_TRIED)
         await self._garbage.set_aside_for_ever(self._clock)

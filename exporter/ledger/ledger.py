@@ -17,6 +17,7 @@ from exporter.ledger.accounting import Batch, Changes, Reading, account, forget,
 from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.sqlite import Account, Store, Tables, Target, TargetMarks
 from exporter.ledger.statefile import Connect, StateError
+from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
 _T = TypeVar("_T")
@@ -119,6 +120,12 @@ class Ledger:
     async def open_jobs(self, target: Target) -> list[Identity]:
         """The jobs of a target that were not settled when the exporter last saw them."""
         return await self._blocking(lambda: self._unfinished(target))
+
+    async def recorded(self, identities: Iterable[Identity]) -> dict[Identity, Facts]:
+        """What is recorded of these jobs; those nobody knows are not in it."""
+        wanted = list(identities)
+        accounts = await self._blocking(lambda: self._recorded(wanted))
+        return {identity: account.facts for identity, account in accounts.items()}
 
     async def forget(self, target: Target, lookback: float, now: float, followed: Iterable[Identity] = ()) -> None:
         """Drop what no listing of this target can bring back; `now` is AWS's clock. Only right after a full listing:

@@ -13,6 +13,7 @@ from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUS
 
 _log = logging.getLogger(__name__)
 _NONE: frozenset[str] = frozenset()
+CONNECTION = "connection"
 
 
 @dataclass(frozen=True, slots=True)

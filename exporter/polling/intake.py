@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.ledger.accounting import Reading
@@ -10,6 +10,7 @@ from exporter.polling.api import Answer
 from exporter.polling.health import Health
 from exporter.polling.parse_cache import Records
 from exporter.polling.tracker import Fleet
+from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 from exporter.training.parsing import Allowlist, parse_tags
 
@@ -45,12 +46,14 @@ class Reader:
         job = self._records.of(answer)
         return None if job is None else self._fleet.recognized(job)
 
-    def resume(self, identities: Iterable[Identity], at: float) -> None:
-        """Follow jobs that an earlier run left unfinished."""
-        for identity in identities:
+    def resume(self, recorded: Mapping[Identity, Facts], at: float) -> None:
+        """Follow jobs that an earlier run left unfinished, with what it recorded of them."""
+        for identity, facts in recorded.items():
             created = identity.created_ms / 1000
             self._fleet.follow(
-                TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created), at
+                TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created),
+                at,
+                facts,
             )
 
     def follow(self, job: TrainingJob, at: float, news: News) -> None:
@@ -66,8 +69,10 @@ class Reader:
             news.jobs[job.name] = job
 
     def listed(self, job: TrainingJob, news: News) -> None:
-        """A summary is all that can be known of a job that may not be described."""
-        if self._fleet.summarize(job):
+        """A listing's summary of a job that is followed already: until the job is read, or where it may not be, it is all
+        that is known."""
+        job = self._with_tags(job)
+        if self._fleet.listed(job):
             news.jobs[job.name] = job
 
     def described(self, job: TrainingJob, now: float, at: float, news: News) -> None:

@@ -20,11 +20,12 @@ from exporter.ledger.sqlite import Target
 from exporter.polling.api import SEARCH, Answer, Api, ApiError
 from exporter.polling.describer import Describer
 from exporter.polling.discovery import OVERLAP, Discovery
+from exporter.polling.first_sync import FirstSync
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.paging import pages
 from exporter.polling.tracker import Fleet, Followed
-from exporter.training.active import FleetCounts
+from exporter.training.active import UNKNOWN, FleetCounts
 from exporter.training.job import TrainingJob
 
 _log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Poller:
         marked = ledger.marks(target).discovered_until or None
         self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
         self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
-        self._read = self._describer.read
+        self.first_sync = FirstSync(schedule.active_interval)
         self._search = schedule.search
         self._next_resync = 0.0
         self.next_discovery: float | None = None
@@ -117,6 +118,7 @@ class Poller:
                 await self.discover()
                 return
             self.health.failed("discovery", error)
+            self.first_sync.undiscovered()
         else:
             self.health.succeeded("discovery")
             self.health.poll_seconds = self._clock.monotonic() - began
@@ -124,6 +126,7 @@ class Poller:
             if everything and self._search:
                 # A walk through the index is a sweep too.
                 self._have_described(f for f in self.fleet.followed() if not f.read)
+            self.first_sync.discovered(self.fleet.followed(), self._clock.monotonic())
         self.tried.set()
         self._report()
 
@@ -169,7 +172,8 @@ class Poller:
     async def _begin(self) -> None:
         await self._ledger.begin(self._target)
         due = math.inf if self._search else self._clock.monotonic()
-        self._reader.resume(await self._ledger.open_jobs(self._target), due)
+        unfinished = await self._ledger.open_jobs(self._target)
+        self._reader.resume(await self._ledger.recorded(unfinished), due)
         self._report()
 
     async def _discovered(self, full: bool, began: float) -> None:
@@ -227,16 +231,18 @@ class Poller:
     async def _read_for_ever(self) -> None:
         tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
         while True:
-            was_up, names = self.health.up, self.fleet.due(self._clock.monotonic())
-            if names:
+            before = self.health.up, self.first_sync.over
+            if names := self.fleet.due(self._clock.monotonic()):
                 await self._read(names)
             elif self.fleet.next_due() == math.inf:
                 self.health.settled("reading")
+            if self.health.fails("reading"):
+                self.first_sync.unread(self._clock.monotonic())
             expired = self.fleet.expired(self._api.now())
             for name in expired:
                 self.fleet.drop(name)
                 self._board.gone(self._target, name)
-            if expired or self.health.up != was_up:
+            if expired or (self.health.up, self.first_sync.over) != before:
                 self._report()
             await self._clock.sleep(tick)
 
@@ -253,6 +259,12 @@ class Poller:
         await self._clock.sleep(_phase(interval))
         await self._every(interval, self.sweep)
 
+    async def _read(self, names: Sequence[str], thorough: bool = False) -> None:
+        """Describe these jobs. In a round that does not fail as a whole each was tried."""
+        await self._describer.read(names, thorough)
+        if not self.health.fails("reading"):
+            self.first_sync.was_read(frozenset(names))
+
     async def _publish(self, news: News) -> None:
         if news.readings:
             await self._ledger.apply(news.readings)
@@ -260,6 +272,7 @@ class Poller:
             self._board.job(job)
         for name in news.gone:
             self._board.gone(self._target, name)
+        self.first_sync.was_read()
         self._report()
 
     def _falls_back(self, error: ApiError) -> bool:
@@ -274,7 +287,10 @@ class Poller:
         return True
 
     def _report(self) -> None:
-        self._board.target(self._target, self.fleet.counts(), self.health, len(self.fleet))
+        """Show how the target is. How many jobs there are is unknown until they were listed, and how many instances
+        they hold until each was read."""
+        counts = self.fleet.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
+        self._board.target(self._target, counts, self.health, len(self.fleet))
 
     async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
         """A poll that takes longer than the interval is followed by the next at once."""

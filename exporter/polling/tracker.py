@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
+from exporter.polling.holding import holding, holding_as_listed
 from exporter.training.active import FleetCounts
-from exporter.training.job import WITHOUT_INSTANCES, Identity, TrainingJob
+from exporter.training.facts import Facts
+from exporter.training.job import Identity, TrainingJob
 
 _DAY = 86400.0
 # Refusals in a row, some days' worth, after which a job is tried once a day.
@@ -36,7 +38,8 @@ class Pace:
 class Followed:
     """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
     was found settled, `unknown` are the statuses of it that nobody knows and that were counted. `refused` says how
-    often in a row it alone could not be read; then it waits for `retry_at`."""
+    often in a row it alone could not be read; then it waits for `retry_at`. `facts` are what an earlier run recorded,
+    of use until the job is read."""
 
     job: TrainingJob
     slot: float
@@ -47,6 +50,7 @@ class Followed:
     unknown: frozenset[str] = frozenset()
     refused: int = 0
     retry_at: float = -math.inf
+    facts: Facts | None = None
 
 
 class Fleet:
@@ -59,6 +63,7 @@ class Fleet:
         self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
         self._jobs: Counter[tuple[str, str]] = Counter()
         self._instances: Counter[tuple[str, str]] = Counter()
+        self._unknown_status = self._unknown_instances = 0
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -76,9 +81,11 @@ class Fleet:
             return job
         return replace(job, created=followed.job.created)
 
-    def counts(self) -> FleetCounts:
-        """What there is now."""
-        return FleetCounts(dict(self._jobs), dict(self._instances))
+    def counts(self, partial: bool = True) -> FleetCounts:
+        """What there is now. Unless `partial`, a number is unknown while a job that was not read yet may lack in it."""
+        jobs_known = partial or not self._unknown_status
+        instances_known = partial or not self._unknown_instances
+        return FleetCounts(dict(self._jobs), dict(self._instances) if instances_known else {}, jobs_known)
 
     def wants(self, job: TrainingJob, closed: bool, now: float) -> bool:
         """Whether a job that was listed must be followed. One that is `closed` for the totals is, as long as its
@@ -88,7 +95,7 @@ class Fleet:
             return followed.settled_at is not None and not closed
         return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
-    def follow(self, job: TrainingJob, at: float) -> Identity | None:
+    def follow(self, job: TrainingJob, at: float, facts: Facts | None = None) -> Identity | None:
         """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
         Gives the identity of another job that had this name before."""
         earlier = self._followed.get(job.name)
@@ -97,10 +104,20 @@ class Fleet:
             return None
         slot = earlier.slot if earlier else next(self._slots)
         if earlier:
-            self._tally(earlier.job, -1)
-        self._followed[job.name] = Followed(job, slot, due=at)
-        self._tally(job, +1)
+            self._tally(earlier, -1)
+        followed = self._followed[job.name] = Followed(job, slot, due=at, facts=facts)
+        self._tally(followed, +1)
         return earlier.job.identity if earlier else None
+
+    def listed(self, job: TrainingJob) -> bool:
+        """Take in what a listing says of a followed job that was not read yet. Says whether that is new."""
+        followed = self._followed.get(job.name)
+        if followed is None or followed.read or followed.job == job or not _same(followed.job, job):
+            return False
+        self._tally(followed, -1)
+        followed.job = job
+        self._tally(followed, +1)
+        return True
 
     def due(self, at: float, refused: bool = False) -> list[str]:
         """The names of the jobs to be read now, the longest waiting first; or of those that were refused. Jobs whose
@@ -133,18 +150,6 @@ class Fleet:
         """The names of the jobs created before a time that cannot be read."""
         return [n for n, f in self._followed.items() if f.refused and (f.job.created or 0.0) < created_before]
 
-    def summarize(self, job: TrainingJob) -> bool:
-        """Take the summary of a listing for a job that was never read and was refused. Says whether it is news."""
-        followed = self._followed.get(job.name)
-        if followed is None or followed.read or not followed.refused or followed.job == job:
-            return False
-        if not _same(followed.job, job):
-            return False
-        self._tally(followed.job, -1)
-        self._tally(job, +1)
-        followed.job = job
-        return True
-
     def postpone(self, name: str, at: float) -> None:
         """Its reading failed, or somebody else has read it: wait for its next turn."""
         if (followed := self._followed.get(name)) and followed.settled_at is None:
@@ -171,13 +176,15 @@ class Fleet:
         """Take a reading of a followed job in. Says whether anything is new: a change, or that it is settled,
         having stood still for `settle` seconds."""
         followed = self._followed[job.name]
-        changed = job != followed.job or not followed.read
+        first = not followed.read
+        changed = first or job != followed.job
         if changed:
-            self._tally(followed.job, -1)
-            self._tally(job, +1)
+            self._tally(followed, -1)
             # A job whose times are in the future has changed now: that is all that is known of it.
-            followed.changed_at = now if followed.read or job.last_change > now else 0.0
-        first, followed.job, followed.read = not followed.read, job, True
+            followed.changed_at = now if not first or job.last_change > now else 0.0
+        followed.job, followed.read, followed.facts = job, True, None
+        if changed:
+            self._tally(followed, +1)
         if not self._is_settled(job, followed.changed_at, now, settle):
             followed.settled_at, followed.due = None, max(self._next_turn(followed.slot, at), followed.retry_at)
             return changed
@@ -189,7 +196,7 @@ class Fleet:
         followed = self._followed.pop(name, None)
         if followed is None:
             return None
-        self._tally(followed.job, -1)
+        self._tally(followed, -1)
         return followed.job
 
     def expired(self, now: float) -> list[str]:
@@ -223,12 +230,18 @@ class Fleet:
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
 
-    def _tally(self, job: TrainingJob, sign: int) -> None:
-        if job.status and not job.terminal:
+    def _tally(self, followed: Followed, sign: int) -> None:
+        job = followed.job
+        if job.status is None:
+            self._unknown_status += sign
+        elif not job.terminal:
             self._jobs[job.status, job.secondary_status or ""] += sign
-        if state := _holding(job):
-            for item in job.instances:
-                self._instances[item.type, state] += sign * item.number
+        held = holding(job) if followed.read else holding_as_listed(job, followed.facts)
+        if held is None:
+            self._unknown_instances += sign
+            return
+        for type_, number in held.instances:
+            self._instances[type_, held.state] += sign * number
 
 
 def _same(one: TrainingJob, other: TrainingJob) -> bool:
@@ -238,11 +251,3 @@ def _same(one: TrainingJob, other: TrainingJob) -> bool:
 def _unless_ahead(time: float, now: float) -> float:
     """A time that a job speaks of; 0 for one in the future, which would keep the job from ever being settled."""
     return time if time <= now else 0.0
-
-
-def _holding(job: TrainingJob) -> str | None:
-    """What holds the job's instances now."""
-    if job.terminal:
-        return "warm_pool" if job.warm_pool and job.warm_pool.status == "Available" else None
-    running = job.started is not None and job.secondary_status not in WITHOUT_INSTANCES
-    return "training" if running else None

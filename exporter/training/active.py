@@ -13,10 +13,12 @@ _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 
 @dataclass(frozen=True, slots=True)
 class FleetCounts:
-    """How many there are now: jobs by (status, secondary status), instances by (type, state)."""
+    """How many there are now: jobs by (status, secondary status), instances by (type, state). Without `jobs_known`
+    nobody knows yet how many jobs there are."""
 
     jobs: Mapping[tuple[str, str], int]
     instances: Mapping[tuple[str, str], int]
+    jobs_known: bool = True
 
 
 _ACTIVE: tuple[LabelValues, ...] = (
@@ -25,7 +27,12 @@ _ACTIVE: tuple[LabelValues, ...] = (
 )
 
 
+UNKNOWN = FleetCounts({}, {}, jobs_known=False)
+
+
 def _jobs(counts: FleetCounts) -> list[Row]:
+    if not counts.jobs_known:
+        return []
     return [((*labels,), float(n)) for labels, n in counts.jobs.items()] + [
         (labels, 0.0) for labels in _ACTIVE if labels not in counts.jobs
     ]

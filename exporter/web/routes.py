@@ -25,7 +25,8 @@ class Exporter(Protocol):
         ...
 
     def ready(self) -> tuple[bool, str]:
-        """Whether every target was tried once, and for people which ones are waited for."""
+        """Whether every job of every target that does not fail was read once, and for people which targets are waited
+        for."""
         ...
 
     def status(self) -> page.Status:

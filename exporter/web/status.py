@@ -43,7 +43,7 @@ def _target(watch: Watch) -> page.TargetRow:
         poll_seconds=health.poll_seconds,
         jobs_active=sum(not job.terminal for job in jobs),
         jobs_tracked=len(jobs),
-        first_sync=health.first_sync,
+        first_sync=health.first_sync or (poller.first_sync.progress if poller else None),
         next_discovery=poller.next_discovery if poller else None,
         errors=tuple(
             page.ErrorRow(operation, code, last.message, last.when, health.calls.errors[operation, code])
