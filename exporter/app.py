@@ -156,8 +156,8 @@ class App:
             self.board.forget(watch.name)
             watch.name = (account, region)
             self.board.health(watch.name, watch.health, 0)
+        # A client is not an answer yet: the first one says whether the target is up.
         async with self._sessions.client(region, spot.role, calls) as client:
-            watch.health.succeeded(CONNECTION)
             api = SageMaker(client, calls, self._limits(), self._clock, self._everyone, self._hanging)
             watch.poller = self._poller(watch, api)
             yield watch.poller

@@ -57,7 +57,7 @@ TARGET_FAMILIES: tuple[Family[TargetHealth], ...] = (
     _target(
         "target_up",
         "gauge",
-        "Whether the target's last poll succeeded.",
+        "Whether the target's last poll succeeded; no sample before its first one ended.",
         (),
         lambda health: single(None if health.up is None else float(health.up)),
     ),

@@ -154,7 +154,8 @@ class Describer:
         if round_.failure:
             self._health.failed("reading", round_.failure)
             return
-        self._health.succeeded("reading")
+        if round_.answers:
+            self._health.succeeded("reading")
         for name, error in round_.doubts.items():
             self._refuse(name, error)
 

@@ -13,6 +13,7 @@ from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUS
 
 _log = logging.getLogger(__name__)
 _NONE: frozenset[str] = frozenset()
+# The activity that any success of another ends: only an answer shows that there is a connection.
 CONNECTION = "connection"
 
 
@@ -40,16 +41,18 @@ class Health:
 
     @property
     def up(self) -> bool | None:
-        """None until anything was tried."""
+        """None until anything succeeded or failed."""
         return None if self.last_attempt is None else not self._failing
 
     def fails(self, activity: str) -> bool:
         return activity in self._failing
 
     def succeeded(self, activity: str) -> None:
+        """AWS gave an answer."""
         self.last_attempt = self._time()
-        if self._failing.pop(activity, None):
-            _log.info("%s: %s works again", self._target, activity)
+        for each in (CONNECTION, activity):
+            if self._failing.pop(each, None):
+                _log.info("%s: %s works again", self._target, each)
         if not self._failing:
             self.last_success = self.last_attempt
 

@@ -1,13 +1,15 @@
-"""A target that cannot be reached has its region all the same."""
+"""A target that cannot be reached has its region all the same, and is up only once AWS has answered."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from exporter.polling.api import IDENTITY, ApiError
+from exporter.polling.api import DESCRIBE, IDENTITY, ApiError
 from exporter.service import Service
 from tests.polling import virtual_time
 from tests.polling.world import Region, jobs
@@ -75,5 +77,76 @@ def test_the_default_region_of_the_sdk_is_named_too(monkeypatch: pytest.MonkeyPa
             assert await ups(service) == [up("", "eu-west-1", 0)]
             (target,) = service.status().targets
             assert (target.account_id, target.region) == ("", "eu-west-1")
+
+    virtual_time.run(scenario())
+
+
+def test_a_target_is_not_up_before_aws_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        sessions = use(monkeypatch, Identity())
+        one = sessions.regions["us-east-1"]
+        one.hangs = True
+        async with serving(config) as service:
+            await asyncio.sleep(20)
+            assert sessions.made["us-east-1"] == 1
+            assert await ups(service) == []
+            assert not service.ready()[0]
+            assert "sagemaker_exporter_target_last_success_timestamp_seconds{" not in await text(service)
+            # Nobody knows yet how many jobs there are.
+            assert "sagemaker_training_jobs{" not in await text(service)
+            await asyncio.sleep(30)
+            assert await ups(service) == [up(ACCOUNT, "us-east-1", 0)]
+            assert service.ready()[0]
+            one.hangs = False
+            await asyncio.sleep(120)
+            assert await ups(service) == [up(ACCOUNT, "us-east-1", 1)]
+
+    virtual_time.run(scenario())
+
+
+def test_answers_that_are_all_bad_do_not_make_a_target_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def never(**asked: Any) -> dict[str, Any]:
+        await asyncio.sleep(math.inf)
+        raise AssertionError
+
+    async def scenario() -> None:
+        one = use(monkeypatch, Identity()).regions["us-east-1"]
+        settings = config(state={"path": str(tmp_path / "state.db")})
+        async with serving(lambda: settings) as service:
+            await asyncio.sleep(20)
+            assert await ups(service) == [up(ACCOUNT, "us-east-1", 1)]
+        monkeypatch.setattr(one, "list_training_jobs", never)
+        one.failing = {DESCRIBE: "InternalFailure"}
+        async with serving(lambda: settings) as service:
+            await asyncio.sleep(20)
+            # The jobs of the state file were asked for, and none was read.
+            assert len(one.described(one.clock.monotonic() - 20)) == 3
+            assert await ups(service) == []
+
+    virtual_time.run(scenario())
+
+
+def test_a_target_that_had_no_credentials_stays_down_until_aws_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        identity = Identity("NoCredentials")
+        sessions = use(monkeypatch, identity)
+        sessions.regions["us-east-1"].hangs = True
+        async with serving(config) as service:
+            await asyncio.sleep(5)
+            identity.code = ""
+            await asyncio.sleep(65)
+            assert sessions.made["us-east-1"] == 1
+            assert await ups(service) == [up(ACCOUNT, "us-east-1", 0)]
+
+    virtual_time.run(scenario())
+
+
+def test_a_target_whose_sts_hangs_shows_nothing_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        use(monkeypatch, Identity(hangs=True))
+        async with serving(config) as service:
+            await asyncio.sleep(20)
+            assert await ups(service) == []
+            assert service.ready() == (False, "waiting for us-east-1")
 
     virtual_time.run(scenario())
