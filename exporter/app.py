@@ -6,13 +6,13 @@ import asyncio
 import logging
 import platform
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
 from exporter import __version__
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.sagemaker import Limits, Paces, SageMaker
 from exporter.aws.sessions import Role, Sessions
 from exporter.clock import Clock
 from exporter.config import Config
@@ -42,14 +42,21 @@ class Spot:
     region: str | None
     role: Role | None
 
+    @property
+    def key(self) -> str:
+        """Account and region as they are written; no two targets have the same."""
+        return f"{self.role.account if self.role else ''}/{self.region or ''}"
+
 
 @dataclass(slots=True)
 class Watch:
-    """A target being polled, or not reached yet. `name` is its account and region as far as they are known."""
+    """A target being polled, or not reached yet. `name` is its account and region as far as they are known; `paces`
+    outlive the poller, and the application where a reload keeps the target."""
 
     spot: Spot
     name: Target
     health: Health
+    paces: Paces
     poller: Poller | None = None
 
     @property
@@ -64,19 +71,21 @@ class Watch:
 
 
 class App:
-    """Polls the targets of a configuration. The ledger is open, and outlives the application."""
+    """Polls the targets of a configuration. The ledger is open, and outlives the application. One that takes over from
+    an `earlier` one, after a reload, goes on with what that one has counted."""
 
-    def __init__(self, config: Config, clock: Clock, ledger: Ledger) -> None:
+    def __init__(self, config: Config, clock: Clock, ledger: Ledger, earlier: App | None = None) -> None:
         self.config, self._clock, self.ledger = config, clock, ledger
         self._sessions = Sessions(config.polling.timeout, config.polling.max_concurrency)
-        self.started = clock.time()
-        self.loaded, self.reload_ok = self.started, True
-        self._ready = False
+        self.loaded, self.reload_ok = clock.time(), True
+        self.started: float = earlier.started if earlier else self.loaded
+        self._ready = earlier is not None and not earlier.waiting()
         keys = ConfiguredKeys(config.jobs.tags, config.jobs.hyperparameters, config.totals.by_tags)
         self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started, keys)
         self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
         self._hanging = asyncio.Semaphore(_HANGING * config.polling.max_concurrency)
-        self.watches = [self._watch(spot) for spot in spots(config)]
+        before = {watch.spot.key: watch for watch in earlier.watches} if earlier else {}
+        self.watches: list[Watch] = [self._watch(spot, before.get(spot.key)) for spot in spots(config)]
 
     @classmethod
     @asynccontextmanager
@@ -102,9 +111,16 @@ class App:
         self._ready = not waiting
         return waiting
 
-    def incomplete(self) -> list[str]:
-        """The targets whose jobs were not all read once yet, but for those that fail."""
-        return [_said(w.name) for w in self.watches if not w.complete and not w.failed]
+    def incomplete(self, even_failed: Collection[str] = ()) -> list[str]:
+        """The targets whose jobs were not all read once yet. Those that fail are among them only where their key is in
+        `even_failed`."""
+        missing = (w for w in self.watches if not w.complete and (not w.failed or w.spot.key in even_failed))
+        return [_said(w.name) for w in missing]
+
+    def take_over(self) -> None:
+        """Count alone from now on: the earlier application ends."""
+        for watch in self.watches:
+            watch.health.takes_over()
 
     async def _keep(self, watch: Watch, delay: float) -> None:
         await self._clock.sleep(delay)
@@ -158,7 +174,7 @@ class App:
             self.board.health(watch.name, watch.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
         async with self._sessions.client(region, spot.role, calls) as client:
-            api = SageMaker(client, calls, self._limits(), self._clock, self._everyone, self._hanging)
+            api = SageMaker(client, calls, watch.paces.limits, self._clock, self._everyone, self._hanging, watch.paces)
             watch.poller = self._poller(watch, api)
             yield watch.poller
 
@@ -192,9 +208,15 @@ class App:
             polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
         )
 
-    def _watch(self, spot: Spot) -> Watch:
+    def _watch(self, spot: Spot, earlier: Watch | None) -> Watch:
         name = (spot.role.account if spot.role else "", self._region(spot))
-        return Watch(spot, name, Health(_said(name), Calls(), self._clock.time))
+        if earlier is None:
+            health, paces = Health(_said(name), Calls(), self._clock.time, self.loaded), None
+        else:
+            health, paces = earlier.health.successor(), earlier.paces
+        if paces is None or paces.limits != self._limits():
+            paces = Paces(self._limits(), self._clock)
+        return Watch(spot, name, health, paces)
 
     def _region(self, spot: Spot) -> str:
         """The region as far as it is known before anybody is asked."""
@@ -242,8 +264,7 @@ def spots(config: Config) -> list[Spot]:
 
 def _of_shard(found: Iterable[Spot], index: int, total: int) -> Iterable[Spot]:
     for spot in found:
-        key = f"{spot.role.account if spot.role else ''}/{spot.region or ''}"
-        if int.from_bytes(sha256(key.encode()).digest()[:8], "big") % total == index:
+        if int.from_bytes(sha256(spot.key.encode()).digest()[:8], "big") % total == index:
             yield spot
 
 

@@ -10,7 +10,8 @@ from exporter.exposition.family import TARGET, Family, Kind, Row, single
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """How the exporter fares with one target. Times are Unix seconds; None: not yet."""
+    """How the exporter fares with one target. Times are Unix seconds; None: not yet. What is counted is counted
+    `since` then, or since the process began."""
 
     up: bool | None = None
     jobs: int = 0
@@ -19,6 +20,7 @@ class TargetHealth:
     requests: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

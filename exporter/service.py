@@ -13,6 +13,7 @@ from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.garbage import Garbage
 from exporter.ledger.ledger import Ledger
+from exporter.reloads import Reloads, StoppedError
 from exporter.web import page
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
@@ -20,9 +21,14 @@ from exporter.web.server import serve
 from exporter.web.status import status
 
 _log = logging.getLogger(__name__)
-# How long a reload waits for the new polls before it shows what they have.
-_PATIENCE = 10.0
-_TRIED = 0.5
+# How often to look whether every job was read once.
+_LOOK = 0.1
+# How long a reload waits for targets that fail, so that an outage of a minute takes no series away.
+_PATIENCE = 180.0
+# How long a request to reload waits for the new configuration to be shown: clients do not wait long.
+_ANSWER = 8.0
+# Between two loads of the configuration.
+_PAUSE = 1.0
 
 
 class Service:
@@ -35,7 +41,10 @@ class Service:
         self._ledger: Ledger | None = None
         self._app: App | None = None
         self._polling: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
+        self._reloads = Reloads(self._reload, self._pause)
+        self._coming: Config | None = None
+        self._switching: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
         self._garbage = Garbage()
         self.ended: asyncio.Future[None] | None = None
 
@@ -50,46 +59,102 @@ class Service:
             Ledger(config.state.path, self._clock.time, config.totals.backfill)
         )
         self._app, self._polling = self._poll(config, self._ledger)
+        self._started.set()
+
+    async def stop_reloads(self) -> None:
+        """Refuse to reload from now on, also those who wait for it."""
+        await self._reloads.stop()
+        await self._abandon()
 
     async def stop(self) -> None:
+        await self.stop_reloads()
         if self._polling:
             await _stop(self._polling)
         await self._stack.aclose()
 
     async def reload(self) -> None:
-        """Read the configuration again and poll by it. What cannot be used is refused, the old one stays. The new
-        polls begin beside the old ones, which the totals do not mind; they are shown when each target was tried."""
-        async with self._turn:
-            try:
-                config = self._load()
-                if (config.web, config.state) != (self._config.web, self._config.state):
-                    raise ReloadError("web and state cannot change while it runs; restart instead")
-            except (ConfigError, ReloadError) as error:
-                self._open().reload_ok = False
-                _log.error("the configuration was not reloaded: %s", error)
-                raise ReloadError(str(error)) from error
-            ledger, earlier = self._open().ledger, self._polling
-            ledger.backfill = config.totals.backfill
-            app, polling = self._poll(config, ledger)
-            patience = self._clock.monotonic() + _PATIENCE
-            while app.waiting() and self._clock.monotonic() < patience:
-                await self._clock.sleep(0.1)
-            self._config, self._app, self._polling = config, app, polling
-            if earlier:
-                await _stop(earlier)
-            # Its traceback would keep what it polled.
-            del earlier
-            self._garbage.collect()
-            _log.info("configuration reloaded")
+        """Read the configuration again and poll by it; requests that come together share one load. Returns when the
+        new configuration is shown, or will be once every job was read. What cannot be used is refused, the old one
+        stays. Raises ReloadError."""
+        try:
+            await self._reloads.request()
+        except StoppedError as error:
+            raise ReloadError("the exporter is stopping") from error
+        if self._switching:
+            await asyncio.wait([self._switching], timeout=_ANSWER)
+
+    async def _pause(self) -> None:
+        await self._clock.sleep(_PAUSE)
+
+    async def _reload(self) -> None:
+        await self._started.wait()
+        config = self._loaded_anew()
+        if self._switching and not self._switching.done() and config == self._coming:
+            return
+        # A configuration that is newer than one that is not shown yet takes its place.
+        await self._abandon()
+        old = self._open()
+        old.ledger.backfill = config.totals.backfill
+        self._coming = config
+        self._switching = asyncio.create_task(self._switch(config, *self._poll(config, old.ledger, old)))
+
+    def _loaded_anew(self) -> Config:
+        try:
+            config = self._load()
+            if (config.web, config.state) != (self._config.web, self._config.state):
+                raise ReloadError("web and state cannot change while it runs; restart instead")
+        except (ConfigError, ReloadError) as error:
+            self._open().reload_ok = False
+            _log.error("the configuration was not reloaded: %s", error)
+            raise ReloadError(str(error)) from error
+        self._open().reload_ok = True
+        return config
+
+    async def _switch(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
+        """Show what the polls of a new configuration know once they have read every job. Until then they run beside the
+        old ones, which the totals do not mind."""
+        try:
+            await self._until_complete(app)
+        except asyncio.CancelledError:
+            await _stop(polling)
+            raise
+        await self._take_over(config, app, polling)
+        # Only now does nothing here refer to the old application any more.
+        self._garbage.collect()
+        _log.info("configuration reloaded")
+
+    async def _until_complete(self, app: App) -> None:
+        """Wait until all jobs were read by the new polls; not for ever, and not for a target that fails unless it was
+        up before."""
+        old = self._open()
+        up = {watch.spot.key for watch in old.watches if watch.health.up}
+        patience = self._clock.monotonic() + _patience(app.config, old)
+        while (missing := app.incomplete(up)) and self._clock.monotonic() < patience:
+            await self._clock.sleep(_LOOK)
+        if missing:
+            _log.warning("the reload does not wait any longer for every job to be read: %s", ", ".join(missing))
+
+    async def _take_over(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
+        old, earlier = self._open(), self._polling
+        app.reload_ok = old.reload_ok
+        self._config, self._app, self._polling = config, app, polling
+        app.take_over()
+        if earlier:
+            await _stop(earlier)
+
+    async def _abandon(self) -> None:
+        """Give up a reload whose configuration is not shown yet."""
+        if self._switching:
+            await _stop(self._switching)
 
     async def keep_garbage_rare(self) -> None:
         """From when every job was read once until cancelled: what is there then is there to stay."""
         while self._open().waiting():
-            await self._clock.sleep(_TRIED)
+            await self._clock.sleep(_LOOK)
         await self._garbage.set_aside_for_ever(self._clock)
 
-    def _poll(self, config: Config, ledger: Ledger) -> tuple[App, asyncio.Task[None]]:
-        app = App(config, self._clock, ledger)
+    def _poll(self, config: Config, ledger: Ledger, earlier: App | None = None) -> tuple[App, asyncio.Task[None]]:
+        app = App(config, self._clock, ledger, earlier)
         task = asyncio.create_task(app.run())
         task.add_done_callback(self._poll_ended)
         return app, task
@@ -142,8 +207,17 @@ async def serve_until_stopped(
         stack.push_async_callback(service.stop)
         options = WebOptions(web.listen_address, web.telemetry_path, lifecycle)
         bound(await stack.enter_async_context(serve(service, options, security=security)))
+        # The server waits for its answers when it ends.
+        stack.push_async_callback(service.stop_reloads)
         stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
         await ended
+
+
+def _patience(config: Config, old: App) -> float:
+    """How long a reload waits at most. Old and new polls share the limits of a target, and each may need two calls for
+    a job."""
+    jobs = max((len(watch.poller.fleet) for watch in old.watches if watch.poller), default=0)
+    return _PATIENCE + 4 * jobs / config.polling.describe_rps
 
 
 async def _reload(service: Service) -> None:

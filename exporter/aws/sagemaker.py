@@ -34,6 +34,24 @@ class Limits:
     timeout: float
 
 
+class Paces:
+    """The pace of each operation in one target. All who poll the target share it: its limits hold for them together."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self.limits = limits
+        per_describe = Pace(limits.describe_rps, clock)
+        self._paces = {
+            LIST: Pace(limits.list_rps, clock),
+            SEARCH: Pace(limits.search_rps, clock),
+            DESCRIBE: per_describe,
+            TAGS: per_describe,
+        }
+
+    async def turn(self, operation: str) -> None:
+        """Wait for the next turn of an operation."""
+        await self._paces[operation].turn()
+
+
 class SageMaker:
     """An Api over an open client. `everyone` bounds what is in flight over all targets, `hanging` over those whose
     last call was not answered in time: they wait for each other only."""
@@ -46,6 +64,7 @@ class SageMaker:
         clock: Clock,
         everyone: asyncio.Semaphore,
         hanging: asyncio.Semaphore | None = None,
+        paces: Paces | None = None,
     ) -> None:
         self._client, self._calls, self._clock = client, calls, clock
         self._everyone, self._hanging = everyone, hanging or everyone
@@ -53,13 +72,7 @@ class SageMaker:
         self._here = asyncio.Semaphore(limits.max_concurrency)
         # Two attempts more, and the SDK's pauses between them.
         self._patience = 4 * limits.timeout
-        per_describe = Pace(limits.describe_rps, clock)
-        self._paces = {
-            LIST: Pace(limits.list_rps, clock),
-            SEARCH: Pace(limits.search_rps, clock),
-            DESCRIBE: per_describe,
-            TAGS: per_describe,
-        }
+        self._paces = paces or Paces(limits, clock)
         self._aws_clock = AwsClock(clock.time(), clock.monotonic())
         self._date: str | None = None
 
@@ -120,7 +133,7 @@ class SageMaker:
         """One operation, when its turn has come; `listing` names a list that must be in its answer: an answer without
         it is broken, and does not say that there is nothing. Raises ApiError."""
         async with self._here:
-            await self._paces[operation].turn()
+            await self._paces.turn(operation)
             async with self._place:
                 try:
                     async with asyncio.timeout(self._patience):

@@ -148,11 +148,14 @@ class Board:
             return rows
         return [(tuple(_named(label, keys) for label in labels), value) for labels, value in rows]
 
-    def _counted(self, family: Family[Any], thing: Any) -> Iterable[tuple[LabelValues, Value]]:
-        """The exporter's own counters begin with the process."""
+    def _counted(self, family: Family[Any], thing: TargetHealth | ProcessHealth) -> Iterable[tuple[LabelValues, Value]]:
+        """The exporter's own counters begin with the process, or when a reload brought the target."""
         if family.kind == "gauge":
             return family.rows(thing)
-        return [(labels, Total(value, self._started)) for labels, value in family.rows(thing)]
+        since = thing.since if isinstance(thing, TargetHealth) else None
+        return [
+            (labels, Total(value, self._started if since is None else since)) for labels, value in family.rows(thing)
+        ]
 
 
 async def _plain(sections: Iterable[Section[Any]], own: bytes) -> AsyncGenerator[bytes, None]:

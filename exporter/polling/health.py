@@ -28,9 +28,10 @@ class LastError:
 class Health:
     """Kept by a poller; `activity` is one of the things it does (discovery, reading, ...)."""
 
-    def __init__(self, target: str, calls: Calls, time: Callable[[], float]) -> None:
+    def __init__(self, target: str, calls: Calls, time: Callable[[], float], since: float | None = None) -> None:
+        """`since` is when the calls began to be counted."""
         self._target, self._time = target, time
-        self.calls = calls
+        self.calls, self.since = calls, since
         self.last_attempt: float | None = None
         self.last_success: float | None = None
         self.poll_seconds: float | None = None
@@ -38,6 +39,7 @@ class Health:
         self.last_errors: dict[tuple[str, str], LastError] = {}
         self._failing: dict[str, str] = {}
         self._unknown: Counter[str] = Counter()
+        self._counts_unknown = True
 
     @property
     def up(self) -> bool | None:
@@ -72,12 +74,23 @@ class Health:
         """A failure that does not make the target fail; `whose` says of which jobs."""
         self.last_errors[error.operation, error.code] = LastError(f"{error}{whose}", self._time())
 
+    def successor(self) -> Health:
+        """Return the health of the same target in an application that takes over: nothing is known yet, but what was
+        counted goes on. Both may count calls; what jobs say is for this one to count until `takes_over`."""
+        later = Health(self._target, self.calls, self._time, self.since)
+        later._unknown, later._counts_unknown = self._unknown, False
+        return later
+
+    def takes_over(self) -> None:
+        """Count what jobs say from now on: the earlier application has ended."""
+        self._counts_unknown = True
+
     def look_at(self, job: TrainingJob, before: TrainingJob | None, counted: frozenset[str] = _NONE) -> frozenset[str]:
         """Count statuses that nobody knows when a job takes one on, unless they are `counted` for this job already,
         and return all that are now."""
         earlier = _statuses(before) if before else _NONE
         new = _statuses(job) - earlier - _KNOWN - counted
-        for status in sorted(new):
+        for status in sorted(new) if self._counts_unknown else ():
             if status not in self._unknown:
                 _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
             self._unknown[status] += 1
@@ -92,6 +105,7 @@ class Health:
             requests=dict(self.calls.requests),
             errors=dict(self.calls.errors),
             unknown=dict(self._unknown),
+            since=self.since,
         )
 
 

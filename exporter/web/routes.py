@@ -34,7 +34,7 @@ class Exporter(Protocol):
         ...
 
     async def reload(self) -> None:
-        """Read the configuration again. Raises ReloadError, the old configuration staying in force."""
+        """Read the configuration again, after this call. Raises ReloadError, the old configuration staying in force."""
         ...
 
 
