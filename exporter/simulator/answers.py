@@ -120,7 +120,8 @@ def _add_times(answer: Wire, at: Moment) -> None:
 
 
 def _billable_seconds(at: Moment, seconds: int) -> int | None:
-    reported = [step.share for step in at.life.billing if round(at.end + step.after, 3) <= at.now]
+    now = min(at.now, at.life.deleted)
+    reported = [step.share for step in at.life.billing if round(at.end + step.after, 3) <= now]
     if at.life.billable_ratio is None or not reported:
         return None
     final = max(1, int(seconds * at.life.billable_ratio))
@@ -190,15 +191,17 @@ def _add_rules(answer: Wire, at: Moment) -> None:
 
 
 def _rule(at: Moment, rule: Rule, start: float) -> Wire:
+    over = round(at.end + rule.after, 3)
+    done = over <= min(at.now, at.life.deleted)
     entry: Wire = {
         "RuleConfigurationName": rule.name,
         "RuleEvaluationJobArn": (
             f"arn:aws:sagemaker:{at.life.region}:{at.life.account}:processing-job/{at.life.name[:40]}-rule"
         ),
-        "RuleEvaluationStatus": rule.verdict if at.ended else "InProgress",
-        "LastModifiedTime": at.end if at.ended else start,
+        "RuleEvaluationStatus": rule.verdict if done else rule.meanwhile if at.ended else "InProgress",
+        "LastModifiedTime": over if done else at.end if at.ended else start,
     }
-    if at.ended and rule.details:
+    if done and rule.details:
         entry["StatusDetails"] = rule.details
     return entry
 

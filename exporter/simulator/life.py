@@ -71,10 +71,12 @@ class WarmPool:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """From `after` seconds after the end on, this share of the final BillableTimeInSeconds is reported."""
+    """From `after` seconds after the end on, this share of the final BillableTimeInSeconds is reported, and
+    LastModifiedTime `moves` then or does not. Nothing comes after a deletion."""
 
     after: float = 0.0
     share: float = 1.0
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A debugger or profiler rule: InProgress while the job runs, then its `verdict`."""
+    """A debugger or profiler rule: InProgress while the job runs, `meanwhile` until `after` seconds after the end, when
+    LastModifiedTime of the job moves, then its `verdict`."""
 
     kind: str
     name: str
     verdict: str
     details: str = ""
+    after: float = 0.0
+    meanwhile: str = "InProgress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ class Life:
 
     `spec` holds the wire fields that never change. Without an `ending` the last phase lasts for ever.
     `billable_ratio` is BillableTimeInSeconds / TrainingTimeInSeconds, None if no billable time is ever reported.
-    `settles_after` is LastModifiedTime less TrainingEndTime, in the end.
+    `settles_after` is LastModifiedTime less TrainingEndTime, unless a bill or a rule comes later.
     """
 
     name: str

@@ -38,11 +38,16 @@ class Moment(NamedTuple):
 
     @property
     def last_modified(self) -> float:
-        """LastModifiedTime: the last change of status, and some seconds later once more."""
+        """LastModifiedTime: the last change of status, and later once more for what an ended job gets."""
         if not self.ended:
             return self.begun[-1].start
-        settled = round(self.end + self.life.settles_after, 3)
-        return settled if settled <= self.now else self.end
+        moves = (
+            self.life.settles_after,
+            *(step.after for step in self.life.billing if step.moves),
+            *(rule.after for rule in self.life.rules),
+        )
+        changes = (round(self.end + after, 3) for after in moves)
+        return max((at for at in changes if at <= min(self.now, self.life.deleted)), default=self.end)
 
     @property
     def training_start(self) -> float | None:

@@ -154,6 +154,31 @@ def test_less_than_a_second_of_training_is_no_zero() -> None:
     assert not {"TrainingTimeInSeconds", "BillableTimeInSeconds"} & set(answer)
 
 
+def test_late_bill_moves_last_modified_or_does_not() -> None:
+    life = base(billing=(Billing(600, 0.5), Billing(7200, moves=True)), settles_after=13.0)
+    seen = [describe(life, 1110 + after) for after in (599, 600, 7199, 7200)]
+    assert [answer.get("BillableTimeInSeconds") for answer in seen] == [None, 50, 50, 100]
+    assert [answer["LastModifiedTime"] - 1110 for answer in seen] == [13, 13, 13, 7200]
+
+
+def test_bill_does_not_come_after_a_deletion() -> None:
+    life = base(billing=(Billing(600, moves=True),), deleted=1700.0, deleting_seconds=60)
+    answer = describe(life, 1750)
+    assert answer["TrainingJobStatus"] == "Deleting"
+    assert "BillableTimeInSeconds" not in answer
+    assert answer["LastModifiedTime"] < 1700
+
+
+def test_rule_ends_after_its_job_and_moves_last_modified() -> None:
+    life = base(rules=(Rule("debugger", "Overfit", "Stopped", "details", after=265, meanwhile="Stopping"),))
+    seen = [describe(life, at) for at in (1050, 1110, 1374, 1375)]
+    rules = [answer["DebugRuleEvaluationStatuses"][0] for answer in seen]
+    assert [rule["RuleEvaluationStatus"] for rule in rules] == ["InProgress", "Stopping", "Stopping", "Stopped"]
+    assert [rule["LastModifiedTime"] for rule in rules] == [1010, 1110, 1110, 1375]
+    assert ["StatusDetails" in rule for rule in rules] == [False, False, False, True]
+    assert seen[-1]["LastModifiedTime"] == 1375
+
+
 def test_last_modified_moves_once_more_after_the_end() -> None:
     life = base(settles_after=13.5)
     assert [describe(life, 1110 + after)["LastModifiedTime"] for after in (-50, 0, 13.4, 13.5, 10**6)] == [
