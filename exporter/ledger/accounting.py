@@ -29,12 +29,12 @@ class Reading:
 
     @classmethod
     def of(cls, job: TrainingJob, settled: bool) -> Reading:
-        return cls(job.identity, Facts.of(job), job.over_since, settled)
+        return cls(job.identity, Facts.of(job, final=settled), job.over_since, settled)
 
     @classmethod
     def last(cls, identity: Identity) -> Reading:
         """Nothing new, and nothing to come: the job is gone."""
-        return cls(identity, Facts(identity.created_ms / 1000, (), {}), None, settled=True)
+        return cls(identity, Facts.last(identity.created_ms / 1000), None, settled=True)
 
     def merged(self, other: Reading) -> Reading:
         over = max((t for t in (self.over_since, other.over_since) if t is not None), default=None)
@@ -76,7 +76,7 @@ def account(tables: Tables, batch: Batch, baseline: float, now: float) -> Change
     books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, {})
     for identity, reading in _by_job(batch.readings, recorded).items():
         known = accounts.get(identity)
-        if known or (reading.facts.known and _counts(reading, marks, baseline)):
+        if known or (not reading.facts.empty and _counts(reading, marks, baseline)):
             books.enter(reading, known)
     tables.write_jobs(books.accounts)
     return Changes({target: _sum(tables, target, deltas, now) for target, deltas in books.deltas.items()}, marks)
@@ -93,8 +93,8 @@ def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, Re
         else:
             own = next((other for other in namesakes if other.is_same(identity)), identity)
         namesakes.append(own)
-        reading = reading if own == identity else replace(reading, identity=own)
-        found[own] = found[own].merged(reading) if own in found else reading
+        owned = reading if own == identity else replace(reading, identity=own)
+        found[own] = found[own].merged(owned) if own in found else owned
     return found
 
 

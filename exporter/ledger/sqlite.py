@@ -16,8 +16,28 @@ from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, damag
 from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
+# Version 1 counted training seconds before the bill. Such a job is marked, or they would be counted again with it; one
+# that was settled without a bill is open again, as its bill may have come since. A row that no exporter can have
+# written is left for `Tables.check`, which names it; of two jobs of one name only the newer one can still be read.
+_COUNTED_BEFORE_THE_BILL = """
+UPDATE job SET
+    settled = settled AND (
+        json_type(CAST(facts AS TEXT), '$[2].types') IS NULL
+        OR EXISTS (
+            SELECT 1 FROM job newer WHERE newer.account=job.account AND newer.region=job.region
+            AND newer.name=job.name AND newer.created_ms>job.created_ms
+        )
+    ),
+    facts = CAST(json_set(CAST(facts AS TEXT), '$[2].no_bill', json('[0.0,true]')) AS BLOB)
+WHERE CASE
+    WHEN json_valid(CAST(facts AS TEXT)) AND json_type(CAST(facts AS TEXT), '$[2]')='object'
+    THEN json_type(CAST(facts AS TEXT), '$[2].seconds') IS NOT NULL
+    AND json_type(CAST(facts AS TEXT), '$[2].billable') IS NULL
+END
+"""
+
 SCHEMA = Schema(
-    version=1,
+    version=2,
     script="""
 CREATE TABLE first_start (seconds REAL NOT NULL);
 CREATE TABLE job (
@@ -34,8 +54,7 @@ CREATE TABLE target (
 ) WITHOUT ROWID;
 INSERT INTO first_start VALUES (:now)
 """,
-    # Version 1 is the first one published.
-    migrations={},
+    migrations={1: _COUNTED_BEFORE_THE_BILL},
 )
 
 Target = tuple[str, str]

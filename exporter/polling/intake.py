@@ -69,8 +69,8 @@ class Reader:
             news.jobs[job.name] = job
 
     def listed(self, job: TrainingJob, news: News) -> None:
-        """A listing's summary of a job that is followed already: until the job is read, or where it may not be, it is all
-        that is known."""
+        """A listing's summary of a job that is followed already. It is all that is known of a job that was not read
+        yet, or that may not be read."""
         job = self._with_tags(job)
         if self._fleet.listed(job):
             news.jobs[job.name] = job

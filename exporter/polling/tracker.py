@@ -21,6 +21,11 @@ _DAY = 86400.0
 # Refusals in a row, some days' worth, after which a job is tried once a day.
 _MANY = 60
 _GOLDEN = 0.618033988749895
+# How long after its end a job's bill is awaited, and a rule that still runs.
+PATIENCE = 86400.0
+# Meanwhile the job is read again after a share of the time in which nothing changed, so less and less often. The next
+# turn is up to one and a half pauses away: an hour for the longest one.
+_PAUSE, _LONGEST_PAUSE = 0.25, 2400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Fleet:
         self._jobs: Counter[tuple[str, str]] = Counter()
         self._instances: Counter[tuple[str, str]] = Counter()
         self._unknown_status = self._unknown_instances = 0
+        self._unbilled: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -85,7 +91,12 @@ class Fleet:
         """What there is now. Unless `partial`, a number is unknown while a job that was not read yet may lack in it."""
         jobs_known = partial or not self._unknown_status
         instances_known = partial or not self._unknown_instances
-        return FleetCounts(dict(self._jobs), dict(self._instances) if instances_known else {}, jobs_known)
+        return FleetCounts(
+            jobs=dict(self._jobs),
+            instances=dict(self._instances) if instances_known else {},
+            unbilled=len(self._unbilled) if partial else None,
+            jobs_known=jobs_known,
+        )
 
     def wants(self, job: TrainingJob, closed: bool, now: float) -> bool:
         """Whether a job that was listed must be followed. One that is `closed` for the totals is, as long as its
@@ -93,7 +104,7 @@ class Fleet:
         followed = self._followed.get(job.name)
         if followed and (_same(followed.job, job) or followed.job.identity.created_ms > job.identity.created_ms):
             return followed.settled_at is not None and not closed
-        return not closed or not self._is_settled(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
+        return not closed or not self._is_quiet(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
     def follow(self, job: TrainingJob, at: float, facts: Facts | None = None) -> Identity | None:
         """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
@@ -104,7 +115,7 @@ class Fleet:
             return None
         slot = earlier.slot if earlier else next(self._slots)
         if earlier:
-            self._tally(earlier, -1)
+            self.drop(job.name)
         followed = self._followed[job.name] = Followed(job, slot, due=at, facts=facts)
         self._tally(followed, +1)
         return earlier.job.identity if earlier else None
@@ -174,7 +185,7 @@ class Fleet:
 
     def read(self, job: TrainingJob, now: float, at: float, settle: float) -> bool:
         """Take a reading of a followed job in. Says whether anything is new: a change, or that it is settled,
-        having stood still for `settle` seconds."""
+        having stood still for `settle` seconds, which are more than usual for a reading that may be old."""
         followed = self._followed[job.name]
         first = not followed.read
         changed = first or job != followed.job
@@ -185,17 +196,27 @@ class Fleet:
         followed.job, followed.read, followed.facts = job, True, None
         if changed:
             self._tally(followed, +1)
-        if not self._is_settled(job, followed.changed_at, now, settle):
-            followed.settled_at, followed.due = None, max(self._next_turn(followed.slot, at), followed.retry_at)
-            return changed
-        followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
-        return True
+        quiet = self._is_quiet(job, followed.changed_at, now, settle)
+        given_up_at = _over_since(job, followed.changed_at, now) + PATIENCE
+        if quiet and not (_lacks_something(job) and now - (settle - self.pace.settle) < given_up_at):
+            followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
+            self._unbilled.discard(job.name)
+            return True
+        pause = self._pause(followed, now) if quiet else self.pace.active_interval
+        due = self._next_turn(followed.slot, at, pause)
+        if quiet:
+            # What AWS says last before its time is up is not missed.
+            due = min(due, at + max(given_up_at - now, self.pace.active_interval))
+        followed.settled_at, followed.due = None, max(due, followed.retry_at)
+        (self._unbilled.add if job.unbilled else self._unbilled.discard)(job.name)
+        return changed
 
     def drop(self, name: str) -> TrainingJob | None:
         """Forget a job, because AWS has."""
         followed = self._followed.pop(name, None)
         if followed is None:
             return None
+        self._unbilled.discard(name)
         self._tally(followed, -1)
         return followed.job
 
@@ -204,14 +225,19 @@ class Fleet:
         limit = now - self.pace.retention
         return [name for name, f in self._followed.items() if f.settled_at is not None and f.settled_at <= limit]
 
-    def _next_turn(self, slot: float, at: float) -> float:
+    def _pause(self, followed: Followed, now: float) -> float:
+        still = now - max(_unless_ahead(followed.job.last_change, now), followed.changed_at)
+        return max(self.pace.active_interval, min(still * _PAUSE, _LONGEST_PAUSE))
+
+    def _next_turn(self, slot: float, at: float, interval: float | None = None) -> float:
         """The job's next place in the grid of intervals, at least half an interval away: so a late reading is not
         followed by an early one, and all jobs are spread evenly whenever they came."""
-        interval = self.pace.active_interval
+        interval = interval or self.pace.active_interval
         turns = math.floor(at / interval + 0.5 - slot) + 1
         return (turns + slot) * interval
 
-    def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
+    def _is_quiet(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
+        """It is over, nothing moves any more, and nothing but what takes hours may be to come."""
         if not job.terminal or job.cost_tags is None:
             return False
         still_since = max(_unless_ahead(job.last_change, now), changed_at)
@@ -224,8 +250,7 @@ class Fleet:
         if status == "Available":
             return False
         # Asked for and not (or no longer) to be seen: a pool lives at most so long.
-        over = _unless_ahead(job.over_since or 0.0, now) or changed_at
-        return over + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
+        return _over_since(job, changed_at, now) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
 
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
@@ -242,6 +267,16 @@ class Fleet:
             return
         for type_, number in held.instances:
             self._instances[type_, held.state] += sign * number
+
+
+def _lacks_something(job: TrainingJob) -> bool:
+    """Whether AWS has not said everything yet of a job that is over."""
+    return job.unbilled or not job.evaluated
+
+
+def _over_since(job: TrainingJob, changed_at: float, now: float) -> float:
+    """When a job ended; when it was first seen so, if it speaks of a time in the future."""
+    return _unless_ahead(job.over_since or 0.0, now) or changed_at
 
 
 def _same(one: TrainingJob, other: TrainingJob) -> bool:

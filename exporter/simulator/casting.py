@@ -52,8 +52,10 @@ def pending(cast: Casting) -> Phase:
 
 def working(cast: Casting) -> tuple[Phase, ...]:
     """Downloading and training."""
+    # Less than a second has no bill, also with the pace of the demo.
+    download = max(cast.seconds(20, 180), 30 * cast.pace)
     return (
-        Phase("Downloading", cast.seconds(20, 180), "Downloading input data", on_instances=True),
+        Phase("Downloading", download, "Downloading input data", on_instances=True),
         Phase(
             "Training",
             cast.seconds(900, 4500),

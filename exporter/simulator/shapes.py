@@ -31,10 +31,12 @@ def on_demand(cast: Casting) -> tuple[Life, ...]:
 
 
 def late_billing(cast: Casting) -> tuple[Life, ...]:
-    """Billable time appears some time after the end, and may be corrected upwards after that."""
+    """Billable time appears some time after the end, and may be corrected upwards after that; or it takes minutes or
+    hours, and LastModifiedTime may stand still even so."""
     first = cast.rng.uniform(5, 20)
     steps = (Billing(first, cast.rng.uniform(0.8, 0.99)), Billing(cast.rng.uniform(first, 60), 1.0))
-    return (replace(usual(cast, "late-billing"), billing=cast.rng.choice((steps, steps[1:]))),)
+    late = Billing(cast.pace * 10 ** cast.rng.uniform(2, 4), moves=cast.rng.random() < 0.5)
+    return (replace(usual(cast, "late-billing"), billing=cast.rng.choice((steps, steps[1:], (late,)))),)
 
 
 def spot(cast: Casting) -> tuple[Life, ...]:

@@ -54,11 +54,13 @@ def training_plan(cast: Casting) -> tuple[Life, ...]:
 
 
 def debugged(cast: Casting) -> tuple[Life, ...]:
-    """Debugger and profiler rules."""
+    """Debugger and profiler rules, of which some go on for minutes after the job."""
+    report = Rule("profiler", f"ProfilerReport-{int(cast.created)}", "NoIssuesFound", after=cast.seconds(100, 200))
     rules = (
         Rule("debugger", "VanishingGradient", "IssuesFound", "RuleEvaluationConditionMet: at step 120"),
         Rule("debugger", "LossNotDecreasing", cast.rng.choice(("NoIssuesFound", "Error"))),
-        Rule("profiler", f"ProfilerReport-{int(cast.created)}", "NoIssuesFound"),
+        Rule("debugger", "Overfit", "Stopped", after=cast.seconds(200, 600), meanwhile="Stopping"),
+        report,
     )
     image = f"503895931360.dkr.ecr.{cast.region}.amazonaws.com/sagemaker-debugger-rules:latest"
     output = f"s3://sagemaker-{cast.region}-{cast.account}/debugger"

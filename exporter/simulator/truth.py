@@ -10,6 +10,9 @@ from fractions import Fraction
 
 from exporter.simulator.life import Life, Span, timeline
 
+# How long after the end of a job an exact ledger waits for its bill before it counts the training seconds alone.
+PATIENCE = 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -17,7 +20,7 @@ class Expected:
 
     A value the API does not report is None, never 0. `status` is None while the job runs, `category` is None unless
     it failed, `cause` is what stopped it. `duration` is creation to end. `phases` are the closed transitions in order,
-    the closing one included.
+    the closing one included. While it `awaits_bill` its training seconds are in no total.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Expected:
     duration: float | None
     phases: tuple[tuple[str, float], ...]
     cause: str | None = None
+    awaits_bill: bool = False
 
 
 # What stopped a job, by its last secondary status.
@@ -50,6 +54,7 @@ _CAUSES = {
 
 def expected(life: Life, now: float = math.inf) -> Expected:
     """What the API has shown of `life` by `now`: in the end if not given, and at the latest when it was deleted."""
+    given_up = min(life.end + PATIENCE, life.gone) <= now
     now = min(now, life.deleted)
     spans = [span for span in timeline(life) if span.start <= now]
     ending = life.ending if life.ending and spans[-1].end <= now and len(spans) == len(life.phases) else None
@@ -76,6 +81,7 @@ def expected(life: Life, now: float = math.inf) -> Expected:
         duration=round(end - life.created, 3) if ending else None,
         phases=_phases(spans, now) + (((ending.secondary_status, 0.0),) if ending else ()),
         cause=_CAUSES.get(ending.secondary_status, "other") if ending and ending.status == "Stopped" else None,
+        awaits_bill=bool(life.groups) and training is not None and billable is None and not given_up,
     )
 
 
@@ -108,9 +114,10 @@ def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
     retained_by_type = Counter[str]()
     for job in jobs:
         spot = str(job.spot).lower()
-        seconds[spot] += job.training_seconds or 0
         billable[spot] += job.billable_seconds or 0
-        by_type.update({(kind, spot): value for kind, value in job.instance_seconds.items()})
+        if not job.awaits_bill:
+            seconds[spot] += job.training_seconds or 0
+            by_type.update({(kind, spot): value for kind, value in job.instance_seconds.items()})
         billable_by_type.update({(kind, spot): value for kind, value in job.billable_instance_seconds.items()})
         retained_by_type.update(job.retained_instance_seconds)
     return Totals(

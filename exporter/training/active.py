@@ -1,11 +1,11 @@
-"""The families of a target as it is now, `sagemaker_training_jobs` and `_instances`."""
+"""The families of a target as it is now: `sagemaker_training_jobs`, `_instances` and `_unbilled_jobs`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.exposition.family import TARGET, Family, LabelValues, Row
+from exporter.exposition.family import TARGET, Family, LabelValues, Row, single
 from exporter.training.job import SECONDARY_STATUSES, TERMINAL
 
 _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
@@ -13,11 +13,12 @@ _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 
 @dataclass(frozen=True, slots=True)
 class FleetCounts:
-    """How many there are now: jobs by (status, secondary status), instances by (type, state). Without `jobs_known`
-    nobody knows yet how many jobs there are."""
+    """How many there are now: jobs by (status, secondary status), instances by (type, state), and jobs whose bill is
+    awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are."""
 
     jobs: Mapping[tuple[str, str], int]
     instances: Mapping[tuple[str, str], int]
+    unbilled: int | None = None
     jobs_known: bool = True
 
 
@@ -55,5 +56,13 @@ FLEET_FAMILIES: tuple[Family[FleetCounts], ...] = (
         TARGET,
         ("instance_type", "state"),
         lambda counts: [(labels, float(n)) for labels, n in counts.instances.items()],
+    ),
+    Family(
+        "sagemaker_training_unbilled_jobs",
+        "gauge",
+        "Training jobs that trained and ended and whose BillableTimeInSeconds is not known yet.",
+        TARGET,
+        (),
+        lambda counts: single(None if counts.unbilled is None else float(counts.unbilled)),
     ),
 )

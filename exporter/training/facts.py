@@ -18,6 +18,9 @@ from exporter.training.stops import stop_cause
 
 # A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
 Dated = tuple[float, Any]
+# No bill in seconds is waited for: there is none for such a job, or AWS had its time. Once known it stays known, so
+# that training seconds that were counted without a bill are never counted again.
+NO_BILL = "no_bill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,10 @@ class Facts:
     known: Mapping[str, Dated]
 
     @classmethod
-    def of(cls, job: TrainingJob) -> Facts:
+    def of(cls, job: TrainingJob, final: bool = False) -> Facts:
+        """What a reading says; with `final`, nothing that it lacks is waited for."""
         as_of = job.modified or 0.0
+        by_seconds = job.training_seconds is None or bool(job.instances)
         found = {
             "outcome": [job.outcome, job.failure_category] if job.outcome else None,
             "stopped": [stop_cause(job)] if job.outcome == "Stopped" else None,
@@ -39,6 +44,7 @@ class Facts:
             "types": _types(job) or None,
             "seconds": job.training_seconds,
             "billable": job.billable_seconds,
+            NO_BILL: (job.billable_seconds is None and (final or not by_seconds)) or None,
             "interruptions": job.interruptions or None,
             "retained": job.warm_pool.retained_seconds if job.warm_pool else None,
             "pool": bool(job.keep_alive_seconds) or None,
@@ -47,6 +53,11 @@ class Facts:
         }
         known = {name: (as_of, value) for name, value in found.items() if value is not None}
         return cls(job.created or 0.0, job.cost_tags or (), known)
+
+    @classmethod
+    def last(cls, created: float) -> Facts:
+        """Nothing new, and nothing is waited for."""
+        return cls(created, (), {NO_BILL: (0.0, True)})
 
     def merged(self, other: Facts) -> Facts:
         """These facts and what another reading of the same job adds or corrects."""
@@ -72,6 +83,22 @@ class Facts:
         """A fact, or None where no reading knew it."""
         dated = self.known.get(name)
         return dated[1] if dated else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether no reading said anything of the job."""
+        return self.known.keys() <= {NO_BILL}
+
+    @property
+    def training_seconds(self) -> float | None:
+        """How long it trained, once its bill is known too or none is waited for: totals of both grow together."""
+        seconds: float | None = self.value("seconds")
+        return seconds if "billable" in self.known or NO_BILL in self.known else None
+
+    @property
+    def billable_seconds(self) -> float | None:
+        seconds: float | None = self.value("billable")
+        return seconds
 
     @property
     def outcome(self) -> str | None:
@@ -103,11 +130,10 @@ class Facts:
         """The latest LastModifiedTime that said anything."""
         return max((as_of for as_of, _ in self.known.values()), default=0.0)
 
-    def times_instances(self, seconds: str) -> list[tuple[str, float]]:
-        """A fact in seconds, times the instances of each type. While the seconds are not known nothing is counted
-        yet, but the types already are: so their totals exist with 0 before the first bill."""
-        value = self.value(seconds) or 0.0
-        return [(type_, value * count) for type_, count in self.value("types") or ()]
+    def times_instances(self, seconds: float | None) -> list[tuple[str, float]]:
+        """Seconds times the instances of each type. While the seconds are not known nothing is counted yet, but the
+        types already are: so their totals exist with 0 before the first bill."""
+        return [(type_, (seconds or 0.0) * count) for type_, count in self.value("types") or ()]
 
 
 def _types(job: TrainingJob) -> list[list[str | int]]:
@@ -169,5 +195,6 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "stopped": _stopped,
     "types": _pairs_of(_text, _number),
     "phases": _pairs_of(_text, _number),
-    **dict.fromkeys(("ended", "spot", "seconds", "billable", "interruptions", "retained", "pool", "reused"), _number),
+    **dict.fromkeys(("ended", "spot", "seconds", "billable", NO_BILL), _number),
+    **dict.fromkeys(("interruptions", "retained", "pool", "reused"), _number),
 }

@@ -37,6 +37,8 @@ WITHOUT_INSTANCES = frozenset(
     {"Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Interrupted", "MaxWaitTimeExceeded"}
 )
 WARM_POOL_STATUSES = ("Available", "InUse", "Reused", "Terminated")
+# A rule in one of these goes on after its job has ended.
+RUNNING_RULES = frozenset({"InProgress", "Stopping"})
 FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
 
 _OUTCOME_OF_SECONDARY = {
@@ -199,6 +201,18 @@ class TrainingJob:
     def terminal(self) -> bool:
         """It will not run again; its bill and its warm pool may still move."""
         return self.status in TERMINAL
+
+    @property
+    def unbilled(self) -> bool:
+        """It trained on instances and ended, and AWS does not say yet how much of that it bills. A serverless job has
+        no instances and is billed by tokens."""
+        trained = self.started is not None or self.training_seconds is not None
+        return self.terminal and trained and bool(self.instances) and self.billable_seconds is None
+
+    @property
+    def evaluated(self) -> bool:
+        """None of its debugger and profiler rules still runs."""
+        return not any(rule.status in RUNNING_RULES for rule in self.rules)
 
     @property
     def outcome(self) -> str | None:

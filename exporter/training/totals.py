@@ -1,4 +1,10 @@
-"""The totals, `sagemaker_training_*`: what one job adds to each. The ledger sums them, exactly once per job."""
+"""The totals, `sagemaker_training_*`: what one job adds to each. The ledger sums them, exactly once per job.
+
+What a spot job saved is the difference of two totals, of the time it trained and of the time it is billed for: both
+must get their part of a job at the same moment, or savings look better than they are while a bill is late. So training
+seconds, plain and times instances, wait for the bill. The other totals are not compared with it and count at once: jobs
+that were created, ended, failed or interrupted, durations, and warm pools, which have a bill of their own.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +46,14 @@ def _amount(value: float | None, *labels: str) -> list[Row]:
     return [] if value is None else [(labels, float(value))]
 
 
-def _by_type(facts: Facts, seconds: str) -> list[Row]:
+def _by_type(facts: Facts, seconds: float | None) -> list[Row]:
     return [((type_, facts.spot), value) for type_, value in facts.times_instances(seconds)]
 
 
 def _retained_by_type(facts: Facts) -> list[Row]:
     if not facts.value("pool") and facts.value("retained") is None:
         return []
-    return [((type_,), value) for type_, value in facts.times_instances("retained")]
+    return [((type_,), value) for type_, value in facts.times_instances(facts.value("retained"))]
 
 
 def _finished(facts: Facts) -> list[Row]:
@@ -91,31 +97,31 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
     ),
     _total(
         "seconds",
-        "TrainingTimeInSeconds of all jobs.",
+        "TrainingTimeInSeconds of all jobs, counted with their bill.",
         ("spot",),
         _SPOT,
-        lambda facts: _amount(facts.value("seconds"), facts.spot),
+        lambda facts: _amount(facts.training_seconds, facts.spot),
     ),
     _total(
         "billable_seconds",
         "BillableTimeInSeconds of all jobs, per instance.",
         ("spot",),
         _SPOT,
-        lambda facts: _amount(facts.value("billable"), facts.spot),
+        lambda facts: _amount(facts.billable_seconds, facts.spot),
     ),
     _total(
         "instance_seconds",
-        "Training time times instances.",
+        "Training time times instances, counted with the bill.",
         ("instance_type", "spot"),
         (),
-        lambda facts: _by_type(facts, "seconds"),
+        lambda facts: _by_type(facts, facts.training_seconds),
     ),
     _total(
         "billable_instance_seconds",
         "Billed compute: billable time times instances.",
         ("instance_type", "spot"),
         (),
-        lambda facts: _by_type(facts, "billable"),
+        lambda facts: _by_type(facts, facts.billable_seconds),
     ),
     _total(
         "spot_interruptions",

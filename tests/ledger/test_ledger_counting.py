@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -51,6 +52,74 @@ async def test_late_bill_adds_the_difference() -> None:
         assert shown(books, "billable_seconds", "false") == 81.5
         assert shown(books, "billable_instance_seconds", _TYPE, "false") == 163
         assert shown(books, "jobs_created") == 1
+
+
+async def test_training_seconds_wait_for_the_bill_and_nothing_else_does() -> None:
+    unbilled = job(billable_seconds=None, spot=True, warm_pool=WarmPool("Reused", 30.0, "next"))
+    async with ledger() as books:
+        await books.apply(readings(unbilled))
+        assert not shown(books, "seconds", "true")
+        assert shown(books, "instance_seconds", _TYPE, "true") == 0
+        assert shown(books, "jobs_finished", "Completed") == 1
+        assert shown(books, "warm_pool_retained_billable_seconds") == 30
+        assert histogram(books, "job_duration_seconds", "Completed") == (1, 100)
+        # LastModifiedTime stands still.
+        await books.apply(readings(replace(unbilled, billable_seconds=30.0)))
+        assert shown(books, "seconds", "true") == 90
+        assert shown(books, "instance_seconds", _TYPE, "true") == 180
+        assert shown(books, "billable_seconds", "true") == 30
+
+
+async def test_seconds_reported_while_a_job_runs_wait_too() -> None:
+    async with ledger() as books:
+        await books.apply(readings(running(training_seconds=40.0)))
+        assert not shown(books, "seconds", "false")
+        await books.apply(readings(job()))
+        assert shown(books, "seconds", "false") == 90
+
+
+async def test_bill_without_training_seconds_does_not_wait() -> None:
+    """It is money, and savings look no better with it."""
+    async with ledger() as books:
+        await books.apply(readings(job(training_seconds=None)))
+        assert shown(books, "billable_seconds", "false") == 80
+
+
+_GIVING_UP = [
+    readings(job(billable_seconds=None), settled=True),
+    [Reading.last(job().identity)],
+]
+
+
+@pytest.mark.parametrize("given_up", _GIVING_UP, ids=["settled", "gone"])
+async def test_job_whose_bill_is_given_up_counts_alone_and_once(given_up: list[Reading]) -> None:
+    waiting, late = readings(job(billable_seconds=None)), readings(job(modified=START + 1e6))
+    async with ledger() as books:
+        for seen in (waiting, given_up, waiting, given_up):
+            await books.apply(seen)
+        assert shown(books, "seconds", "false") == 90
+        assert not shown(books, "billable_seconds", "false")
+        for seen in (late, waiting, given_up, late):
+            await books.apply(seen)
+        assert shown(books, "seconds", "false") == 90
+        assert shown(books, "instance_seconds", _TYPE, "false") == 180
+        assert shown(books, "billable_seconds", "false") == 80
+
+
+async def test_bill_that_was_given_up_before_the_seconds_were_known() -> None:
+    """The last reading before the job went said nothing of them; an older one that comes late does."""
+    async with ledger() as books:
+        await books.apply(readings(running()))
+        await books.apply([Reading.last(job().identity)])
+        assert not shown(books, "seconds", "false")
+        await books.apply(readings(job(billable_seconds=None)))
+        assert shown(books, "seconds", "false") == 90
+
+
+async def test_serverless_job_waits_for_no_bill() -> None:
+    async with ledger() as books:
+        await books.apply(readings(job(billable_seconds=None, instances=(), billable_tokens=7.0)))
+        assert shown(books, "seconds", "false") == 90
 
 
 async def test_type_of_instances_is_there_with_0_before_the_bill() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from operator import le
 from pathlib import Path
@@ -29,8 +29,9 @@ _OVER = START - 1000.0
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """`said` has of each job the reading of the latest LastModifiedTime, which is all that a plain sum needs. Those
-    that were settled or lost are `over`; once pruned they are `past`, and nothing is ever read of them again."""
+    """`said` has of each job the reading of the latest LastModifiedTime, which with those whose bill was `given_up` is
+    all that a plain sum needs. Those that were settled or lost are `over`; once pruned they are `past`, and nothing is
+    ever read of them again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.said: dict[tuple[str, float], TrainingJob] = {}
         self.over: set[tuple[str, float]] = set()
         self.past: set[tuple[str, float]] = set()
+        self.given_up: set[tuple[str, float]] = set()
         self.shown: dict[SeriesKey, Amounts] = {}
 
     @initialize()
@@ -53,10 +55,13 @@ class LedgerMachine(RuleBasedStateMachine):
         name=_NAMES,
         generation=st.integers(0, 1),
         seconds=_SECONDS,
+        billed=st.booleans(),
         retained=st.none() | _SECONDS,
         settled=st.booleans(),
     )
-    def read(self, name: str, generation: int, seconds: float, retained: float | None, settled: bool) -> None:
+    def read(
+        self, name: str, generation: int, seconds: float, billed: bool, retained: float | None, settled: bool
+    ) -> None:
         """A new answer about a job: a name may be used again, by a job of another creation."""
         created = START + 10 + generation
         if (name, created) in self.past:
@@ -65,6 +70,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.over.add((name, created))
         earlier = self.said.get((name, created))
         modified = (earlier.modified or created) + 1 if earlier else created + 100
+        # A bill that was said once may be corrected, and does not go.
+        billed = billed or (earlier is not None and earlier.billable_seconds is not None)
+        if settled and not billed:
+            self.given_up.add((name, created))
         pool = None if retained is None else WarmPool("Available", retained, None)
         if pool is None and earlier:
             pool = earlier.warm_pool
@@ -74,7 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
             modified=modified,
             ended=created + seconds,
             training_seconds=seconds,
-            billable_seconds=seconds / 2,
+            billable_seconds=seconds / 2 if billed else None,
             instances=(Instances("ml.m5.large", "", 3),),
             transitions=(Transition("Training", created, created + seconds),),
             warm_pool=pool,
@@ -90,6 +99,14 @@ class LedgerMachine(RuleBasedStateMachine):
         pool = self.said[at].warm_pool
         retained = (pool.retained_seconds or 0.0 if pool else 0.0) + seconds
         self.said[at] = replace(self.said[at], warm_pool=WarmPool("Available", retained, None))
+        self._do(self.books.apply([Reading.of(self.said[at], settled=False)]))
+
+    @precondition(lambda self: self.said.keys() - self.past)
+    @rule(data=st.data())
+    def send_the_bill(self, data: st.DataObject) -> None:
+        """It may come at any time, and LastModifiedTime may stand still."""
+        at = self._one(data)
+        self.said[at] = replace(self.said[at], billable_seconds=(self.said[at].training_seconds or 0.0) / 2)
         self._do(self.books.apply([Reading.of(self.said[at], settled=False)]))
 
     @precondition(lambda self: self.said.keys() - self.past)
@@ -113,6 +130,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """AWS does not know the job any more."""
         at = self._one(data)
         self.over.add(at)
+        if self.said[at].billable_seconds is None:
+            self.given_up.add(at)
         self._do(self.books.apply([Reading.last(self.said[at].identity)]))
 
     @rule(days=st.sampled_from([1, 5, 10, 20, 50]))
@@ -135,7 +154,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """What was not written yet is read again by whoever comes next, as AWS still says it."""
+        """What was not written yet is read again by whoever comes next, as AWS still says it, and is given up again."""
         self._lives += 1
         grave = self._folder / str(self._lives)
         grave.mkdir()
@@ -144,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._leave()
         self._path = grave / "state.db"
         self.start()
-        self._do(self.books.apply([Reading.of(one, settled=False) for one in self.said.values()]))
+        self._do(self.books.apply([Reading.of(one, settled=at in self.given_up) for at, one in self.said.items()]))
 
     @invariant()
     def no_total_goes_down(self) -> None:
@@ -156,21 +175,26 @@ class LedgerMachine(RuleBasedStateMachine):
     def totals_are_the_sums(self) -> None:
         if self.books.pending:
             return
-        seconds = round(sum(one.training_seconds or 0.0 for one in self.said.values()) * 1000)
+        seconds = self._thousandths(self.said)
+        billed = {at for at, one in self.said.items() if one.billable_seconds is not None}
         retained = round(
             sum(one.warm_pool.retained_seconds or 0.0 for one in self.said.values() if one.warm_pool) * 1000
         )
         for family, labels, due in (
             ("jobs_created_total", (), 1000 * len(self.said)),
             ("jobs_finished_total", ("Completed",), 1000 * len(self.said)),
-            ("instance_seconds_total", ("ml.m5.large", "false"), 3 * seconds),
-            ("billable_seconds_total", ("false",), seconds // 2),
+            ("instance_seconds_total", ("ml.m5.large", "false"), 3 * self._thousandths(billed | self.given_up)),
+            ("billable_seconds_total", ("false",), self._thousandths(billed) // 2),
             ("warm_pool_retained_billable_seconds_total", (), retained),
             ("job_duration_seconds", ("Completed",), seconds),
             ("phase_duration_seconds", ("Training",), seconds),
         ):
             series = self.books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", labels, ()))
             assert (series.true[-1] if series else 0) == due, family
+
+    def _thousandths(self, jobs: Iterable[tuple[str, float]]) -> int:
+        """How long these jobs trained."""
+        return round(sum(self.said[at].training_seconds or 0.0 for at in jobs) * 1000)
 
     def teardown(self) -> None:
         self._leave()

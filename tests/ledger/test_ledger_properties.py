@@ -14,24 +14,28 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, SeriesKey
 from exporter.training.facts import Facts
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.totals import DURATION_BUCKETS
-from tests.ledger.books import START, TARGET, Disk, job, ledger, readings, true
+from tests.ledger.books import START, TARGET, Disk, job, ledger, true
 
-Step = TrainingJob | Literal["restart", "break", "repair"]
+Fault = Literal["restart", "break", "repair"]
+Step = Reading | Fault
 _SECONDS = st.integers(0, 10_000_000).map(lambda ms: ms / 1000)
 _PHASES = st.sampled_from(["Starting", "Downloading", "Training", "Interrupted", "Uploading", "Brewing"])
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The last readings of some jobs, and what came in before them."""
+    """The last readings of some jobs, what came in before them, and the jobs that were `alone` in one of them: no bill
+    was waited for."""
 
     final: list[TrainingJob]
     steps: list[Step]
+    alone: frozenset[str]
 
 
 @st.composite
@@ -91,19 +95,26 @@ def _earlier(draw: st.DrawFn, final: TrainingJob) -> TrainingJob:
 def _histories(draw: st.DrawFn, faults: bool) -> History:
     final = [draw(_finals(f"job-{n}")) for n in range(draw(st.integers(1, 3)))]
     seen: list[Step] = []
+    alone = set()
     for one in final:
-        seen += [one] * draw(st.integers(1, 2)) + draw(st.lists(_earlier(one), max_size=4))
+        for said in [one] * draw(st.integers(1, 2)) + draw(st.lists(_earlier(one), max_size=4)):
+            settled = draw(st.booleans())
+            seen.append(Reading.of(said, settled))
+            serverless = said.training_seconds is not None and not said.instances
+            if said.billable_seconds is None and (settled or serverless):
+                alone.add(said.name)
     if faults:
         seen += draw(st.lists(st.sampled_from(["restart", "break", "repair"]), max_size=6))
-    return History(final, draw(st.permutations(seen)))
+    return History(final, draw(st.permutations(seen)), frozenset(alone))
 
 
-def _sums(jobs: Iterable[TrainingJob]) -> dict[SeriesKey, Amounts]:
+def _sums(history: History) -> dict[SeriesKey, Amounts]:
     """The same totals worked out plainly from the last readings, without those that are 0."""
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
     observed: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    for one in jobs:
-        _count(one, counts)
+    for one in history.final:
+        entered = one.billable_seconds is not None or one.name in history.alone
+        _count(one if entered else replace(one, training_seconds=None), counts)
         assert one.ended is not None
         observed["job_duration", str(one.status)].append(one.ended - (START + 10))
         for phase in one.transitions:
@@ -163,10 +174,10 @@ def test_totals_are_the_sums_of_the_last_readings(history: History) -> None:
         high: dict[SeriesKey, Amounts] = {}
         async with ledger() as books:
             for step in history.steps:
-                assert isinstance(step, TrainingJob)
-                await books.apply(readings(step))
+                assert isinstance(step, Reading)
+                await books.apply([step])
                 high = _never_lower(high, books)
-            assert true(books) == _sums(history.final)
+            assert true(books) == _sums(history)
 
     asyncio.run(run())
 
@@ -176,8 +187,8 @@ def test_totals_are_the_sums_of_the_last_readings(history: History) -> None:
 def test_one_batch_is_as_good_as_many(history: History) -> None:
     async def run() -> None:
         async with ledger() as books:
-            await books.apply(readings(*(step for step in history.steps if isinstance(step, TrainingJob))))
-            assert true(books) == _sums(history.final)
+            await books.apply(step for step in history.steps if isinstance(step, Reading))
+            assert true(books) == _sums(history)
 
     asyncio.run(run())
 
@@ -190,8 +201,8 @@ def test_restarts_and_failing_disks_change_no_sum(history: History) -> None:
         disk = Disk()
         books = await ledger(path, connect=disk.connect).__aenter__()
         for step in [*history.steps, "repair"]:
-            if isinstance(step, TrainingJob):
-                await books.apply(readings(step))
+            if isinstance(step, Reading):
+                await books.apply([step])
             elif step == "restart":
                 disk.broken = False
                 await books.__aexit__(None, None, None)
@@ -201,7 +212,7 @@ def test_restarts_and_failing_disks_change_no_sum(history: History) -> None:
             high = _never_lower(high, books)
         await books.apply(())
         _never_lower(high, books)
-        assert true(books) == _sums(history.final)
+        assert true(books) == _sums(history)
         await books.__aexit__(None, None, None)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -14,17 +14,18 @@ from exporter.ledger.sqlite import SCHEMA, Store
 from exporter.ledger.statefile import Connect, Schema, StateError
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings, true
 
+_TODAY = SCHEMA.version
 # What a later release may need: a table more, and a column of which old rows must have something.
 _STEPS = {
-    1: "CREATE TABLE note (text TEXT NOT NULL); INSERT INTO note VALUES ('migrated at ' || :now)",
-    2: "ALTER TABLE series ADD COLUMN unit TEXT NOT NULL DEFAULT ''; UPDATE series SET unit='ms'",
+    _TODAY: "CREATE TABLE note (text TEXT NOT NULL); INSERT INTO note VALUES ('migrated at ' || :now)",
+    _TODAY + 1: "ALTER TABLE series ADD COLUMN unit TEXT NOT NULL DEFAULT ''; UPDATE series SET unit='ms'",
 }
-_LATER = Schema(3, SCHEMA.script, _STEPS)
+_LATER = Schema(_TODAY + 2, SCHEMA.script, _STEPS)
 
 
 @pytest.fixture
 async def old(tmp_path: Path) -> Path:
-    """A file of version 1 with totals in it."""
+    """A file of today's version with totals in it."""
     path = tmp_path / "state.db"
     async with ledger(path) as books:
         await books.apply(readings(job(), job("second")), {TARGET: START})
@@ -56,7 +57,7 @@ async def test_older_file_is_migrated_step_by_step_and_loses_nothing(old: Path) 
         assert tables.db.execute("SELECT text FROM note").fetchall() == [(f"migrated at {START + 1000}",)]
         assert len(tables.series()[TARGET]) == len(totals)
     store.close()
-    assert _version(old) == 3
+    assert _version(old) == _TODAY + 2
     store = _open(old)
     with store.tables() as tables:
         assert tables.db.execute("SELECT count(*) FROM note").fetchone() == (1,)
@@ -64,10 +65,10 @@ async def test_older_file_is_migrated_step_by_step_and_loses_nothing(old: Path) 
 
 
 async def test_file_of_the_step_before_takes_only_the_steps_that_it_lacks(old: Path) -> None:
-    _open(old, replace(_LATER, version=2)).close()
-    assert _version(old) == 2
+    _open(old, replace(_LATER, version=_TODAY + 1)).close()
+    assert _version(old) == _TODAY + 1
     _open(old).close()
-    assert _version(old) == 3
+    assert _version(old) == _TODAY + 2
 
 
 async def test_kill_at_any_moment_leaves_the_old_file_or_the_new_one(old: Path, tmp_path: Path) -> None:
@@ -88,22 +89,22 @@ async def test_kill_at_any_moment_leaves_the_old_file_or_the_new_one(old: Path, 
     for grave in graves:
         shutil.copytree(grave.parent, again := grave.parent.with_suffix(".again"))
         versions.append(_version(again / old.name))
-        if versions[-1] == 1:
+        if versions[-1] == _TODAY:
             # The exporter of before still runs on it.
             async with ledger(grave) as books:
                 assert true(books) == before
         _open(grave).close()
-        assert _version(grave) == 3
+        assert _version(grave) == _TODAY + 2
     assert versions == sorted(versions)
-    assert set(versions) == {1, 3}
+    assert set(versions) == {_TODAY, _TODAY + 2}
 
 
 async def test_migration_that_fails_leaves_the_file_as_it_was(old: Path, tmp_path: Path) -> None:
     before = _files(tmp_path)
-    broken = replace(_LATER, migrations={**_STEPS, 2: "UPDATE series SET unit='ms'"})
+    broken = replace(_LATER, migrations={**_STEPS, _TODAY + 1: "UPDATE series SET unit='ms'"})
     with pytest.raises(StateError, match=r"state\.db: cannot be written: no such column: unit"):
         _open(old, broken)
-    assert _version(old) == 1
+    assert _version(old) == _TODAY
     assert _files(tmp_path) == before
     async with ledger(old) as books:
         assert true(books)
@@ -112,7 +113,7 @@ async def test_migration_that_fails_leaves_the_file_as_it_was(old: Path, tmp_pat
 async def test_newer_file_is_refused_and_not_a_byte_of_it_changed(old: Path, tmp_path: Path) -> None:
     _open(old).close()
     before = _files(tmp_path)
-    with pytest.raises(StateError, match=r"newer exporter \(schema 3, this one knows 1\)"):
+    with pytest.raises(StateError, match=rf"newer exporter \(schema {_TODAY + 2}, this one knows {_TODAY}\)"):
         async with ledger(old):
             pass
     assert _files(tmp_path) == before

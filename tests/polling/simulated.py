@@ -110,10 +110,11 @@ def _iso(when: float) -> str:
 
 
 class Shown:
-    """A board that remembers what it shows."""
+    """A board that remembers what it shows, and every count of jobs without a bill that it ever showed."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, TrainingJob] = {}
+        self.unbilled: list[int | None] = []
 
     def job(self, job: TrainingJob) -> None:
         self.jobs[job.name] = job
@@ -121,7 +122,9 @@ class Shown:
     def gone(self, target: Target, name: str) -> None:
         self.jobs.pop(name, None)
 
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+        if not self.unbilled or self.unbilled[-1] != counts.unbilled:
+            self.unbilled.append(counts.unbilled)
 
 
 @dataclass(frozen=True, slots=True)

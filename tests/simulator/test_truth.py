@@ -85,6 +85,26 @@ def test_late_billing_and_pools_count_once_they_show() -> None:
     assert [job.reused for job in seen] == [False, False, False, True]
 
 
+def test_training_seconds_enter_the_sums_with_the_bill() -> None:
+    late = spot_job(billing=(Billing(3600),))
+    for after, seconds in ((3599, 0), (3600, 140)):
+        sums = total([late], 1200 + after)
+        assert sums.seconds["true"] == seconds
+        assert sums.instance_seconds["ml.a", "true"] == 5 * seconds
+        assert sums.billable_seconds["true"] == seconds // 2
+        assert sums.finished == Counter(Completed=1)
+
+
+def test_training_seconds_whose_bill_never_comes_enter_alone_after_a_day() -> None:
+    never = spot_job(billable_ratio=None)
+    assert [total([never], 1200 + after).seconds["true"] for after in (86399, 86400)] == [0, 140]
+    assert total([never]).billable_seconds["true"] == 0
+    deleted = replace(never, deleted=2000.0, deleting_seconds=50)
+    assert [total([deleted], at).seconds["true"] for at in (2049, 2050)] == [0, 140]
+    serverless = replace(never, groups=())
+    assert total([serverless], 1200).seconds["true"] == 140
+
+
 def test_a_deleted_job_counts_as_it_was_seen_last() -> None:
     life = spot_job(billing=(Billing(30),), deleted=1210)
     assert expected(life).billable_seconds is None

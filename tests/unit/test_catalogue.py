@@ -72,6 +72,7 @@ JOB = {
 FLEET = {
     "jobs": ("gauge", "status secondary_status"),
     "instances": ("gauge", "instance_type state"),
+    "unbilled_jobs": ("gauge", ""),
     "jobs_created_total": ("counter", ""),
     "jobs_finished_total": ("counter", "status"),
     "jobs_failed_total": ("counter", "category"),
@@ -154,7 +155,7 @@ def things() -> list[tuple[Any, Any]]:
     allow = Allowlist(frozenset("*"), frozenset("*"))
     jobs = [parse(json.loads(path.read_text()), "1", "r", allow) for path in cases]
     stopped = replace(full_job(), status="Stopped", secondary_status="Stopped", failure_category=None)
-    counts = FleetCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1})
+    counts = FleetCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1}, 1)
     target = TargetHealth(True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
     process = ProcessHealth("1", "3.11", True, 1.0, 0, {"f": 1})
     return [
@@ -193,6 +194,12 @@ def test_active_statuses_are_there_with_0() -> None:
     assert rows["InProgress", "Downloading"] == 0
     assert rows["Stopping", "Stopping"] == 0
     assert not [labels for labels in rows if "Completed" in labels or "Failed" in labels]
+
+
+def test_unbilled_jobs_are_0_once_they_can_be_known() -> None:
+    (family,) = (one for one in FLEET_FAMILIES if one.name == "sagemaker_training_unbilled_jobs")
+    assert list(family.rows(FleetCounts({}, {}))) == []
+    assert list(family.rows(FleetCounts({}, {}, 0))) == [((), 0.0)]
 
 
 def test_json_is_a_list_of_name_type_help_labels() -> None:

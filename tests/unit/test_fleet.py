@@ -40,6 +40,7 @@ def ended(name: str = "job", pool: WarmPool | None = None, keep_alive: float | N
         secondary_status="Completed",
         ended=ENDED,
         modified=ENDED + 20,
+        billable_seconds=990.0,
         warm_pool=pool,
         keep_alive_seconds=keep_alive,
     )

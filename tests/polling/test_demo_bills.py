@@ -1,0 +1,33 @@
+"""The world of the demo, where bills are late, polled in virtual time: no job stays unbilled."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.simulator.answers import describe
+from exporter.simulator.generator import DEMO_PACE, Fleet, Plan
+from tests.polling.simulated import DAY, START, TARGET, Settings, Shown, World, due, exporter
+
+MINUTE = 60.0
+# For so long jobs are created; the last ones then end within some minutes, and have their bills after some more.
+CREATIONS = 5 * MINUTE
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_job_of_the_demo_stays_unbilled(seed: int, search: bool) -> None:
+    plan = Plan(jobs=20, pace=DEMO_PACE, strange=True)
+    world, shown = World(*Fleet(plan, seed, START, *TARGET).until(START + CREATIONS)), Shown()
+    settings = Settings(search, settle=30.0, retention=DAY, backfill=DAY)
+    async with exporter(world, settings=settings, board=shown) as one:
+        await one.live(CREATIONS)
+        ends = max(life.end for life in world.jobs.all())
+        bills = max(life.end + step.after for life in world.jobs.all() for step in life.billing)
+        await one.live(ends - world.now())
+        assert max(count or 0 for count in shown.unbilled) > 0
+        await one.live(max(0.0, bills - world.now()) + 8 * MINUTE)
+        assert shown.unbilled[-1] == 0
+        assert one.sums() == due(world.truth())
+        for life in world.jobs.all():
+            bill = describe(life, world.now()).get("BillableTimeInSeconds")
+            assert life.name not in shown.jobs or shown.jobs[life.name].billable_seconds == bill
