@@ -39,10 +39,10 @@ from exporter.training.facts import Facts
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist, parse
 from tests.ledger.books import DAY, START, TARGET, Disk
-from tests.ledger.fates import Fate, Setting
+from tests.ledger.fates import Fate, Setting, respelled
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.troubles import Client
-from tests.ledger.verdict import expected
+from tests.ledger.verdict import expected, exposed, to_be_exposed
 
 _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
@@ -111,6 +111,8 @@ class Harness:
         # Whoever reads everything once more counts nothing once more.
         self._live(Fate(self.time.now + 200.0))
         assert self.totals() == self.due()
+        assert self._ledger is not None
+        assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
 
     def _knows_its_jobs(self) -> bool:
         """An exporter that never saw a whole list looks back as far as it is told to, and no further."""
@@ -127,7 +129,7 @@ class Harness:
     def _schedule(self, start: float, seconds: float, history: float = 0.0) -> None:
         plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
         fleet = generator.Fleet(plan, self.chance.randrange(2**32), start, *TARGET)
-        self.jobs.add(*fleet.until(start + seconds))
+        self.jobs.add(*map(respelled, fleet.until(start + seconds)))
 
     def _all_over(self) -> float:
         return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self.jobs.all())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporter.exposition import labels
 from exporter.ledger import accounting
 from exporter.ledger import series as contributions
 from exporter.ledger.accounting import Changes
@@ -130,6 +131,14 @@ def look_back_not_at_all(patch: Patch) -> None:
     patch.setattr(discovery.Discovery, "_after", lambda self, now, full: self.until or now - 1.0)
 
 
+def take_every_stop_for_a_person(patch: Patch) -> None:
+    patch.setattr(facts, "stop_cause", lambda _: "user")
+
+
+def give_two_keys_one_label(patch: Patch) -> None:
+    patch.setattr(labels.KeyNames, "of", lambda keys: labels.KeyNames({key: key.lower() for key in keys}))
+
+
 # A seed that found the bug when it was put in; others are tried should histories have changed since.
 _BUGS: dict[Callable[[Patch], None], int] = {
     count_again: 0,
@@ -145,6 +154,8 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     settle_before_the_warm_pool_is_over: 38,
     settle_at_the_end: 1,
     look_back_not_at_all: 0,
+    take_every_stop_for_a_person: 0,
+    give_two_keys_one_label: 8,
 }
 
 

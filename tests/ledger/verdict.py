@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from exporter.ledger.series import Amounts, SeriesKey
+from exporter.exposition.labels import KeyNames
+from exporter.exposition.sums import sums
+from exporter.exposition.text import TEXT
+from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.simulator import truth
 from exporter.simulator.life import Life
 from exporter.training.job import Pairs
-from exporter.training.totals import DURATION_BUCKETS
+from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 
 
 def expected(lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
@@ -18,6 +21,22 @@ def expected(lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, A
     for life in lives:
         groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
     return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group), tags)}
+
+
+def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Counter[tuple[str, int]]:
+    """The samples of counters that a scrape would show and that are not 0: how many have a value, in thousandths."""
+    shown = sums(totals, KeyNames.of(by_tags))
+    found = Counter[tuple[str, int]]()
+    for family in TOTAL_FAMILIES:
+        if family.kind == "counter":
+            lines = TEXT.lines(family, "", shown.get(family.name, ())).decode().splitlines()
+            found.update((family.name, round(1000 * float(line.rpartition(" ")[2]))) for line in lines)
+    return Counter({sample: number for sample, number in found.items() if sample[1]})
+
+
+def to_be_exposed(due: Mapping[SeriesKey, Amounts]) -> Counter[tuple[str, int]]:
+    """The same of what is due: each series is a sample of its own."""
+    return Counter((key.family, amounts[0]) for key, amounts in due.items() if len(amounts) == 1)
 
 
 def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts]]:
