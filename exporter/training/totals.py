@@ -90,7 +90,7 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
     ),
     _total(
         "jobs_stopped",
-        "Training jobs that were stopped, by who or what did it.",
+        "Training jobs that ended as Stopped, by who or what stopped them.",
         ("cause",),
         tuple((c,) for c in STOP_CAUSES),
         _stopped,
