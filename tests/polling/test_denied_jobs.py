@@ -1,0 +1,337 @@
+"""Jobs that may not be read while others may: they starve nobody, are said once, and count once they can be read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from exporter.aws.errors import api_error
+from exporter.ledger.ledger import Ledger
+from exporter.polling.api import DESCRIBE, LIST, TAGS, ApiError
+from exporter.polling.poller import _PATIENCE
+from exporter.polling.tracker import Fleet, Pace
+from exporter.simulator import steady
+from exporter.training.job import TrainingJob
+from tests.polling import virtual_time
+from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
+from tests.polling.test_by_tags import job as tagged
+from tests.polling.world import INTERVAL, TARGET, Job, Region, error, jobs, poller, polling
+
+DENIED = "AccessDeniedException"
+ALL = math.inf
+
+
+class Guarded(Region):
+    """Refuses to describe some jobs, with a code for each; None: it never answers."""
+
+    refused: Mapping[str, str | None] = MappingProxyType({})
+
+    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
+        if asked["TrainingJobName"] in self.refused:
+            await self._called(DESCRIBE, asked["TrainingJobName"])
+            code = self.refused[asked["TrainingJobName"]]
+            if code is None:
+                await asyncio.sleep(math.inf)
+            raise error(DESCRIBE, str(code))
+        return await super().describe_training_job(**asked)
+
+
+def total(ledger: Ledger, name: str) -> float:
+    family = f"sagemaker_training_{name}_total"
+    return sum(series.true[0] for key, series in ledger.totals(TARGET).items() if key.family == family) / 1000
+
+
+@pytest.mark.parametrize("denied", [1, 50, 99])
+def test_others_are_read_at_their_pace_and_the_target_stays_up(denied: int, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        now = region.clock.time()
+        # By a prefix of their ARN: their names are next to each other.
+        region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(100 - denied, now - 3600, now + 900, name="b")]
+        region.refused = {f"a-{n}": DENIED for n in range(denied)}
+        async with Ledger("", region.clock.time) as ledger:
+            one = poller(region, ledger)
+            downs = 0
+            async with polling(one):
+                await asyncio.sleep(3 * INTERVAL)
+                since = region.clock.monotonic()
+                for _ in range(20):
+                    await asyncio.sleep(INTERVAL)
+                    downs += one.health.up is not True
+                reads = region.described(since)
+                for n in range(100 - denied):
+                    times = reads[f"b-{n}"]
+                    # A probe now and then comes on top.
+                    assert len(times) >= 19
+                    assert all(b - a <= INTERVAL + 2.5 for a, b in pairwise(times))
+                # The extra calls are bounded: each is tried again after twice the time.
+                assert sum(len(reads.get(f"a-{n}", ())) for n in range(denied)) <= 5 * denied
+                await asyncio.sleep(900 - 23 * INTERVAL + 2 * INTERVAL)
+                assert total(ledger, "jobs_finished") == 100 - denied
+                assert downs == 0
+                # The page says how many there are.
+                (message,) = [last.message for (_, code), last in one.health.last_errors.items() if code == DENIED]
+                assert message.endswith(f" and {denied - 1} more)" if denied > 1 else "(job a-0)")
+
+    caplog.set_level(logging.INFO, "exporter")
+    virtual_time.run(scenario())
+    said = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert len(said) == denied
+    assert "role/secret" not in caplog.text
+
+
+def test_a_denied_job_costs_few_calls() -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        region.jobs = [Job("denied", region.clock.time() - 3600), *jobs(99, region.clock.time() - 3600)]
+        region.refused = {"denied": DENIED}
+        async with Ledger("", region.clock.time) as ledger, polling(poller(region, ledger)):
+            await asyncio.sleep(3 * INTERVAL)
+            since = region.clock.monotonic()
+            await asyncio.sleep(2 * HOUR)
+            reads = region.described(since)
+            assert len(reads.pop("denied")) <= 9
+            due = 99 * 2 * HOUR / INTERVAL
+            assert abs(sum(map(len, reads.values())) - due) <= 99 + 10
+
+    virtual_time.run(scenario())
+
+
+def test_a_job_that_was_denied_for_days_is_tried_once_a_day() -> None:
+    fleet = Fleet(Pace(INTERVAL, 120.0, 3600.0, longest_wait=HOUR))
+    fleet.follow(TrainingJob(account="1", region="r", name="denied", created=START), 0.0)
+    at, waits = 0.0, []
+    for number in range(1, 80):
+        assert fleet.refuse("denied", at) == number
+        (followed,) = fleet.followed()
+        waits.append(followed.due - at)
+        at += waits[-1]
+    assert waits[:8] == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, HOUR, HOUR]
+    assert waits[-1] == DAY
+    assert fleet.due(at) == []
+    assert fleet.due(at, refused=True) == ["denied"]
+
+
+def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        now = region.clock.time()
+        region.jobs = [*jobs(5, now - 3600), Job("denied", now - 3600, now + 600), Job("runs", now - 3600)]
+        region.refused = {"denied": DENIED, "runs": DENIED}
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            await asyncio.sleep(7200)
+            assert total(ledger, "jobs_created") == 5
+            # A listing shows that it ended, which is all that can be known.
+            followed = one.fleet.get("denied")
+            assert followed is not None
+            assert followed.job.terminal
+            region.refused = {}
+            await asyncio.sleep(3600 + INTERVAL)
+            assert total(ledger, "jobs_created") == 7
+            assert total(ledger, "jobs_finished") == 1
+            since = region.clock.monotonic()
+            await asyncio.sleep(10 * INTERVAL)
+            assert len(region.described(since)["runs"]) >= 9
+
+    caplog.set_level(logging.INFO, "exporter")
+    virtual_time.run(scenario())
+    assert len([record for record in caplog.records if "can be read again" in record.getMessage()]) == 2
+
+
+def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        region.jobs = jobs(100, region.clock.time() - 3600)
+        region.refused = {job.name: DENIED for job in region.jobs}
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            await asyncio.sleep(20 * INTERVAL)
+            assert one.health.up is False
+            assert len(region.times(DESCRIBE)) <= 30 + 20 * INTERVAL
+            region.refused = {}
+            await asyncio.sleep(3 * INTERVAL)
+            assert one.health.up is True
+            assert all(followed.read for followed in one.fleet.followed())
+
+    caplog.set_level(logging.WARNING, "exporter")
+    virtual_time.run(scenario())
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_the_only_job_that_is_denied_takes_the_target_down_and_does_not_flap(others: int) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        now = region.clock.time()
+        region.jobs = [Job("denied", now - 3600), *(Job(f"other-{n}", now + 600) for n in range(others))]
+        region.refused = {"denied": DENIED}
+        seen = []
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            for _ in range(120):
+                await asyncio.sleep(15)
+                seen.append(one.health.up)
+        changes = [b for a, b in pairwise(seen) if a != b]
+        # Once another job can be read, the denial is the one's own.
+        assert seen[10] is False
+        assert changes == [True][:others]
+
+    virtual_time.run(scenario())
+
+
+def test_a_job_whose_policy_changes_is_denied_alone_though_it_was_the_last_to_be_read() -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        region.jobs = jobs(20, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            await asyncio.sleep(3 * INTERVAL)
+            for n in range(19):
+                region.refused = {**region.refused, f"job-{n}": DENIED}
+                await asyncio.sleep(INTERVAL)
+                assert one.health.up is True
+
+    virtual_time.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [None, "SomethingNew", "ValidationException", "InternalFailure", "KMSAccessDeniedException"],
+    ids=["hangs", "unknown", "validation", "5xx", "kms"],
+)
+def test_a_job_that_cannot_be_read_for_another_reason_holds_nobody_up(code: str | None) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        region.jobs = [Job("a-bad", region.clock.time() - 3600), *jobs(50, region.clock.time() - 3600)]
+        region.refused = {"a-bad": code}
+        downs = 0
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            # One that hangs is waited for once, for as long as a call may take.
+            await asyncio.sleep(5 * INTERVAL)
+            since = region.clock.monotonic()
+            for _ in range(40):
+                await asyncio.sleep(INTERVAL)
+                downs += one.health.up is not True
+            reads = region.described(since)
+            assert len(reads) in (50, 51)
+            for n in range(50):
+                times = reads[f"job-{n}"]
+                assert len(times) >= 39
+                assert all(b - a <= INTERVAL + 2.5 for a, b in pairwise(times))
+        assert downs == 0
+
+    virtual_time.run(scenario())
+
+
+@pytest.mark.parametrize("denied", [1, 100, 200])
+def test_a_single_run_reads_everything_else_and_says_that_something_is_missing(denied: int) -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        now = region.clock.time()
+        region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(200 - denied, now - 3600, name="b")]
+        region.refused = {f"a-{n}": DENIED for n in range(denied)}
+        async with Ledger("", region.clock.time) as ledger:
+            one = poller(region, ledger)
+            assert not await one.once()
+            assert total(ledger, "jobs_created") == 200 - denied
+            assert one.health.up is (denied < 200)
+
+    virtual_time.run(scenario())
+
+
+async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back() -> None:
+    (denied,) = steady(1, START + 60, "denied", seconds=600)
+    many = [job for day in range(0, 130, 10) for job in steady(1, START + day * DAY + 60, f"day-{day}", seconds=600)]
+    world = World(denied, *many)
+
+    def strike(operation: str, name: str) -> None:
+        if operation == DESCRIBE and name.startswith("denied"):
+            raise ApiError(DESCRIBE, DENIED)
+
+    world.strike = strike
+    async with exporter(world, settings=Settings(resync=DAY)) as one:
+        await one.live(60 * DAY, step=HOUR)
+        assert one.health.up
+        assert one.ledger.marks(("123456789012", "us-east-1")).discovered_until < START + DAY
+        await one.live(60 * DAY, step=HOUR)
+        assert _PATIENCE + 30 * DAY < 120 * DAY
+        assert one.fleet.get("denied-000000") is None
+        assert one.ledger.marks(("123456789012", "us-east-1")).discovered_until > START + 100 * DAY
+        assert one.counted("jobs_finished") == {("Completed",): 12}
+
+
+def denying(operation: str, denied: Callable[[str], bool], until: float, world: World) -> None:
+    """Deny an operation for some jobs up to a time."""
+
+    def strike(what: str, name: str) -> None:
+        if what == operation and denied(name) and world.now() < until:
+            raise ApiError(operation, DENIED)
+
+    world.strike = strike
+
+
+class Arns(World):
+    """Tells `strike` whose tags are asked for, too."""
+
+    async def tags(self, arn: str) -> list[Any]:
+        self.strike(TAGS, arn.rpartition("/")[2])
+        return list(await super().tags(arn))
+
+
+@pytest.mark.parametrize("denied", [1, 20, 39])
+async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "exporter")
+    lives = [tagged(f"a-{n}", team="vision") for n in range(denied)] + [
+        tagged(f"b-{n}", team="vision") for n in range(40 - denied)
+    ]
+    world = Arns(*lives)
+    denying(TAGS, lambda name: name.startswith("a-"), START + 2 * HOUR, world)
+    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
+        await one.live(900)
+        assert one.counted("jobs_created") == {("vision",): 40 - denied}
+        assert one.counted("jobs_finished") == {("Completed", "vision"): 40 - denied}
+        before = world.calls.copy()
+        await one.live(1800)
+        # Each is asked for once between two resyncs, and an ended job that only waits for its tags rarely read.
+        assert world.calls[TAGS] == before[TAGS]
+        assert (world.calls - before)[DESCRIBE] <= 5 * denied + 2 * (40 - denied)
+        assert one.health.up
+        await one.live(2.5 * HOUR)
+        assert one.counted("jobs_finished") == {("Completed", "vision"): 40}
+    said = [record.getMessage() for record in caplog.records if "tags" in record.getMessage()]
+    assert len(said) <= denied + 1
+
+
+async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "exporter")
+    world = World(*(tagged(f"job-{n}", team="vision") for n in range(100)))
+    denying(TAGS, lambda _: True, ALL, world)
+    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
+        await one.live(2 * HOUR)
+        assert one.counted("jobs_created") == {}
+        assert one.health.up
+    assert world.calls[TAGS] <= 300
+    assert len([record for record in caplog.records if "tags" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "isolated", "ambiguous", "denied"),
+    [
+        ("AccessDeniedException", False, True, True),
+        ("AccessDenied", False, True, True),
+        ("Timeout", False, True, False),
+        ("SomethingNew", False, True, False),
+        ("InternalFailure", True, False, False),
+        ("503", True, False, False),
+        ("ThrottlingException", False, False, False),
+        ("ExpiredTokenException", False, False, False),
+        ("EndpointConnectionError", False, False, False),
+    ],
+)
+def test_whose_a_failure_may_be(code: str, isolated: bool, ambiguous: bool, denied: bool) -> None:
+    failure = api_error(LIST, ApiError(LIST, code))
+    assert (failure.isolated, failure.ambiguous, failure.denied) == (isolated, ambiguous, denied)
