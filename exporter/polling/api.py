@@ -18,11 +18,14 @@ _DENIALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "N
 _ISOLATED = (
     ENDLESS,
     "InvalidResponse",
+    "AnswerTooLarge",
     "ConnectionError",
     "InternalFailure",
     "ServiceUnavailable",
     "ValidationException",
 )
+# Codes are AWS's: an endpoint that invents them must not make ever more series.
+_CODES = 200
 # By AWS's code or by our own: what it means to the reader. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
@@ -33,6 +36,16 @@ _ADVICE = {
     "ExpiredTokenException": "the credentials have expired; renew them",
     "UnrecognizedClientException": "the credentials are not valid here; is the region enabled in the account?",
     "InvalidClientTokenId": "the credentials are not valid here; is the region enabled in the account?",
+    **dict.fromkeys(
+        ("InvalidAccessKeyId", "AuthFailure", "SignatureDoesNotMatch", "InvalidSignatureException", "InvalidSignature"),
+        "the access key or its secret is wrong; correct the credentials",
+    ),
+    "IncompleteSignature": "the access key is malformed; correct the credentials",
+    **dict.fromkeys(
+        ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"),
+        "this machine's clock differs from AWS's by more than five minutes; set it, for example by NTP",
+    ),
+    "InvalidIdentityToken": "AWS refuses the token of AWS_WEB_IDENTITY_TOKEN_FILE; check the role's OIDC provider",
     "OptInRequired": "the region is not enabled in the account",
     "RegionDisabled": "the region is not enabled in the account",
     "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance",
@@ -51,10 +64,10 @@ _ADVICE = {
 
 class ApiError(Exception):
     """An operation that failed, after its retries. `code` is AWS's error code or one of our own; the text says what
-    to do and holds nothing that AWS said, which may name roles."""
+    to do and holds nothing that AWS said, which may name roles. `advice` replaces what the code stands for."""
 
-    def __init__(self, operation: str, code: str) -> None:
-        super().__init__(f"{operation}: {code}: {_ADVICE.get(code, 'AWS answered with an error')}")
+    def __init__(self, operation: str, code: str, advice: str = "") -> None:
+        super().__init__(f"{operation}: {code}: {advice or _ADVICE.get(code, 'AWS answered with an error')}")
         self.operation, self.code = operation, code
 
     @property
@@ -86,6 +99,8 @@ class Calls:
         self.requests[operation] += 1
 
     def failed(self, operation: str, code: str) -> None:
+        if (operation, code) not in self.errors and len(self.errors) >= _CODES:
+            code = "Other"
         self.errors[operation, code] += 1
 
     def refused(self, operation: str, code: str) -> ApiError:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import socket
 from typing import Any
 
 import pytest
+from aiohttp import ClientConnectorError
+from aiohttp.client_reqrep import ConnectionKey
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
 from exporter.aws.answers import answer_parsers
-from exporter.aws.errors import api_error, code_of, is_gone, was_received
-from exporter.polling.api import ApiError
+from exporter.aws.errors import AnswerTooLarge, LocalError, api_error, code_of, is_gone, was_received
+from exporter.polling.api import ApiError, Calls
 
 
 def _client_error(code: str, message: str, operation: str) -> exceptions.ClientError:
     return exceptions.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def _made_of(error: OSError) -> exceptions.EndpointConnectionError:
+    """The SDK's exception of one of its HTTP client's of one of the system's."""
+    key = ConnectionKey("x", 443, True, True, None, None, None)
+    of_http = ClientConnectorError(key, error)
+    of_http.__cause__ = error
+    return exceptions.EndpointConnectionError(endpoint_url="http://x", error=of_http)
 
 
 @pytest.mark.parametrize(
@@ -23,12 +35,44 @@ def _client_error(code: str, message: str, operation: str) -> exceptions.ClientE
     [
         (_client_error("AccessDenied", "User: arn:aws:iam::1:role/x", "AssumeRole"), "AssumeRole", "AccessDenied"),
         (_client_error("SomethingElse", "Rate exceeded", "Search"), "Search", "ThrottlingException"),
+        (
+            _client_error("InvalidSignatureException", "Signature expired: 2026 is now earlier than", "Search"),
+            "Search",
+            "RequestTimeTooSkewed",
+        ),
+        (
+            _client_error("SignatureDoesNotMatch", "Signature not yet current: 2026", "AssumeRole"),
+            "AssumeRole",
+            "RequestTimeTooSkewed",
+        ),
+        (
+            _client_error("InvalidSignatureException", "The request signature", "Search"),
+            "Search",
+            "InvalidSignatureException",
+        ),
+        (_client_error("x" * 65, "", "Search"), "Search", "UnknownError"),
+        (_client_error("two\nlines", "", "Search"), "Search", "UnknownError"),
         (exceptions.NoCredentialsError(), "Search", "NoCredentials"),
         (exceptions.ProfileNotFound(profile="x"), "Search", "NoSuchProfile"),
         (exceptions.ReadTimeoutError(endpoint_url="http://x"), "Search", "Timeout"),
         (TimeoutError(), "Search", "Timeout"),
         (exceptions.EndpointConnectionError(endpoint_url="http://x"), "Search", "EndpointConnectionError"),
         (exceptions.ConnectionClosedError(endpoint_url="http://x"), "Search", "ConnectionError"),
+        (_made_of(ConnectionRefusedError(errno.ECONNREFUSED, "x")), "Search", "ConnectionRefused"),
+        (_made_of(OSError(errno.EHOSTUNREACH, "x")), "Search", "NetworkUnreachable"),
+        (_made_of(OSError(errno.ENETUNREACH, "x")), "Search", "NetworkUnreachable"),
+        (_made_of(socket.gaierror(socket.EAI_NONAME, "x")), "Search", "NameNotResolved"),
+        (_made_of(ConnectionResetError(errno.ECONNRESET, "x")), "Search", "ConnectionError"),
+        (exceptions.HTTPClientError(error=LocalError("CaBundle", "x")), "Search", "CaBundle"),
+        (exceptions.HTTPClientError(error=RuntimeError("http://x")), "Search", "ConnectionError"),
+        (exceptions.ProxyConnectionError(proxy_url="http://x"), "Search", "ProxyError"),
+        (exceptions.SSLError(endpoint_url="http://x", error=ValueError()), "Search", "TlsError"),
+        (exceptions.LoginRefreshRequired(), "Search", "LoginExpired"),
+        (exceptions.UnauthorizedSSOTokenError(), "Search", "SsoLoginExpired"),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="arn:x"), "Search", "SsoLoginExpired"),
+        (exceptions.CredentialRetrievalError(provider="x", error_msg="arn:x"), "Search", "CredentialsUnavailable"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/no/file"), "Search", "UnreadableFile"),
+        (AnswerTooLarge(), "Search", "AnswerTooLarge"),
         (ResponseParserError("x"), "Search", "InvalidResponse"),
         (KeyError("Account"), "Search", "KeyError"),
     ],
@@ -67,7 +111,19 @@ def test_failures_on_the_way_are_not_those_that_were_received() -> None:
     assert was_received("Search", _client_error("X", "", "Search"))
     assert not was_received("Search", _client_error("X", "", "AssumeRole"))
     assert was_received("Search", exceptions.ReadTimeoutError(endpoint_url="http://x"))
+    assert was_received("Search", exceptions.EndpointConnectionError(endpoint_url="http://x"))
+    assert was_received("Search", AnswerTooLarge())
     assert not was_received("Search", TimeoutError())
+
+
+def test_codes_that_somebody_invents_do_not_become_ever_more_series() -> None:
+    calls = Calls()
+    for number in range(1000):
+        calls.failed("Search", f"Invented{number}")
+    calls.failed("Search", "Invented7")
+    assert len(calls.errors) == 201
+    assert calls.errors["Search", "Other"] == 800
+    assert calls.errors["Search", "Invented7"] == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"TrainingJobName": "a'])
