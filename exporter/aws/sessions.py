@@ -16,6 +16,7 @@ from exporter import __version__
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import watch
 from exporter.aws.errors import api_error
+from exporter.aws.resolver import Resolver
 from exporter.aws.transport import sharing_tls
 from exporter.polling.api import ASSUME, IDENTITY, Calls
 
@@ -51,7 +52,7 @@ class Sessions:
             # To be known by in CloudTrail; the SDK would put its own together anew for every request.
             user_agent=f"sagemaker-exporter/{__version__}",
             # Reads of the same job come every interval: a connection that waits is cheaper than a new one.
-            connector_args={"keepalive_timeout": 60},
+            connector_args={"keepalive_timeout": 60, "resolver": Resolver(timeout)},
             http_session_cls=sharing_tls(),
         )
         self._base = _session()
