@@ -18,7 +18,8 @@ from exporter.clock import Clock
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage, TagPage
 from exporter.polling.paging import pages
 
-_PAGE = 100
+# Of Search, a page of the first size may be larger than what is read of an answer.
+_PAGE, _SMALL_PAGE = 100, 10
 _NEWEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Descending"}
 _ACTIVE = [{"Name": "TrainingJobStatus", "Operator": "In", "Value": "InProgress,Stopping"}]
 
@@ -75,6 +76,7 @@ class SageMaker:
         self._paces = paces or Paces(limits, clock)
         self._aws_clock = AwsClock(clock.time(), clock.monotonic())
         self._date: str | None = None
+        self._search_page = _PAGE
 
     def now(self) -> float:
         return self._aws_clock.now(self._clock.monotonic())
@@ -120,10 +122,16 @@ class SageMaker:
         parameters = {
             "Resource": "TrainingJob",
             "SearchExpression": {"Filters": filters},
-            "MaxResults": _PAGE,
+            "MaxResults": self._search_page,
             **_NEWEST_FIRST,
         }
-        answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token), "Results")
+        try:
+            answer = await self._call(SEARCH, self._client.search, _with_token(parameters, token), "Results")
+        except ApiError as error:
+            if error.code != "AnswerTooLarge" or self._search_page == _SMALL_PAGE:
+                raise
+            self._search_page = _SMALL_PAGE
+            return await self._search(filters, token)
         records = [record.get("TrainingJob") for record in _objects(answer["Results"])]
         return JobPage([record for record in records if isinstance(record, dict)], _token(answer), SEARCH)
 

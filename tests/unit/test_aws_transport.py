@@ -1,0 +1,156 @@
+"""How much of an answer is read, and what becomes of one that is longer, packed, late or cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+
+from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.sessions import Sessions
+from exporter.aws.transport import LARGEST, LARGEST_XML
+from exporter.clock import SystemClock
+from exporter.polling.api import ApiError, Calls, CreatedBetween
+
+REGION = "us-east-1"
+LIMITS = Limits(1000.0, 1000.0, 1000.0, 10, 1.0)
+ALL = CreatedBetween(None, None)
+Send = Callable[[bytes], Awaitable[None]]
+
+
+@asynccontextmanager
+async def answering(
+    patch: pytest.MonkeyPatch, *answers: Callable[[Send], Awaitable[None]]
+) -> AsyncIterator[list[bytes]]:
+    """An endpoint that gives these answers, the last one again and again; gives the requests that came."""
+    left, requests = list(answers), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def send(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            requests.append(await reader.readexactly(length))
+            await (left.pop(0) if len(left) > 1 else left[0])(send)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server:
+        yield requests
+
+
+def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Callable[[Send], Awaitable[None]]:
+    async def answer(send: Send) -> None:
+        lines = (b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), b"Connection: close", *headers, b"", b"")
+        await send(b"\r\n".join(lines))
+        await send(body)
+
+    return answer
+
+
+async def endless(send: Send) -> None:
+    await send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+
+
+async def cut(send: Send) -> None:
+    await send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"TrainingJob')
+
+
+async def late(send: Send) -> None:
+    await send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"TrainingJob')
+    await asyncio.sleep(60)
+
+
+@asynccontextmanager
+async def sagemaker(calls: Calls) -> AsyncIterator[SageMaker]:
+    async with Sessions(LIMITS.timeout, 10).client(REGION, None, calls) as client:
+        yield SageMaker(client, calls, LIMITS, SystemClock(), asyncio.Semaphore(10))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole(b'{"a":"' + b"x" * LARGEST + b'"}'),
+        endless,
+        whole(b"{" * (LARGEST + 1), status=b"400 Bad Request"),
+    ],
+    ids=["whole", "endless", "error"],
+)
+async def test_an_answer_that_is_too_large_is_not_read(
+    answer: Callable[[Send], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Calls()
+    async with answering(monkeypatch, answer) as requests, sagemaker(calls) as api:
+        tracemalloc.start()
+        with pytest.raises(ApiError, match="larger than any of AWS's should be") as failure:
+            await api.describe("a")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert failure.value.code == "AnswerTooLarge"
+    assert failure.value.isolated
+    assert len(requests) == 1
+    assert dict(calls.errors) == {("DescribeTrainingJob", "AnswerTooLarge"): 1}
+    # What is sent is in this process too.
+    assert peak < 4 * LARGEST
+
+
+async def test_an_answer_of_sts_may_be_shorter_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(monkeypatch, whole(b"<a>" + b" " * LARGEST_XML + b"</a>")):
+        with pytest.raises(ApiError, match="GetCallerIdentity: AnswerTooLarge"):
+            await Sessions(LIMITS.timeout, 10).account(REGION, None)
+
+
+async def test_the_largest_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = orjson.dumps({"TrainingJobName": "x" * (LARGEST - 100)})
+    async with answering(monkeypatch, whole(body)), sagemaker(Calls()) as api:
+        answer = await api.describe("a")
+    assert answer is not None
+    assert len(answer["TrainingJobName"]) == LARGEST - 100
+
+
+async def test_a_packed_answer_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(b" " * 50 * LARGEST)
+    assert len(bomb) < LARGEST
+    async with answering(monkeypatch, whole(bomb, b"Content-Encoding: gzip")), sagemaker(Calls()) as api:
+        with pytest.raises(ApiError, match="InvalidResponse"):
+            await api.describe("a")
+
+
+@pytest.mark.parametrize(("broken", "code"), [(cut, "ConnectionError"), (late, "Timeout")], ids=["cut", "late"])
+async def test_what_is_cut_off_or_late_is_asked_for_again(
+    broken: Callable[[Send], Awaitable[None]], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Calls()
+    async with answering(monkeypatch, broken, whole(b'{"TrainingJobName":"a"}')), sagemaker(calls) as api:
+        assert await api.describe("a") == {"TrainingJobName": "a"}
+    assert dict(calls.errors) == {("DescribeTrainingJob", code): 1}
+
+
+async def test_a_page_of_search_that_is_too_large_is_asked_for_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = whole(b'{"Results":[]}')
+    large = whole(b" " * (LARGEST + 1))
+    async with answering(monkeypatch, large, page) as requests, sagemaker(Calls()) as api:
+        assert (await api.search_created(ALL, None)).jobs == []
+        assert (await api.search_created(ALL, None)).jobs == []
+    assert [orjson.loads(request)["MaxResults"] for request in requests] == [100, 10, 10]
+
+
+async def test_a_small_page_that_is_too_large_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(monkeypatch, whole(b" " * (LARGEST + 1))) as requests, sagemaker(Calls()) as api:
+        with pytest.raises(ApiError, match="AnswerTooLarge"):
+            await api.search_created(ALL, None)
+    assert len(requests) == 2
