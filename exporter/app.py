@@ -157,8 +157,8 @@ class App:
     @asynccontextmanager
     async def _connected(self, watch: Watch) -> AsyncIterator[Poller]:
         spot, calls = watch.spot, watch.health.calls
-        region = spot.region or self._sessions.default_region()
         try:
+            region = spot.region or self._sessions.default_region()
             if region is None:
                 raise ApiError(IDENTITY, "NoRegion")
             account = await self._sessions.account(region, spot.role)
