@@ -22,6 +22,8 @@ def _fields(record: logging.LogRecord) -> dict[str, str]:
     moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     level = record.levelname.lower().replace("warning", "warn")
     fields = {"ts": moment, "level": level, "caller": record.name, "msg": record.getMessage()}
+    # A message that is about one thing has its parts in `extra={"fields": ...}`.
+    fields |= {key: str(value) for key, value in getattr(record, "fields", {}).items()}
     if record.exc_info and record.exc_info[0]:
         # The kind of a failure only: its text may quote what AWS said.
         fields["err"] = record.exc_info[0].__name__

@@ -1,13 +1,19 @@
-"""Hears what an SDK client sends and gets."""
+"""Hears what an SDK client sends and gets: counts it, and logs it at debug level."""
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import Any
 
 from aiobotocore.client import AioBaseClient
+from botocore.hooks import BaseEventHooks
 
 from exporter.aws.errors import code_of, code_of_exception, is_gone
 from exporter.polling.api import Calls
+
+_log = logging.getLogger(__name__)
+_STARTED, _JOB = "exporter.started", "exporter.job"
 
 
 def watch(client: AioBaseClient, calls: Calls) -> None:
@@ -28,6 +34,40 @@ def watch(client: AioBaseClient, calls: Calls) -> None:
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register(f"before-send.{service}", sent)
     client.meta.events.register(f"response-received.{service}", received)
+
+
+def log_calls(events: BaseEventHooks, target: str) -> None:
+    """Log each call of a client, or of all clients of a session, in one line with its retries, if debug messages are
+    wanted. Of what is sent only the name of the job is in it, of what comes back only the status and the code."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+
+    def started(params: Any, context: dict[str, Any], **_: Any) -> None:
+        context[_STARTED] = time.perf_counter()
+        context[_JOB] = params.get("TrainingJobName")
+
+    def answered(event_name: str, http_response: Any, parsed: Any, context: dict[str, Any], **_: Any) -> None:
+        error = parsed.get("Error") if isinstance(parsed, dict) else None
+        said(event_name, context, status=http_response.status_code, code=code_of(error) if error else None)
+
+    def failed(event_name: str, exception: BaseException, context: dict[str, Any], **_: Any) -> None:
+        said(event_name, context, status=None, code=code_of_exception(exception))
+
+    def said(event_name: str, context: dict[str, Any], status: int | None, code: str | None) -> None:
+        fields = {
+            "operation": _operation(event_name),
+            "target": target,
+            "job": context.get(_JOB),
+            "duration_seconds": f"{time.perf_counter() - context[_STARTED]:.3f}",
+            "attempts": context.get("retries", {}).get("attempt"),
+            "status": status,
+            "code": code,
+        }
+        _log.debug("AWS call", extra={"fields": {key: value for key, value in fields.items() if value is not None}})
+
+    events.register("provide-client-params", started)
+    events.register("after-call", answered)
+    events.register("after-call-error", failed)
 
 
 def _operation(event_name: str) -> str:

@@ -16,7 +16,7 @@ from botocore.loaders import create_loader
 
 from exporter import __version__
 from exporter.aws.answers import answer_parsers
-from exporter.aws.calls import watch
+from exporter.aws.calls import log_calls, watch
 from exporter.aws.credentials import Renewable, renew_when_refused, with_source
 from exporter.aws.errors import LocalError, api_error
 from exporter.aws.providers import provider_chain
@@ -109,6 +109,7 @@ class Sessions:
         try:
             renew_when_refused(client, credentials)
             watch(client, calls)
+            log_calls(client.meta.events, target)
             yield client
         finally:
             await client.close()
@@ -117,6 +118,7 @@ class Sessions:
         async with self._session(credentials).create_client("sts", region, config=self._config) as sts:
             if isinstance(credentials, Renewable):
                 renew_when_refused(sts, credentials)
+            log_calls(sts.meta.events, f"own account/{region}")
             return str((await sts.get_caller_identity())["Account"])
 
     async def _load_own(self) -> Any:
@@ -125,6 +127,7 @@ class Sessions:
         session, self._base = self._session(), self._session()
         # For what the providers ask by themselves: STS, SSO.
         session.set_default_client_config(self._config)
+        log_calls(session.get_component("event_emitter"), f"own account/{self._region}")
         session.get_scoped_config()
         found = await provider_chain(session, self._region).load_credentials()
         if found is None:
@@ -146,6 +149,7 @@ class Sessions:
         @asynccontextmanager
         async def sts(service: str, **keys: Any) -> AsyncIterator[Any]:
             async with self._base.create_client(service, region, config=self._config, **keys) as client:
+                log_calls(client.meta.events, target)
                 yield client
 
         creator: Any = sts

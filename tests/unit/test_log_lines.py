@@ -64,3 +64,17 @@ def test_a_level_holds_for_the_exporter_and_the_sdk_says_errors_only(
     lines = capsys.readouterr().err.splitlines()
     assert len([line for line in lines if "own" in line]) == shown
     assert len([line for line in lines if "sdk" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    ("style", "line"),
+    [
+        ("json", '"msg": "call", "operation": "Search", "duration_seconds": "0.1", "job": "a b"}\n'),
+        ("logfmt", 'msg=call operation=Search duration_seconds=0.1 job="a b"\n'),
+    ],
+)
+def test_fields_of_a_message_are_fields(style: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", style)
+    fields = {"operation": "Search", "duration_seconds": 0.1, "job": "a b"}
+    logging.getLogger("exporter.x").info("call", extra={"fields": fields})
+    assert capsys.readouterr().err.endswith(line)
