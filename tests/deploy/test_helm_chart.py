@@ -15,6 +15,7 @@ import exporter
 from exporter.catalogue import CATALOGUE
 from exporter.config import Config
 from exporter.logs import FORMATS, LEVELS
+from exporter.web.config import WebConfig
 from tests.deploy.kubernetes import CHART, helm, rendered
 from tests.prometheus import ROOT
 
@@ -92,6 +93,12 @@ def test_the_schema_knows_the_exporters_configuration() -> None:
         closed = section.get("items", section)
         assert closed["additionalProperties"] is False
         assert set(closed["properties"]) == set(getattr(model, "model_fields", ())), name
+
+
+def test_the_schema_knows_the_web_configuration() -> None:
+    section = SCHEMA["definitions"]["webConfig"]["properties"]
+    assert set(section) == set(WebConfig.model_fields)
+    assert set(section["tls_server_config"]["properties"]) == set(WebConfig().tls_server_config.__class__.model_fields)
 
 
 def test_the_schema_knows_the_flags_of_the_log() -> None:

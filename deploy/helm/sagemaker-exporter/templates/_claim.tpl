@@ -3,9 +3,9 @@
 accessModes:
   {{- toYaml .Values.persistence.accessModes | nindent 2 }}
 {{- with .Values.persistence.storageClass }}
-storageClassName: {{ . }}
+storageClassName: {{ trimAll "-" . | quote }}
 {{- end }}
 resources:
   requests:
-    storage: {{ .Values.persistence.size }}
+    storage: {{ .Values.persistence.size | quote }}
 {{- end }}

@@ -13,6 +13,32 @@
 {{- if and .Values.webConfig.content .Values.webConfig.existingSecret }}
 {{- fail "\nwebConfig.content and webConfig.existingSecret are both set: the web configuration comes from one of them." }}
 {{- end }}
+{{- include "sagemaker-exporter.checkMonitor" .Values.monitor }}
+{{- range .Values.extraEnv }}
+{{- if or (eq .name "POD_NAME") (and $.Values.region (eq .name "AWS_DEFAULT_REGION")) }}
+{{- fail (printf "\nextraEnv sets %s, which the chart sets itself: leave it out there%s." .name (ternary "" ", or leave region empty" (eq .name "POD_NAME"))) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if has .name (list "config" "web-config" "tls" "state") }}
+{{- fail (printf "\nextraVolumes has a volume %s, and so has the chart: give it another name." .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The Prometheus operator refuses a monitor with such times, and says so in its own log only. */}}
+{{- define "sagemaker-exporter.checkMonitor" -}}
+{{- $interval := include "sagemaker-exporter.milliseconds" .interval | atoi }}
+{{- $timeout := include "sagemaker-exporter.milliseconds" .scrapeTimeout | atoi }}
+{{- if and .interval (eq $interval 0) }}
+{{- fail (printf "\nmonitor.interval is %s: it must be longer than 0, or empty for the interval of your Prometheus." .interval) }}
+{{- end }}
+{{- if and .scrapeTimeout (eq $timeout 0) }}
+{{- fail (printf "\nmonitor.scrapeTimeout is %s: it must be longer than 0, or empty to follow the interval." .scrapeTimeout) }}
+{{- end }}
+{{- if and .interval (gt $timeout $interval) }}
+{{- fail (printf "\nmonitor.scrapeTimeout is %s and monitor.interval is %s: the timeout may not be longer than the interval. Leave it empty to follow the interval." .scrapeTimeout .interval) }}
+{{- end }}
 {{- end }}
 
 {{/* config.yaml: the values' sections, and those that follow from the chart. */}}
@@ -38,7 +64,7 @@
 {{/* How to ask whether it is well; a kubelet has neither password nor certificate. */}}
 {{- define "sagemaker-exporter.probe" -}}
 {{- $web := .root.Values.webConfig }}
-{{- $locked := or $web.existingSecret $web.content.basic_auth_users (dig "tls_server_config" "client_auth_type" "" $web.content) }}
+{{- $locked := or $web.existingSecret $web.content.basic_auth_users ($web.content.tls_server_config | default dict).client_auth_type }}
 {{- if eq (default (ternary "tcp" "http" (not (empty $locked))) $web.probes) "tcp" -}}
 tcpSocket:
   port: metrics

@@ -4,17 +4,15 @@ metadata:
   labels:
     {{- mergeOverwrite (deepCopy .Values.podLabels) (include "sagemaker-exporter.labels" . | fromYaml) | toYaml | nindent 4 }}
   annotations:
-    checksum/config: {{ include "sagemaker-exporter.config" . | sha256sum }}
-    {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $checksum := dict "checksum/config" (include "sagemaker-exporter.config" . | sha256sum) }}
+    {{- mergeOverwrite (deepCopy .Values.podAnnotations) $checksum | toYaml | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "sagemaker-exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "sagemaker-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ int64 .Values.terminationGracePeriodSeconds }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ quote . }}
   {{- end }}
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
@@ -30,16 +28,16 @@ spec:
   volumes:
     - name: config
       configMap:
-        name: {{ include "sagemaker-exporter.fullname" . }}
+        name: {{ include "sagemaker-exporter.fullname" . | quote }}
     {{- with include "sagemaker-exporter.webSecret" . }}
     - name: web-config
       secret:
-        secretName: {{ . }}
+        secretName: {{ quote . }}
     {{- end }}
     {{- with .Values.webConfig.tlsSecret }}
     - name: tls
       secret:
-        secretName: {{ . }}
+        secretName: {{ quote . }}
     {{- end }}
     {{- if not .Values.persistence.enabled }}
     - name: state
@@ -47,7 +45,7 @@ spec:
     {{- else if le (int .Values.shards) 1 }}
     - name: state
       persistentVolumeClaim:
-        claimName: {{ default (include "sagemaker-exporter.fullname" .) .Values.persistence.existingClaim }}
+        claimName: {{ default (include "sagemaker-exporter.fullname" .) .Values.persistence.existingClaim | quote }}
     {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
@@ -56,7 +54,8 @@ spec:
 
 {{- define "sagemaker-exporter.container" -}}
 {{- $image := .Values.image -}}
-image: {{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ default .Chart.AppVersion $image.tag }}{{ end }}
+{{- $tagged := printf "%s:%s" $image.repository (default (include "sagemaker-exporter.version" .) $image.tag) -}}
+image: {{ ternary (printf "%s@%s" $image.repository $image.digest) $tagged (ne $image.digest "") | quote }}
 imagePullPolicy: {{ $image.pullPolicy }}
 args:
   - --config.file=/etc/sagemaker-exporter/config/config.yaml
@@ -75,7 +74,7 @@ env:
         fieldPath: metadata.name
   {{- with .Values.region }}
   - name: AWS_DEFAULT_REGION
-    value: {{ . }}
+    value: {{ quote . }}
   {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
