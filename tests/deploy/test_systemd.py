@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import ProcessCollector
 
 from tests.prometheus import ROOT
 
@@ -84,3 +85,21 @@ def test_the_state_file_lies_in_the_only_folder_it_may_write() -> None:
     assert f"path: /var/lib/{folder}/" in UNIT
     assert settings("ProtectSystem") == ["strict"]
     assert settings("ReadWritePaths") == []
+
+
+def process_metrics(proc: Path, *entries: str) -> set[str]:
+    """Return the families of the exporter's own process when this is all that it sees of /proc."""
+    proc.mkdir()
+    for name in entries:
+        (proc / name).symlink_to(f"/proc/{name}")
+    return {family.name for family in ProcessCollector(registry=None, proc=str(proc)).collect()}
+
+
+def test_the_unit_leaves_what_the_metrics_of_the_process_are_read_from(tmp_path: Path) -> None:
+    """ProcSubset=pid hides /proc/stat, which has the time of booting, and without that there is no process_* at all."""
+    hidden = settings("ProcSubset") == ["pid"]
+    found = process_metrics(tmp_path / "unit", "self", *(() if hidden else ("stat",)))
+    wanted = {"process_resident_memory_bytes", "process_start_time_seconds", "process_cpu_seconds", "process_open_fds"}
+    assert wanted <= found
+    assert process_metrics(tmp_path / "pid", "self") == set()
+    assert settings("ProtectProc") == ["invisible"], "the processes of others stay hidden"
