@@ -1,5 +1,17 @@
+"""The program, from its first moment on: signals are remembered before anything is imported that takes time."""
+
 import sys
 
-from exporter.cli import main
+from exporter import signals
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line; gives the exit code."""
+    signals.remember()
+    from exporter import cli  # noqa: PLC0415
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,39 +4,75 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
-import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 
-from exporter import __version__, demo, logs
+from exporter import __version__, demo, logs, output, signals
 from exporter.app import App
+from exporter.arguments import Parser, single, within
+from exporter.aws.regions import known_regions
 from exporter.catalogue import CATALOGUE
 from exporter.clock import SystemClock
-from exporter.config import Config, ConfigError, load
+from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.statefile import StateError
+from exporter.output import OutputError, ReaderGoneError
 from exporter.service import Service, serve_until_stopped
+from exporter.stopping import until_stopped
 from exporter.web import config as webconfig
 from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError
 
+_log = logging.getLogger(__name__)
 _NAMES = frozenset(family.name for family in CATALOGUE)
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+# Those that serve until they are told to stop: then that is how they end well.
+_SERVING = (None, "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code. What goes wrong is said in a line or two on standard error."""
-    options = _parser().parse_args(arguments)
-    logs.configure(options.log_level, options.log_format)
     try:
-        return _COMMANDS[options.command](options)
-    except (ConfigError, StateError, ListenError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
+        options = _parser().parse_args(arguments)
+        logs.configure(options.log_level, options.log_format)
+        return _run(options)
+    except ReaderGoneError:
         return 0
+    except OutputError as error:
+        output.complain(str(error))
+    return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        with signals.raising():
+            return _COMMANDS[options.command](options)
+    except signals.Interrupted as ended:
+        if options.command in _SERVING:
+            return 0
+        output.complain(f"{options.command}: stopped by {ended.name}")
+        return ended.status
+    except OutputError:
+        raise
+    except (ConfigError, StateError, ListenError) as error:
+        output.complain(str(error))
+    except Exception as error:  # noqa: BLE001
+        _confess(error, options.log_level == "debug")
+    return 1
+
+
+def _confess(error: Exception, verbose: bool) -> None:
+    """Tell of a mistake of ours. The message of the error is left out: it may quote what nobody should see."""
+    hint = "" if verbose else "; --log.level=debug shows where"
+    output.complain(f"internal error ({type(error).__name__}), please report it{hint}")
+    if verbose:
+        output.complain("".join(traceback.format_tb(error.__traceback__)).rstrip())
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -47,7 +83,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    fine = _fine(options.file, lambda: load(options.file, os.environ, known_metrics=_NAMES))
+    fine = _fine(options.file, lambda: _read(options.file, _warn_on_standard_error))
     if options.web_config_file:
         fine = _fine(options.web_config_file, lambda: webconfig.check(options.web_config_file)) and fine
     return 0 if fine else 1
@@ -58,23 +94,23 @@ def _fine(file: str, check: Callable[[], object]) -> bool:
     try:
         check()
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        output.complain(str(error))
         return False
-    _say(f"{file}: OK")
+    output.say(f"{file}: OK")
     return True
 
 
 def _once(options: argparse.Namespace) -> int:
-    return 0 if asyncio.run(_poll_once(_load(options))) else 1
+    well, metrics = asyncio.run(until_stopped(_poll_once(_load(options))))
+    # Outside of the loop, where a signal also ends a write that blocks.
+    output.write(metrics)
+    return 0 if well else 1
 
 
-async def _poll_once(config: Config) -> bool:
+async def _poll_once(config: Config) -> tuple[bool, list[bytes]]:
     async with App.open(config, SystemClock()) as app:
         well = await app.once()
-        async for piece in app.board.metrics(openmetrics=False, gzip=False):
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-    return well
+        return well, [piece async for piece in app.board.metrics(openmetrics=False, gzip=False)]
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -85,12 +121,13 @@ def _demo(options: argparse.Namespace) -> int:
 async def _run_demo(options: argparse.Namespace) -> None:
     security = _security(options)
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
-        service = Service(lambda: demo.settings(_overrides(options)), clock)
+        service = Service(lambda: demo.own_targets(_load(options, demo.SETTINGS)), clock)
+        await demo.refuse_real_totals(service.config.state.path, clock)
         await serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config))
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    _say(document.as_json() if options.format == "json" else document.as_markdown())
+    output.say(document.as_json() if options.format == "json" else document.as_markdown())
     return 0
 
 
@@ -107,8 +144,20 @@ def _security(options: argparse.Namespace) -> WebConfigFile | None:
     return WebConfigFile(options.web_config_file) if options.web_config_file else None
 
 
-def _load(options: argparse.Namespace) -> Config:
-    return load(options.config_file, os.environ, overrides=_overrides(options), known_metrics=_NAMES)
+def _load(options: argparse.Namespace, defaults: Mapping[str, object] = _NOTHING) -> Config:
+    return _read(options.config_file, _warn_in_log, overrides=_overrides(options), defaults=defaults)
+
+
+def _read(file: str | None, warn: Callable[[Problem], None], **options: Any) -> Config:
+    return load(file, os.environ, known_metrics=_NAMES, known_regions=known_regions(), warn=warn, **options)
+
+
+def _warn_in_log(problem: Problem) -> None:
+    _log.warning("%s", problem)
+
+
+def _warn_on_standard_error(problem: Problem) -> None:
+    output.complain(f"warning: {problem}")
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
@@ -120,13 +169,13 @@ def _announce(config: Config) -> Callable[[tuple[tuple[str, int], ...]], None]:
     def say(bound: tuple[tuple[str, int], ...]) -> None:
         host, port = bound[0]
         name = "localhost" if ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
-        _say(f"metrics at http://{name}:{port}{config.web.telemetry_path}, status at http://{name}:{port}/")
+        text = f"metrics at http://{name}:{port}{config.web.telemetry_path}, status at http://{name}:{port}/"
+        try:
+            output.say(text)
+        except OutputError as error:
+            _log.warning("%s (%s)", text, error)
 
     return say
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _dest(flag: str) -> str:
@@ -134,10 +183,11 @@ def _dest(flag: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    once = single()
+    common = Parser(add_help=False)
     for flag, settings in _FLAGS.items():
-        common.add_argument(flag, dest=_dest(flag), **settings)
-    parser = argparse.ArgumentParser(
+        common.add_argument(flag, dest=_dest(flag), **{"action": once} | settings)
+    parser = Parser(
         prog="sagemaker-exporter",
         description="Prometheus exporter for Amazon SageMaker training jobs.",
         parents=[common],
@@ -146,23 +196,24 @@ def _parser() -> argparse.ArgumentParser:
     version = f"sagemaker-exporter, version {__version__} (python {platform.python_version()})"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    inherited = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    inherited = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     for flag, settings in _FLAGS.items():
-        inherited.add_argument(flag, dest=_dest(flag), **settings | {"default": argparse.SUPPRESS})
+        inherited.add_argument(flag, dest=_dest(flag), **{"action": once} | settings | {"default": argparse.SUPPRESS})
     check = commands.add_parser("check-config", help="say everything that is wrong with a configuration file")
     check.add_argument("file")
     check.add_argument(
         "--web.config.file",
         dest="web_config_file",
+        action=once,
         metavar="FILE",
         default=argparse.SUPPRESS,
         help="check that one too, its certificates included",
     )
     commands.add_parser("once", help="poll every target once and print the metrics", parents=[inherited])
     demo_ = commands.add_parser("demo", help="run on a simulated SageMaker", parents=[inherited])
-    demo_.add_argument("--jobs", type=int, default=40, help="jobs that are active at once, about (40)")
+    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="jobs that are active at once (40)")
     demo_.add_argument("--seed", type=int, default=0, help="of the jobs' lives (0)")
-    demo_.add_argument("--speed", type=float, default=1.0, help="how fast simulated time runs (1)")
+    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="how fast simulated time runs (1)")
     metrics = commands.add_parser("metrics", help="list every metric")
     metrics.add_argument("--format", choices=("markdown", "json"), default="markdown")
     return parser

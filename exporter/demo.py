@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from exporter.clock import Clock
-from exporter.config import Config
+from exporter.config import Config, Target
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.statefile import StateError
 from exporter.simulator import Plan, ScaledClock, Simulator
 from exporter.simulator.generator import DEMO_PACE
 
+_log = logging.getLogger(__name__)
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
+# What --jobs and --speed may be: more is too much for one process to simulate and to poll.
+JOBS = (1, 10_000)
+SPEED = (0.01, 100.0)
+# What the configuration leaves out.
 SETTINGS = {
     "polling": {
         "discovery_interval": "5s",
@@ -53,7 +61,20 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
         yield clock
 
 
-def settings(overrides: dict[str, str]) -> Config:
-    """The demo's configuration: everything that may be shown is."""
-    web = {key.removeprefix("web."): value for key, value in overrides.items()}
-    return Config.model_validate({**SETTINGS, "web": web})
+def own_targets(config: Config) -> Config:
+    """The configuration with the simulated targets, which are all there are."""
+    targets = (Target(regions=REGIONS),)
+    if config.targets == targets:
+        return config
+    _log.warning("the demo polls simulated jobs of %s in %s, not the configured targets", *ACCOUNTS, ", ".join(REGIONS))
+    return config.model_copy(update={"targets": targets})
+
+
+async def refuse_real_totals(path: str, clock: Clock) -> None:
+    """Raises StateError for a state file that has totals of other accounts than the demo's."""
+    if not path:
+        return
+    async with Ledger(path, clock.time) as ledger:
+        real = {account for account, _ in ledger.targets()} - set(ACCOUNTS)
+    if real:
+        raise StateError(f"{path}: has totals of real accounts, to which the demo adds none; name another state.path")

@@ -12,6 +12,8 @@ FORMATS = ("logfmt", "json")
 
 def configure(level: str, style: str) -> None:
     """The SDK's own logs stay out below errors: at debug level they hold requests."""
+    # A standard error that cannot be written is not worth a traceback on it.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if style == "json" else _Logfmt())
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)

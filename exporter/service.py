@@ -14,6 +14,7 @@ from exporter.config import Config, ConfigError
 from exporter.garbage import Garbage
 from exporter.ledger.ledger import Ledger
 from exporter.reloads import Reloads, StoppedError
+from exporter.stopping import handled
 from exporter.web import page
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
@@ -199,10 +200,9 @@ async def serve_until_stopped(
         if not ended.done():
             ended.set_result(None)
 
-    for number, handler in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
-        loop.add_signal_handler(number, handler)
     web = service.config.web
     async with AsyncExitStack() as stack:
+        stack.enter_context(handled({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}))
         await service.start()
         stack.push_async_callback(service.stop)
         options = WebOptions(web.listen_address, web.telemetry_path, lifecycle)

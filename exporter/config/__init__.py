@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from exporter.config import located, refusals
+from exporter.config import located, refusals, syntax
+from exporter.config.file import read
 from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
 from exporter.config.settings import Config, Jobs, Polling, Sharding, State, Target, Totals, Web
@@ -34,7 +36,11 @@ __all__ = [
 ]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 _ORDINAL = re.compile(r".*-([0-9]{1,9})", re.DOTALL)
+
+
+def _ignore(_: Problem) -> None: ...
 
 
 def load(
@@ -42,18 +48,25 @@ def load(
     environ: Mapping[str, str],
     *,
     overrides: Mapping[str, str] = _NOTHING,
+    defaults: Mapping[str, object] = _NO_DEFAULTS,
     known_metrics: Collection[str] | None = None,
+    known_regions: Collection[str] = (),
+    warn: Callable[[Problem], None] = _ignore,
 ) -> Config:
     """The configuration in the file at `path`, or the defaults if there is none.
 
-    `overrides` are flags, by key path ("web.listen_address"); they stand above the file. Of `environ` only
-    POD_NAME and HOSTNAME are read, for the index of a shard. With `known_metrics`, the names of all families,
-    `jobs.disabled_metrics` is held against them. Raises ConfigError with everything that is wrong.
+    `overrides` are flags, by key path ("web.listen_address"); they override the file. `defaults`, laid out as a file
+    is, has other values for what the file leaves out. Of `environ` only POD_NAME and HOSTNAME are read, for the index
+    of a shard. With `known_metrics`, the names of all families, `jobs.disabled_metrics` is held against them. `warn`
+    is told of what may be a mistake: regions that are not among `known_regions`, if there are any. Raises ConfigError
+    with everything that is wrong.
     """
     file = path or ""
-    document, problems = located.parse(_read(path), file) if path is not None else (located.Document(), [])
+    document, problems = located.parse(read(path), file) if path is not None else (located.Document(), [])
     source = Source(file, document, tuple(overrides))
-    data = _overridden(document.value, overrides)
+    for problem in _unknown_regions(document.value, source, known_regions):
+        warn(problem)
+    data = _overridden(_completed(document.value, defaults), overrides)
 
     problems += _duplicate_targets(data, source)
     problems += _unknown_metrics(data, source, known_metrics)
@@ -70,13 +83,16 @@ def load(
     return config
 
 
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError([Problem(path, "", f"cannot be read: {reason}", "a file of YAML")]) from None
+def _completed(data: object, defaults: Mapping[str, object]) -> object:
+    """A copy with the sections and keys that are missing; data in which there is no place for them stays."""
+    if not isinstance(data, dict | None):
+        return data
+    whole = {**defaults, **(data or {})}
+    for section, values in defaults.items():
+        written = whole[section]
+        if isinstance(values, dict) and isinstance(written, dict | None):
+            whole[section] = {**values, **(written or {})}
+    return whole
 
 
 def _overridden(data: object, overrides: Mapping[str, str]) -> object:
@@ -127,6 +143,19 @@ def _duplicate_targets(data: object, source: Source) -> Iterator[Problem]:
                 yield source.problem(path, message, "each region of an account in one target")
 
 
+def _unknown_regions(data: object, source: Source, known: Collection[str]) -> Iterator[Problem]:
+    for index, target in _items(_at(data, "targets")):
+        for number, region in _items(_at(target, "regions")):
+            # What does not look like a region at all is an error, which the settings report.
+            if known and isinstance(region, str) and region not in known and syntax.region.form.fullmatch(region):
+                # Letters that changed places are the likelier mistake than others that look alike.
+                guesses = get_close_matches(region, sorted(known), n=5)
+                guesses.sort(key=lambda guess: sorted(guess) != sorted(region))
+                hint = f", did you mean {guesses[0]}?" if guesses else ""
+                message = f"{quote(region)} is no region that the AWS SDK knows{hint}"
+                yield source.problem(("targets", index, "regions", number), message, "")
+
+
 def _unknown_metrics(data: object, source: Source, known: Collection[str] | None) -> Iterator[Problem]:
     for index, glob in _items(_at(data, "jobs", "disabled_metrics")):
         if known is None or not isinstance(glob, str) or any(fnmatchcase(name, glob) for name in known):
@@ -145,11 +174,22 @@ def _missing_state_directory(data: object, source: Source) -> Iterator[Problem]:
     if not isinstance(path, str) or not path:
         return
     directory = os.path.dirname(path) or "."
-    if not os.path.isdir(directory):
+    if not _can_be_a_name(path):
+        message = f"{quote(path)} cannot be the name of a file in this locale ({sys.getfilesystemencoding()})"
+        yield source.problem(("state", "path"), message, "ASCII, or another locale: LC_ALL=C.UTF-8")
+    elif not os.path.isdir(directory):
         message = f"the directory {quote(directory)} does not exist"
         yield source.problem(("state", "path"), message, "a file in a directory that exists")
     elif os.path.isdir(path):
         yield source.problem(("state", "path"), f"{quote(path)} is a directory", "the path of a file")
+
+
+def _can_be_a_name(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _with_shard_index(data: object, environ: Mapping[str, str], source: Source) -> tuple[object, list[Problem]]:

@@ -26,7 +26,8 @@ class Problem:
     """One thing that is wrong.
 
     `path` is the key path ("targets[1].role_arn"), the flag ("--web.listen-address"), or "" for a whole file.
-    `place` is None where there is no line: for a flag, and for a file that cannot be read.
+    `place` is None where there is no line: for a flag, and for a file that cannot be read. `allowed` is "" for what is
+    only a warning.
     """
 
     file: str
@@ -46,7 +47,7 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.place.line}" if self.place else self.file
         prefix = "".join(f"{part}: " for part in (where, self.path) if part)
-        return f"{prefix}{self.message} (allowed: {self.allowed})"
+        return f"{prefix}{self.message} (allowed: {self.allowed})" if self.allowed else f"{prefix}{self.message}"
 
 
 class ConfigError(Exception):

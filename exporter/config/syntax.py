@@ -154,6 +154,7 @@ def _host(match: re.Match[str]) -> str:
         return str(ipaddress.IPv6Address(match["v6"]))
     if match["host"].replace(".", "").isdigit():
         return str(ipaddress.IPv4Address(match["host"]))
+    match["host"].encode("idna")  # refuses what no resolver could be asked for
     return match["host"]
 
 

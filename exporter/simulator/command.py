@@ -5,24 +5,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import signal
-import sys
 from collections.abc import Callable, Sequence
 
+from exporter import output, signals
+from exporter.arguments import Parser
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.faults import mixture
 from exporter.simulator.generator import DEMO_PACE, Plan, steady
 from exporter.simulator.server import Simulator
+from exporter.stopping import handled
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; the exit status is 1 if the address cannot be had."""
-    options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(options))
+        options = _parser().parse_args(arguments)
+        with signals.raising():
+            asyncio.run(_serve(options))
+    except signals.Interrupted:
+        return 0
     except OSError as error:
         host, port = options.listen_address
-        sys.stderr.write(f"cannot listen on {host}:{port}: {error.strerror or error}\n")
+        output.complain(f"cannot listen on {host}:{port}: {error.strerror or error}")
+        return 1
+    except output.OutputError as error:
+        output.complain(str(error))
         return 1
     return 0
 
@@ -44,16 +51,14 @@ async def _serve(options: argparse.Namespace) -> None:
         for region in options.regions:
             simulator.store.add(account, region, *lives)
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with simulator:
-        sys.stdout.write(f"{simulator.url}\n")
-        sys.stdout.flush()
-        await ended.wait()
+    with handled(dict.fromkeys(signals.STOPPING, ended.set)):
+        async with simulator:
+            output.say(simulator.url)
+            await ended.wait()
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         allow_abbrev=False,
         prog="python -m exporter.simulator",
         description="A simulated SageMaker API. Prints its URL, for AWS_ENDPOINT_URL, when it is ready.",
@@ -62,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--listen-address", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
-    add("--jobs", type=_number(int, 0), default=40, help="active at once, about, over all accounts and regions")
-    add("--steady", type=_number(int, 0), default=0, help="jobs besides that never end, in each account and region")
+    add("--jobs", type=_number(int, 0, 100_000), default=40, help="active at once, over all accounts and regions")
+    add("--steady", type=_number(int, 0, 1_000_000), default=0, help="jobs that never end, in each account and region")
     add("--seed", type=int, default=0, help="the same seed, the same jobs")
     add("--speed", type=_number(float, 1e-3), default=1.0, help="how much faster than real time its clock runs")
     add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="what durations of jobs are multiplied by")
@@ -81,9 +86,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535 or not _can_be_asked_for(host):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _can_be_asked_for(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _number(kind: Callable[[str], float], least: float, most: float = 1e9) -> Callable[[str], float]:

@@ -15,7 +15,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter import __version__
+from exporter import __version__, cli
 from exporter.catalogue import CATALOGUE
 from exporter.cli import main
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
@@ -110,6 +110,24 @@ def test_bad_flags_are_refused(arguments: list[str], capsys: pytest.CaptureFixtu
         main(arguments)
     assert ended.value.code == 2
     assert "usage: sagemaker-exporter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_a_mistake_of_ours_is_a_line_that_quotes_nothing(
+    level: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setitem(cli._COMMANDS, "metrics", broken)
+    assert main(["--log.level", level, "metrics"]) == 1
+    told = capsys.readouterr()
+    first, *more = told.err.splitlines()
+    assert first.startswith("internal error (RuntimeError), please report it")
+    assert bool(more) == (level == "debug")
+    assert "in broken" in told.err or level == "info"
+    assert "Traceback" not in told.err
+    assert "RuntimeError: s3cret" not in told.err
 
 
 @pytest.mark.parametrize("denied", [False, True], ids=["well", "denied"])

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiolimiter import AsyncLimiter
 
-from exporter.config.problems import ConfigError, Problem
+from exporter.config.file import read
+from exporter.config.problems import ConfigError
 from exporter.web.config import tls
 from exporter.web.config.basicauth import BasicAuthenticator
 from exporter.web.config.format import RateLimit, WebConfig, parse
@@ -106,13 +107,7 @@ class WebConfigFile:
 
 
 def _read(path: str) -> WebConfig:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError([Problem(path, "", f"cannot be read: {reason}", "a file of YAML")]) from None
-    return parse(data, path)
+    return parse(read(path), path)
 
 
 def _limiter(limit: RateLimit) -> AsyncLimiter | None:

@@ -1,0 +1,61 @@
+"""What argparse lacks: help on a full device, flags that may be given once, numbers within limits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from exporter import output
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+_Number = TypeVar("_Number", int, float)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says when its help or its version cannot be written. Raises OutputError."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            output.say(message.rstrip("\n"))
+        else:
+            output.complain(message.rstrip("\n"))
+
+
+def single() -> type[argparse.Action]:
+    """An action that stores a value and refuses a second one for the same flag, wherever parsers use it."""
+    seen: set[str] = set()
+
+    class Single(argparse.Action):
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: str | Sequence[Any] | None,
+            option_string: str | None = None,
+        ) -> None:
+            if self.dest in seen:
+                parser.error(f"argument {option_string}: may be given only once")
+            seen.add(self.dest)
+            setattr(namespace, self.dest, values)
+
+    return Single
+
+
+def within(kind: Callable[[str], _Number], least: _Number, most: _Number) -> Callable[[str], _Number]:
+    """Parse a number from `least` to `most`."""
+
+    def parse(text: str) -> _Number:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            noun = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {noun} from {least} to {most}")
+        return value
+
+    return parse

@@ -1,0 +1,51 @@
+"""SIGTERM, SIGINT and SIGHUP in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from exporter.signals import STOPPING, Interrupted
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def handled(handlers: Mapping[int, Callable[[], object]]) -> Iterator[None]:
+    """Call these in the running loop; afterwards the earlier handlers are back. Only the main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, earlier)
+
+
+async def until_stopped(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run `work`; SIGTERM and SIGINT cancel it. Raises Interrupted once it has cleaned up."""
+    task = asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def stop(number: int) -> Callable[[], None]:
+        def cancel() -> None:
+            received.append(number)
+            task.cancel()
+
+        return cancel
+
+    with handled({number: stop(number) for number in STOPPING}):
+        await asyncio.wait([task])
+    if task.cancelled() and received:
+        raise Interrupted(received[0])
+    return task.result()
