@@ -30,6 +30,7 @@ from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError
 
 _log = logging.getLogger(__name__)
+_AFTER = "after_"
 _NAMES = frozenset(family.name for family in CATALOGUE)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 # Those that serve until they are told to stop: then that is how they end well.
@@ -78,7 +79,9 @@ def _confess(error: Exception, verbose: bool) -> None:
 def _serve(options: argparse.Namespace) -> int:
     security = _security(options)
     service = Service(lambda: _load(options), SystemClock())
-    asyncio.run(serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config)))
+    asyncio.run(
+        serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config, security))
+    )
     return 0
 
 
@@ -123,7 +126,7 @@ async def _run_demo(options: argparse.Namespace) -> None:
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
         service = Service(lambda: demo.own_targets(_load(options, demo.SETTINGS)), clock)
         await demo.refuse_real_totals(service.config.state.path, clock)
-        await serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config))
+        await serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config, security))
 
 
 def _metrics(options: argparse.Namespace) -> int:
@@ -160,20 +163,31 @@ def _warn_on_standard_error(problem: Problem) -> None:
     output.complain(f"warning: {problem}")
 
 
-def _overrides(options: argparse.Namespace) -> dict[str, str]:
-    flags = {"web.listen_address": options.web_listen_address, "web.telemetry_path": options.web_telemetry_path}
+def _overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
+    """What flags say, by key path; one that was given several times is a list."""
+    # argparse keeps what stands before a command apart from what stands after it.
+    addresses = [*(options.web_listen_address or ()), *(getattr(options, _AFTER + "web_listen_address", None) or ())]
+    flags = {
+        "web.listen_address": addresses[0] if len(addresses) == 1 else addresses or None,
+        "web.telemetry_path": options.web_telemetry_path,
+        "web.external_url": options.web_external_url,
+        "web.route_prefix": options.web_route_prefix,
+    }
     return {key: value for key, value in flags.items() if value is not None}
 
 
-def _announce(config: Config) -> Callable[[tuple[tuple[str, int], ...]], None]:
+def _announce(config: Config, security: WebConfigFile | None) -> Callable[[tuple[tuple[str, int], ...]], None]:
+    scheme, web = "https" if security and security.tls() else "http", config.web
+
     def say(bound: tuple[tuple[str, int], ...]) -> None:
-        host, port = bound[0]
-        name = "localhost" if ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
-        text = f"metrics at http://{name}:{port}{config.web.telemetry_path}, status at http://{name}:{port}/"
-        try:
-            output.say(text)
-        except OutputError as error:
-            _log.warning("%s (%s)", text, error)
+        for host, port in bound:
+            name = "localhost" if ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
+            root = f"{scheme}://{name}:{port}{web.prefix}"
+            text = f"metrics at {root}{web.telemetry_path}, status at {root}/"
+            try:
+                output.say(text)
+            except OutputError as error:
+                _log.warning("%s (%s)", text, error)
 
     return say
 
@@ -198,7 +212,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     inherited = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     for flag, settings in _FLAGS.items():
-        inherited.add_argument(flag, dest=_dest(flag), **{"action": once} | settings | {"default": argparse.SUPPRESS})
+        dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
+        inherited.add_argument(flag, dest=dest, **{"action": once} | settings | {"default": argparse.SUPPRESS})
     check = commands.add_parser("check-config", help="say everything that is wrong with a configuration file")
     check.add_argument("file")
     check.add_argument(
@@ -221,8 +236,15 @@ def _parser() -> argparse.ArgumentParser:
 
 _FLAGS: dict[str, dict[str, Any]] = {
     "--config.file": {"metavar": "FILE", "default": None, "help": "configuration; without it the defaults"},
-    "--web.listen-address": {"metavar": "HOST:PORT", "default": None, "help": "where to listen (:9841)"},
+    "--web.listen-address": {
+        "action": "append",
+        "metavar": "HOST:PORT",
+        "default": None,
+        "help": "where to listen (:9841); may be given several times",
+    },
     "--web.telemetry-path": {"metavar": "PATH", "default": None, "help": "where the metrics are (/metrics)"},
+    "--web.external-url": {"metavar": "URL", "default": None, "help": "the URL under which clients see the exporter"},
+    "--web.route-prefix": {"metavar": "PATH", "default": None, "help": "of all paths (the path of the external URL)"},
     "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
     "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "reload on POST /-/reload"},
     "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "info by default"},

@@ -205,7 +205,7 @@ async def serve_until_stopped(
         stack.enter_context(handled({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}))
         await service.start()
         stack.push_async_callback(service.stop)
-        options = WebOptions(web.listen_address, web.telemetry_path, lifecycle)
+        options = WebOptions(web.listen_addresses, web.telemetry_path, lifecycle, web.prefix, web.external_path)
         bound(await stack.enter_async_context(serve(service, options, security=security)))
         # The server waits for its answers when it ends.
         stack.push_async_callback(service.stop_reloads)

@@ -35,7 +35,7 @@ __all__ = [
     "load",
 ]
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str | list[str]] = MappingProxyType({})
 _NO_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 _ORDINAL = re.compile(r".*-([0-9]{1,9})", re.DOTALL)
 
@@ -47,7 +47,7 @@ def load(
     path: str | None,
     environ: Mapping[str, str],
     *,
-    overrides: Mapping[str, str] = _NOTHING,
+    overrides: Mapping[str, str | list[str]] = _NOTHING,
     defaults: Mapping[str, object] = _NO_DEFAULTS,
     known_metrics: Collection[str] | None = None,
     known_regions: Collection[str] = (),
@@ -55,11 +55,11 @@ def load(
 ) -> Config:
     """The configuration in the file at `path`, or the defaults if there is none.
 
-    `overrides` are flags, by key path ("web.listen_address"); they override the file. `defaults`, laid out as a file
-    is, has other values for what the file leaves out. Of `environ` only POD_NAME and HOSTNAME are read, for the index
-    of a shard. With `known_metrics`, the names of all families, `jobs.disabled_metrics` is held against them. `warn`
-    is told of what may be a mistake: regions that are not among `known_regions`, if there are any. Raises ConfigError
-    with everything that is wrong.
+    `overrides` are flags, by key path ("web.listen_address"), a list if given several times; they override the file.
+    `defaults`, laid out as a file is, has other values for what the file leaves out. Of `environ` only POD_NAME and
+    HOSTNAME are read, for the index of a shard. With `known_metrics`, the names of all families,
+    `jobs.disabled_metrics` is held against them. `warn` is told of what may be a mistake: regions that are not among
+    `known_regions`, if there are any. Raises ConfigError with everything that is wrong.
     """
     file = path or ""
     document, problems = located.parse(read(path), file) if path is not None else (located.Document(), [])
@@ -95,7 +95,7 @@ def _completed(data: object, defaults: Mapping[str, object]) -> object:
     return whole
 
 
-def _overridden(data: object, overrides: Mapping[str, str]) -> object:
+def _overridden(data: object, overrides: Mapping[str, str | list[str]]) -> object:
     for path, value in overrides.items():
         section, key = path.split(".")
         data = _replaced(data, section, key, value)

@@ -13,6 +13,10 @@ from pydantic_core import ErrorDetails
 from exporter.config.located import UNREADABLE, Document
 from exporter.config.problems import Path, Problem, key_path, quote
 from exporter.config.settings import Config, Section
+from exporter.config.syntax import ONE, SEVERAL
+
+_KEY = "[key]"
+_NOT_KEYS = (_KEY, ONE, SEVERAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,9 @@ class Source:
     def problem(self, path: Path, message: str, allowed: str, *, key: bool = False) -> Problem:
         """A problem with the value at a path, or with its key."""
         name = key_path(path)
-        if name in self.flags:
-            return Problem("", f"--{name.replace('_', '-')}", message, allowed)
+        flag = key_path([part for part in path if isinstance(part, str)])
+        if flag in self.flags:
+            return Problem("", f"--{flag.replace('_', '-')}", message, allowed)
         place = self.document.key_place(path) if key else self.document.value_place(path)
         return Problem(self.file, name, message, allowed, place)
 
@@ -45,11 +50,11 @@ def problems(error: ValidationError, source: Source) -> Iterator[Problem]:
 
 def _problem(detail: ErrorDetails, source: Source) -> Problem:
     # What pydantic says of the key of a mapping stands at the key's value, and then says "[key]".
-    path = [part for part in detail["loc"] if part != "[key]"]
+    path = [part for part in detail["loc"] if part not in _NOT_KEYS]
     context = detail.get("ctx", {})
     match detail["type"]:
         case "refused":
-            on_key = len(path) < len(detail["loc"])
+            on_key = _KEY in detail["loc"]
             return source.problem(path, context["message"], context["allowed"], key=on_key)
         case "missing":
             field = _section(path[:-1], source.root).model_fields[str(path[-1])]

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
     SkipValidation,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -34,6 +37,8 @@ _TagKey = Annotated[str, BeforeValidator(syntax.tag_key)]
 _TagKeyOrAll = Annotated[str, BeforeValidator(syntax.tag_key_or_all)]
 _HyperparameterOrAll = Annotated[str, BeforeValidator(syntax.hyperparameter_or_all)]
 _MetricGlob = Annotated[str, BeforeValidator(syntax.metric_glob)]
+_Address = Annotated[Address, BeforeValidator(syntax.address)]
+_Addresses = Annotated[tuple[_Address, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct_addresses)]
 _Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
 
 
@@ -60,8 +65,27 @@ class Section(BaseModel):
 class Web(Section):
     """What the exporter serves, and where."""
 
-    listen_address: Annotated[Address, BeforeValidator(syntax.address)] = Address("", 9841)
+    listen_address: Annotated[
+        Annotated[_Address, Tag(syntax.ONE)] | Annotated[_Addresses, Tag(syntax.SEVERAL)],
+        Discriminator(syntax.one_or_several),
+    ] = Address("", 9841)
     telemetry_path: Annotated[str, BeforeValidator(syntax.telemetry_path)] = "/metrics"
+    external_url: Annotated[str, BeforeValidator(syntax.external_url)] = ""
+    route_prefix: Annotated[str, BeforeValidator(syntax.route_prefix)] = ""
+
+    @property
+    def listen_addresses(self) -> tuple[Address, ...]:
+        return (self.listen_address,) if isinstance(self.listen_address, Address) else self.listen_address
+
+    @property
+    def external_path(self) -> str | None:
+        """The path under which clients see the exporter, "" for the root; None if nobody said."""
+        return urlsplit(self.external_url).path.rstrip("/") if self.external_url else None
+
+    @property
+    def prefix(self) -> str:
+        """What the path of every route begins with; "" for nothing."""
+        return (self.route_prefix or self.external_path or "").rstrip("/")
 
 
 class Polling(Section):

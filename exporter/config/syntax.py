@@ -9,6 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final, TypeGuard
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -149,6 +150,23 @@ def address(value: object) -> Address:
         raise refused(f"{quote(value)} is not an address to listen on", _ADDRESSES) from None
 
 
+# Where pydantic says of which choice an error is; no key has such a name, and no message shows it.
+ONE: Final = "[one]"
+SEVERAL: Final = "[several]"
+
+
+def one_or_several(value: object) -> str:
+    return SEVERAL if isinstance(value, list | tuple) else ONE
+
+
+def distinct_addresses(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    """A list of addresses to listen on. Port 0 is another one each time."""
+    if not addresses:
+        raise refused("is empty", f"one address or more: {_ADDRESSES}")
+    distinct(tuple(str(address) for address in addresses if address.port))
+    return addresses
+
+
 def _host(match: re.Match[str]) -> str:
     if match["v6"]:
         return str(ipaddress.IPv6Address(match["v6"]))
@@ -156,6 +174,18 @@ def _host(match: re.Match[str]) -> str:
         return str(ipaddress.IPv4Address(match["host"]))
     match["host"].encode("idna")  # refuses what no resolver could be asked for
     return match["host"]
+
+
+def external_url(value: object) -> str:
+    """The URL under which clients see the exporter. What is in front of an @ may be secret and is not repeated."""
+    if isinstance(value, str) and "@" in value:
+        raise refused("has a user or a password", _external_url.allowed)
+    url = _external_url(value)
+    try:
+        urlsplit(url).port  # noqa: B018
+    except ValueError:
+        raise refused(f"{quote(url)} is not {_external_url.name}", _external_url.allowed) from None
+    return url
 
 
 def _is_seconds(value: object, info: ValidationInfo) -> TypeGuard[float]:
@@ -217,6 +247,17 @@ telemetry_path = Text(
     re.compile(r"(?!/(?:healthz|readyz|-/.*)\Z)(?!.*/\.\.?(?:/|\Z))(?:/[\w.~-]+)+", re.ASCII),
     "a path for metrics",
     "a path such as /metrics, but not /, /healthz, /readyz or one under /-/",
+)
+_SEGMENTS = r"(?!.*/\.\.?(?:/|\Z))(?:/|(?:/[\w.~:+=,-]+)+/?)?"
+_external_url = Text(
+    re.compile(rf"(?:https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?{_SEGMENTS})?", re.ASCII),
+    "a URL under which clients see the exporter",
+    'a URL such as https://example.org/sagemaker, without user, query or fragment, or "" for none',
+)
+route_prefix = Text(
+    re.compile(_SEGMENTS, re.ASCII),
+    "a prefix of paths",
+    'a path such as /sagemaker, / for none, or "" for the path of external_url',
 )
 tag_key = Text(re.compile(r"[\w .:/=+@-]{1,128}"), "a tag key", "1 to 128 letters, digits, spaces or _.:/=+-@")
 tag_key_or_all = Text(re.compile(r"\*|[\w .:/=+@-]{1,128}"), "a tag key", f'{tag_key.allowed}, or "*" for all')

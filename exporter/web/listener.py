@@ -23,18 +23,32 @@ class ListenError(Exception):
     """The server cannot listen; the message says where and why, and is meant for the user."""
 
 
-def bind(address: Address) -> tuple[socket.socket, ...]:
-    """Listening sockets: one for every interface, both IPv4 and IPv6, or one for each address of the host.
+def bind(*addresses: Address) -> tuple[socket.socket, ...]:
+    """Listening sockets: for each address one for every interface, both IPv4 and IPv6, or one for each address of the
+    host.
 
-    Port 0 lets the system choose, the same port for all of them. Raises ListenError.
+    Port 0 lets the system choose, the same port for all of a host. Raises ListenError, and listens nowhere then.
     """
-    host, port = address.host, address.port
-    try:
-        return (_bind_all_interfaces(port),) if host == "" else _bind_host(host, port)
-    except socket.gaierror as error:
-        raise ListenError(f"cannot listen on {address}: no such host ({error.strerror})") from error
-    except OSError as error:
-        raise ListenError(f"cannot listen on {address}: {_reason(error)}") from error
+    with ExitStack() as undo:
+        sockets: list[socket.socket] = []
+        for address in addresses:
+            try:
+                found = _bind(address)
+            except socket.gaierror as error:
+                raise ListenError(f"cannot listen on {address}: no such host ({error.strerror})") from error
+            except OSError as error:
+                ours = any(sock.getsockname()[1] == address.port for sock in sockets)
+                raise ListenError(f"cannot listen on {address}: {_reason(error, ours)}") from error
+            sockets += [undo.enter_context(sock) for sock in found]
+        undo.pop_all()
+        return tuple(sockets)
+
+
+def _bind(address: Address) -> tuple[socket.socket, ...]:
+    # [::] is every address, IPv4 too, as in other exporters.
+    if address.host in ("", "::"):
+        return (_bind_all_interfaces(address.port),)
+    return _bind_host(address.host, address.port)
 
 
 def _bind_all_interfaces(port: int) -> socket.socket:
@@ -76,7 +90,10 @@ def _listen(family: int, sockaddr: tuple[str | int, ...], *, dualstack: bool = F
     return sock
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, ours: bool) -> str:
+    """Why the system refuses; `ours` is whether this process listens on the same port elsewhere."""
+    if error.errno == errno.EADDRINUSE and ours:
+        return "another --web.listen-address covers it, or another process uses it; leave one of them out"
     if error.errno == errno.EADDRINUSE:
         return "the address is already in use; stop what uses it or choose another --web.listen-address"
     if error.errno == errno.EACCES:

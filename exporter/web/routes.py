@@ -46,10 +46,18 @@ class ReloadError(Exception):
 class WebOptions:
     """Where and what is served."""
 
-    listen_address: Address
+    listen_address: Address | tuple[Address, ...]
     telemetry_path: str = "/metrics"
     lifecycle: bool = False
     """Whether POST /-/reload is answered."""
+    prefix: str = ""
+    """What the path of every route begins with."""
+    external_path: str | None = None
+    """The path under which clients see the page, as far as anybody said."""
+
+    @property
+    def listen_addresses(self) -> tuple[Address, ...]:
+        return (self.listen_address,) if isinstance(self.listen_address, Address) else self.listen_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,12 @@ class Limits:
 
 def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(text=text + "\n", status=status, headers=headers)
+
+
+def _redirect(request: web.Request, location: str) -> web.Response:
+    """A relative location is right behind a proxy, too, that knows the exporter by another path."""
+    query = request.rel_url.raw_query_string
+    return web.Response(status=302, headers={"Location": f"{location}?{query}" if query else location})
 
 
 def _too_many(limit: int) -> web.Response:
@@ -105,13 +119,17 @@ class Routes:
             middlewares=[answered, self._guarded],
             client_max_size=self._limits.body_bytes,
         )
-        app.router.add_get(self._options.telemetry_path, self._metrics)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/favicon.ico", self._favicon)
-        app.router.add_post("/-/reload", self._reload)
-        app.router.add_put("/-/reload", self._reload)
-        app.router.add_get("/", self._page)
+        prefix = self._options.prefix
+        app.router.add_get(prefix + self._options.telemetry_path, self._metrics)
+        app.router.add_get(f"{prefix}/healthz", self._healthz)
+        app.router.add_get(f"{prefix}/readyz", self._readyz)
+        app.router.add_get(f"{prefix}/favicon.ico", self._favicon)
+        app.router.add_post(f"{prefix}/-/reload", self._reload)
+        app.router.add_put(f"{prefix}/-/reload", self._reload)
+        app.router.add_get(f"{prefix}/", self._page)
+        if prefix:
+            app.router.add_get("/", self._to_prefix)
+            app.router.add_get(prefix, self._to_page)
         app.on_response_prepare.append(self._add_headers)
         app.on_cleanup.append(self._clean_up)
         return app
@@ -161,6 +179,14 @@ class Routes:
         except ReloadError as error:
             return _text(f"failed to reload config: {error}", 500)
         return _text("configuration reloaded")
+
+    async def _to_prefix(self, request: web.Request) -> web.Response:
+        return _redirect(request, f".{self._options.prefix}/")
+
+    async def _to_page(self, request: web.Request) -> web.Response:
+        """The page's links are relative: they need the slash at the end."""
+        external, last = self._options.external_path, self._options.prefix.rpartition("/")[2]
+        return _redirect(request, f"./{last}/" if external is None else f"{external}/")
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if self._readers.locked():

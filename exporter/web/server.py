@@ -31,7 +31,7 @@ async def serve(
     security = security or PlainHttp()
     routes = Routes(exporter, options, security, limits)
     async with AsyncExitStack() as stack:
-        sockets = bind(options.listen_address)
+        sockets = bind(*options.listen_addresses)
         for sock in sockets:
             stack.callback(sock.close)
         runner = web.AppRunner(

@@ -14,7 +14,7 @@ from exporter.web import page
 def status(app: App, now: float) -> page.Status:
     """Everything the page shows. With many jobs that takes a while: it may be asked for in another thread, and looks
     at copies of what changes meanwhile."""
-    sharding, ledger = app.config.sharding, app.ledger
+    sharding, ledger, web = app.config.sharding, app.ledger, app.config.web
     return page.Status(
         version=__version__,
         started=app.started,
@@ -27,7 +27,8 @@ def status(app: App, now: float) -> page.Status:
         state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
         config_loaded=app.loaded,
         config_ok=app.reload_ok,
-        telemetry_path=app.config.web.telemetry_path,
+        telemetry_path=web.telemetry_path,
+        root="" if web.external_path is None else f"{web.external_path}/",
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from exporter.config import ConfigError, load
 
 FAMILIES = ["sagemaker_training_job_info", "sagemaker_training_job_phase_seconds"]
 ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
+EXTERNAL_URLS = (
+    "a URL under which clients see the exporter (allowed: a URL such as https://example.org/sagemaker, "
+    'without user, query or fragment, or "" for none)'
+)
+PREFIXES = 'a path such as /sagemaker, / for none, or "" for the path of external_url'
 TELEMETRY_PATHS = "a path such as /metrics, but not /, /healthz, /readyz or one under /-/"
 DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 RATES = "requests a second, more than 0 and at most 1000"
@@ -22,7 +29,9 @@ SECTIONS = "web, polling, targets, jobs, totals, state, sharding"
 ROLE = "arn:aws:iam::123456789012:role/a"
 
 
-def complaints(path: str, environ: dict[str, str] | None = None, overrides: dict[str, str] | None = None) -> list[str]:
+def complaints(
+    path: str, environ: dict[str, str] | None = None, overrides: Mapping[str, str | list[str]] | None = None
+) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(path, environ or {}, overrides=overrides or {}, known_metrics=FAMILIES)
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]

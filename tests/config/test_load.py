@@ -94,6 +94,34 @@ def test_addresses(write: Write, text: str, address: Address) -> None:
     assert load(None, {}, overrides={"web.listen_address": str(address)}).web.listen_address == address
 
 
+def test_several_addresses(write: Write) -> None:
+    both = (Address("127.0.0.1", 9841), Address("::1", 9841))
+    assert load(write('web: {listen_address: ["127.0.0.1:9841", "[::1]:9841"]}'), {}).web.listen_addresses == both
+    overrides = {"web.listen_address": ["127.0.0.1:9841", "[::1]:9841"]}
+    assert load(write('web: {listen_address: ":1"}'), {}, overrides=overrides).web.listen_addresses == both
+    assert load(write('web: {listen_address: [":0", ":0"]}'), {}).web.listen_addresses == (Address("", 0),) * 2
+    assert load(write('web: {listen_address: ":1"}'), {}).web.listen_addresses == (Address("", 1),)
+
+
+@pytest.mark.parametrize(
+    ("web", "prefix", "path"),
+    [
+        ({}, "", None),
+        ({"external_url": "https://example.org"}, "", ""),
+        ({"external_url": "http://example.org:8080/"}, "", ""),
+        ({"external_url": "http://[::1]:80/a/b/"}, "/a/b", "/a/b"),
+        ({"external_url": "https://example.org/a", "route_prefix": "/"}, "", "/a"),
+        ({"external_url": "https://example.org/a", "route_prefix": "/b/"}, "/b", "/a"),
+        ({"route_prefix": "/api/v1/services/http:sm:9841/proxy"}, "/api/v1/services/http:sm:9841/proxy", None),
+    ],
+)
+def test_the_prefix_is_the_path_of_the_external_url_unless_it_is_given(
+    web: dict[str, str], prefix: str, path: str | None
+) -> None:
+    config = load(None, {}, overrides={f"web.{key}": value for key, value in web.items()})
+    assert (config.web.prefix, config.web.external_path) == (prefix, path)
+
+
 @pytest.mark.parametrize(
     "role",
     [
@@ -159,7 +187,7 @@ def test_records_can_be_built_in_code() -> None:
     )
     assert config.sharding is sharding
     assert config.jobs.selects("a")
-    assert config.web.listen_address.port == 1
+    assert config.web.listen_addresses[0].port == 1
     assert config.jobs.retention == 7.5
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.config.refused import ADDRESSES, DURATIONS, PATTERNS, RATES, TELEMETRY_PATHS, complaints
+from tests.config.refused import (
+    ADDRESSES,
+    DURATIONS,
+    EXTERNAL_URLS,
+    PATTERNS,
+    PREFIXES,
+    RATES,
+    TELEMETRY_PATHS,
+    complaints,
+)
 
 Write = Callable[[str], str]
 
@@ -17,6 +26,27 @@ SINGLE_KEYS = [
     ('web.listen_address: "::1:9841"', f'"::1:9841" is not an address to listen on (allowed: {ADDRESSES})'),
     ('web.listen_address: "[::g]:1"', f'"[::g]:1" is not an address to listen on (allowed: {ADDRESSES})'),
     ('web.listen_address: "1.2.3.256:1"', f'"1.2.3.256:1" is not an address to listen on (allowed: {ADDRESSES})'),
+    ("web.listen_address: []", f"is empty (allowed: one address or more: {ADDRESSES})"),
+    ('web.listen_address: [":1", "127.0.0.1:1", ":1"]', '":1" is listed twice (allowed: each entry once)'),
+    *(
+        (
+            f"web.external_url: {url}",
+            f'"{url}" is not {EXTERNAL_URLS}',
+        )
+        for url in (
+            *("example.org", "ftp://example.org/", "http://", "https:///sagemaker"),
+            *("http://example.org/?q", "http://example.org/#x", "http://example.org:port/", "http://example.org/a//b"),
+            *("http://example.org/a/../b", "http://[:::]/", "http://example.org:99999/"),
+        )
+    ),
+    (
+        "web.external_url: http://user:secret@example.org/",
+        f"has a user or a password (allowed: {EXTERNAL_URLS.partition('allowed: ')[2]}",
+    ),
+    *(
+        (f"web.route_prefix: {path}", f'"{path}" is not a prefix of paths (allowed: {PREFIXES})')
+        for path in ("sagemaker", "/a//b", "/a/../b", "/./a", "/{a}", "/a?b", "//")
+    ),
     ("web.telemetry_path: metrics", f'"metrics" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /", f'"/" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /healthz", f'"/healthz" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),

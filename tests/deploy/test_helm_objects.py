@@ -123,7 +123,7 @@ def test_the_exporter_takes_its_configuration(name: str, tmp_path: Path) -> None
 def test_the_ports_and_paths_are_the_exporters(name: str) -> None:
     spec = container(values(name))
     (port,) = spec["ports"]
-    assert (port["name"], port["containerPort"]) == ("metrics", Config().web.listen_address.port)
+    assert (port["name"], port["containerPort"]) == ("metrics", Config().web.listen_addresses[0].port)
     (service,) = only("Service", values(name))["spec"]["ports"]
     assert service["targetPort"] == "metrics"
     asked = {key: spec[f"{key}Probe"] for key in ("startup", "liveness", "readiness")}

@@ -72,7 +72,7 @@ def test_the_pod_is_that_of_the_chart(folder: Path) -> None:
     for key in ("resources", "securityContext", "volumeMounts"):
         assert ours[key] == theirs[key], key
     assert ours["args"] == theirs["args"][:1]
-    assert ours["ports"] == [{"name": "metrics", "containerPort": Config().web.listen_address.port}]
+    assert ours["ports"] == [{"name": "metrics", "containerPort": Config().web.listen_addresses[0].port}]
     for key in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert ours[key]["httpGet"]["path"] == theirs[key]["httpGet"]["path"]
     assert ours["image"] == f"sagemaker-exporter:{exporter.__version__}"

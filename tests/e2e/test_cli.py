@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from prometheus_client import Metric
@@ -17,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from exporter import __version__, cli
 from exporter.catalogue import CATALOGUE
-from exporter.cli import main
+from exporter.cli import _overrides, _parser, main
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
 from tests.e2e.demonstration import Demonstration, demonstration
 from tests.e2e.exposed import Exposed, lead_to
@@ -211,6 +215,42 @@ def test_the_demo_answers_on_every_path(demo: Demonstration) -> None:
     assert "us-east-1" in page.text
     assert "eu-west-1" in page.text
     assert demo.get("/nowhere").status == 404
+
+
+def listened_on(*arguments: str) -> object:
+    return _overrides(_parser().parse_args(arguments)).get("web.listen_address")
+
+
+def test_every_address_that_is_given_is_listened_on() -> None:
+    flag = "--web.listen-address"
+    assert listened_on() is None
+    assert listened_on(flag, ":1") == ":1"
+    assert listened_on(flag, ":1", f"{flag}=:2") == [":1", ":2"]
+    assert listened_on(flag, ":1", flag, ":2", "demo") == [":1", ":2"]
+    assert listened_on(flag, ":1", "demo", flag, ":2", flag, ":3") == [":1", ":2", ":3"]
+    assert listened_on("once", flag, ":2") == ":2"
+
+
+def test_each_address_is_announced_and_answers(tmp_path: Path) -> None:
+    prefix = "--web.external-url=https://example.org/sagemaker"
+    command = (sys.executable, "-m", "exporter", prefix, "demo", "--jobs", "1")
+    addresses = ("--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.2:0")
+    with subprocess.Popen((*command, *addresses), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for host in ("127.0.0.1", "127.0.0.2"):
+                said = process.stdout.readline() if process.stdout else ""
+                found = re.fullmatch(rf"metrics at (http://{host}:\d+/sagemaker)/metrics, status at \1/\n", said)
+                assert found, said
+                with urlopen(f"{found[1]}/healthz", timeout=10) as answer:
+                    assert answer.read() == b"ok\n"
+        finally:
+            process.kill()
+
+
+def test_an_address_that_cannot_be_listened_on_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    addresses = ("--web.listen-address=127.0.0.1:0", "--web.listen-address=203.0.113.77:9841")
+    assert main([*addresses, "demo", "--jobs", "1"]) == 1
+    assert "cannot listen on 203.0.113.77:9841: this machine has no such address" in capsys.readouterr().err
 
 
 def test_reload_needs_its_flag(demo: Demonstration) -> None:

@@ -14,7 +14,7 @@ from exporter.web.connection import Connection
 from exporter.web.listener import Acceptor, ListenError, bind
 from exporter.web.routes import WebOptions
 from exporter.web.server import serve
-from tests.http.fakes import FakeExporter, connected
+from tests.http.fakes import FakeExporter, connected, exchange, get
 
 HAS_IPV6 = socket.has_dualstack_ipv6()
 
@@ -41,6 +41,38 @@ async def test_no_host_is_every_interface_by_both_protocols() -> None:
         port = bound[0][1]
         assert reachable("127.0.0.1", port)
         assert reachable("::1", port) is HAS_IPV6
+
+
+@pytest.mark.parametrize("host", ["", "::"])
+async def test_every_address_of_ipv6_takes_ipv4_too(host: str) -> None:
+    async with serve(FakeExporter(), WebOptions(Address(host, 0))) as bound:
+        ((_, port),) = bound
+        assert (await exchange(port, get("/healthz"))).endswith(b"ok\n")
+        assert reachable("::1", port) is HAS_IPV6
+
+
+async def test_several_addresses() -> None:
+    addresses = (Address("127.0.0.1", 0), Address("127.0.0.2", 0), Address("127.0.0.1", 0))
+    async with serve(FakeExporter(), WebOptions(addresses)) as bound:
+        assert [host for host, _ in bound] == ["127.0.0.1", "127.0.0.2", "127.0.0.1"]
+        assert all(reachable(host, port) for host, port in bound)
+        assert bound[0] != bound[2]
+    assert not any(reachable(host, port) for host, port in bound)
+
+
+def test_of_several_addresses_one_that_cannot_be_bound_is_named_and_none_is_bound() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(ListenError, match=r"^cannot listen on 203\.0\.113\.77:0: this machine has no such address$"):
+        bind(Address("127.0.0.1", port), Address("203.0.113.77", 0))
+    assert not reachable("127.0.0.1", port)
+
+
+def test_addresses_that_overlap_are_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(ListenError, match=f"^cannot listen on 127.0.0.1:{port}: another --web"):
+        bind(Address("", port), Address("127.0.0.1", port))
 
 
 async def test_a_name_is_bound_on_all_its_addresses_with_one_port() -> None:

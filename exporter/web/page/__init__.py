@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ class Status:
     config_loaded: float | None = None
     config_ok: bool = True
     telemetry_path: str = "/metrics"
+    root: str = ""
+    """What links to the endpoints begin with: the page's own directory, or an absolute path."""
 
 
 def render(status: Status, query: Mapping[str, str]) -> str:
@@ -83,8 +86,8 @@ def render(status: Status, query: Mapping[str, str]) -> str:
 
 
 def _header(status: Status) -> str:
-    links = [("Metrics", status.telemetry_path), ("Health", "/healthz"), ("Readiness", "/readyz")]
-    nav = "".join(f'<a href="{escaped(href)}">{text}</a>' for text, href in links)
+    paths = [("Metrics", status.telemetry_path.lstrip("/")), ("Health", "healthz"), ("Readiness", "readyz")]
+    nav = "".join(f'<a href="{html.escape(status.root + path)}">{text}</a>' for text, path in paths)
     facts = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in _facts(status))
     return (
         f'<header><h1>sagemaker-exporter</h1><p class="quiet">Amazon SageMaker training jobs for Prometheus'
