@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -86,7 +87,8 @@ class Sessions:
         if self._account is None:
             self._region = self._region or region
             try:
-                self._account = await self._account_of(self._own, region)
+                async with asyncio.timeout(2 * self._patience):
+                    self._account = await self._account_of(self._own, region)
             except Exception as error:
                 raise api_error(IDENTITY, error) from error
         return self._account

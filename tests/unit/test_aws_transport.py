@@ -75,6 +75,13 @@ async def late(send: Send) -> None:
     await asyncio.sleep(60)
 
 
+async def trickle(send: Send) -> None:
+    await send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        await send(b" ")
+        await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def sagemaker(calls: Calls) -> AsyncIterator[SageMaker]:
     async with Sessions(LIMITS.timeout, 10).client(REGION, None, calls) as client:
@@ -112,6 +119,12 @@ async def test_an_answer_of_sts_may_be_shorter_only(monkeypatch: pytest.MonkeyPa
     async with answering(monkeypatch, whole(b"<a>" + b" " * LARGEST_XML + b"</a>")):
         with pytest.raises(ApiError, match="GetCallerIdentity: AnswerTooLarge"):
             await Sessions(LIMITS.timeout, 10).account(REGION, None)
+
+
+async def test_an_answer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(monkeypatch, trickle):
+        with pytest.raises(ApiError, match="GetCallerIdentity: Timeout"):
+            await Sessions(0.2, 10).account(REGION, None)
 
 
 async def test_the_largest_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
