@@ -93,6 +93,7 @@ async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Board, monkeypat
     assert gzip.decompress(b"".join(again)).count(b'status="Failed"} 1\n') == 1
     # OpenMetrics shares the text of the jobs, and what gzip made of it; its own are some families of the exporter.
     assert sum(batches) < 10
+    full.job(job(0))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
