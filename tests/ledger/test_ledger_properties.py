@@ -25,6 +25,7 @@ from tests.ledger.books import START, TARGET, Disk, job, ledger, true
 Fault = Literal["restart", "break", "repair"]
 Step = Reading | Fault
 _SECONDS = st.integers(0, 10_000_000).map(lambda ms: ms / 1000)
+_CAUSES = {"Stopped": "user", "MaxRuntimeExceeded": "max_runtime", "OutOfPatience": "other", None: "other"}
 _PHASES = st.sampled_from(["Starting", "Downloading", "Training", "Interrupted", "Uploading", "Brewing"])
 
 
@@ -52,6 +53,7 @@ def _finals(draw: st.DrawFn, name: str) -> TrainingJob:
         name,
         START + 10,
         status=status,
+        secondary_status=draw(st.sampled_from(list(_CAUSES))) if status == "Stopped" else status,
         failure_category=draw(st.sampled_from(["ClientError", "Other"])) if status == "Failed" else None,
         ended=at,
         modified=at + 1000,
@@ -137,6 +139,8 @@ def _count(one: TrainingJob, counts: Counter[tuple[str, tuple[str, ...]]]) -> No
     counts["jobs_finished", (str(one.status),)] += 1000
     if one.status == "Failed":
         counts["jobs_failed", (str(one.failure_category),)] += 1000
+    if one.status == "Stopped":
+        counts["jobs_stopped", (_CAUSES[one.secondary_status],)] += 1000
     counts["seconds", (spot,)] += training
     counts["billable_seconds", (spot,)] += billable
     counts["spot_interruptions", ()] += 1000 * sum(t.status == "Interrupted" for t in one.transitions)
