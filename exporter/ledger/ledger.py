@@ -122,7 +122,7 @@ class Ledger:
         return await self._blocking(lambda: self._unfinished(target))
 
     async def recorded(self, identities: Iterable[Identity]) -> dict[Identity, Facts]:
-        """What is recorded of these jobs; those nobody knows are not in it."""
+        """What is recorded of these jobs; without those nobody knows, and empty where the disk cannot be read now."""
         wanted = list(identities)
         accounts = await self._blocking(lambda: self._recorded(wanted))
         return {identity: account.facts for identity, account in accounts.items()}

@@ -46,14 +46,14 @@ class Reader:
         job = self._records.of(answer)
         return None if job is None else self._fleet.recognized(job)
 
-    def resume(self, recorded: Mapping[Identity, Facts], at: float) -> None:
-        """Follow jobs that an earlier run left unfinished, with what it recorded of them."""
-        for identity, facts in recorded.items():
+    def resume(self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float) -> None:
+        """Follow jobs that an earlier run left unfinished, with what it recorded of them where that can be read."""
+        for identity in identities:
             created = identity.created_ms / 1000
             self._fleet.follow(
                 TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created),
                 at,
-                facts,
+                recorded.get(identity),
             )
 
     def follow(self, job: TrainingJob, at: float, news: News) -> None:

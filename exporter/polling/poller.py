@@ -173,7 +173,7 @@ class Poller:
         await self._ledger.begin(self._target)
         due = math.inf if self._search else self._clock.monotonic()
         unfinished = await self._ledger.open_jobs(self._target)
-        self._reader.resume(await self._ledger.recorded(unfinished), due)
+        self._reader.resume(unfinished, await self._ledger.recorded(unfinished), due)
         self._report()
 
     async def _discovered(self, full: bool, began: float) -> None:

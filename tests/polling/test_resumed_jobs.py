@@ -1,0 +1,114 @@
+"""A job that an earlier run left unfinished is followed whether or not its facts can be read, and counts in the gauges
+as far as the listing and those facts say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from exporter.ledger.ledger import Ledger
+from exporter.polling.holding import NOTHING, Holding, holding_as_listed
+from exporter.polling.poller import Poller
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.facts import Facts
+from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
+from tests.polling import virtual_time
+from tests.polling.world import Region, jobs, poller, polling
+
+READ = TrainingJob(
+    account="1",
+    region="r",
+    name="job",
+    status="InProgress",
+    secondary_status="Training",
+    created=1000.0,
+    started=1100.0,
+    modified=1100.0,
+    instances=(Instances("ml.m5.large", "a", 1), Instances("ml.g5.xlarge", "b", 2)),
+    transitions=(Transition("Starting", 1000.0, 1100.0), Transition("Downloading", 1100.0, 1110.0)),
+)
+WAITED = replace(READ, transitions=(Transition("Starting", 1000.0, 1100.0),))
+TYPES = (("ml.g5.xlarge", 2), ("ml.m5.large", 1))
+TRAINING = Holding("training", TYPES)
+
+
+def listed(status: str = "InProgress", secondary: str | None = "Training", pool: str | None = None) -> TrainingJob:
+    return TrainingJob(
+        account="1",
+        region="r",
+        name="job",
+        status=status,
+        secondary_status=secondary,
+        created=1000.0,
+        warm_pool=WarmPool(pool, None, None) if pool else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("summary", "known", "held"),
+    [
+        (listed(), READ, TRAINING),
+        (listed(), None, None),
+        (listed(secondary="Starting"), READ, NOTHING),
+        (listed(secondary="Pending"), None, NOTHING),
+        (listed(secondary="Interrupted"), READ, NOTHING),
+        # It may have been stopped before it had any instances.
+        (listed("Stopping", "Stopping"), READ, TRAINING),
+        (listed("Stopping", "Stopping"), WAITED, None),
+        (listed("Stopping", "Stopping"), None, None),
+        # Nobody knows what a status of tomorrow means.
+        (listed(secondary="Polishing"), WAITED, None),
+        (listed(secondary=None), None, None),
+        (listed("Completed", "Completed"), None, NOTHING),
+        (listed("Completed", "Completed", "Available"), READ, Holding("warm_pool", TYPES)),
+        (listed("Completed", "Completed", "Available"), None, None),
+        (listed("Completed", "Completed", "Reused"), None, NOTHING),
+        (replace(listed(), status=None, secondary_status=None), READ, None),
+    ],
+)
+def test_what_a_listed_job_holds(summary: TrainingJob, known: TrainingJob | None, held: Holding | None) -> None:
+    assert holding_as_listed(summary, Facts.of(known) if known else None) == held
+
+
+def test_a_listing_says_how_an_unread_job_is_and_a_reading_what_it_holds() -> None:
+    fleet = Fleet(Pace(30.0, 120.0, 3600.0))
+    fleet.follow(replace(listed(), status=None, secondary_status=None), 0.0, Facts.of(READ))
+    assert not fleet.counts(partial=False).jobs_known
+    assert fleet.listed(listed())
+    assert not fleet.listed(listed())
+    counts = fleet.counts(partial=False)
+    assert (counts.jobs_known, counts.jobs["InProgress", "Training"]) == (True, 1)
+    assert counts.instances == {("ml.m5.large", "training"): 1, ("ml.g5.xlarge", "training"): 2}
+    fleet.read(READ, 2000.0, 0.0, 120.0)
+    assert fleet.counts(partial=False) == counts
+    # From now on the reading says more than a listing.
+    assert not fleet.listed(listed(secondary="Uploading"))
+    fleet.drop("job")
+    assert not any(fleet.counts().jobs.values())
+    assert not any(fleet.counts().instances.values())
+
+
+def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreadable(self: Ledger, identities: Iterable[Identity]) -> dict[Identity, Facts]:
+        return {}
+
+    async def scenario() -> None:
+        region = Region([])
+        region.jobs = jobs(5, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger:
+            await settle(region, ledger)
+            monkeypatch.setattr(Ledger, "recorded", unreadable)
+            # Beyond the lookback: no listing brings them back.
+            again = poller(region, ledger, lookback=0.001)
+            await settle(region, ledger, again)
+            assert len(again.fleet) == 5
+            assert again.first_sync.complete
+
+    virtual_time.run(scenario())
+
+
+async def settle(region: Region, ledger: Ledger, one: Poller | None = None) -> None:
+    async with polling(one or poller(region, ledger)):
+        await region.clock.sleep(60)
