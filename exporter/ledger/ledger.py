@@ -7,9 +7,11 @@ waits in memory and is tried again with the next reading.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from operator import lt
 from types import TracebackType
 from typing import TypeVar
 
@@ -20,6 +22,7 @@ from exporter.ledger.statefile import Connect, StateError
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -39,6 +42,8 @@ class Ledger:
         self._pending: dict[Identity, Reading] = {}
         self._begun: set[Target] = set()
         self._in_doubt = False
+        # Why writing fails now; empty while it works.
+        self._reasons: set[str] = set()
         self._totals: dict[Target, dict[SeriesKey, Series]] = {}
         self._marks: dict[Target, TargetMarks] = {}
         self.write_errors = 0
@@ -163,9 +168,23 @@ class Ledger:
 
     def _transact(self, change: Callable[[Tables], Changes], in_doubt: bool) -> Changes:
         with self._store.transaction() as tables:
+            if in_doubt:
+                self._compare(tables)
             changes = change(tables)
         # A COMMIT that failed, or that nobody waited for, may be on disk all the same.
         return self._everything() if in_doubt else changes
+
+    def _compare(self, tables: Tables) -> None:
+        """A total never goes down: whoever exchanged the state while it could not be written is told."""
+        held = tables.series()
+        for target, totals in list(self._totals.items()):
+            for key, series in totals.items():
+                found = held.get(target, {}).get(key)
+                if found is None or any(map(lt, found.shown, series.shown)):
+                    raise StateError(
+                        f"{self._path}: has less than was counted, as an older copy has; put the newer one back, or "
+                        "restart to go on from this one"
+                    )
 
     async def _write(self, change: Callable[[Tables], Changes]) -> bool:
         """Run a transaction and show what it changed; count and keep the error where it could not be written."""
@@ -173,8 +192,7 @@ class Ledger:
         try:
             changes = await self._blocking(lambda: self._transact(change, in_doubt))
         except (sqlite3.Error, StateError) as error:
-            self.write_errors += 1
-            self.last_error, self._in_doubt = str(error), True
+            self._failed(str(error))
             return False
         except asyncio.CancelledError:
             self._in_doubt = True
@@ -183,7 +201,18 @@ class Ledger:
             self._in_doubt = False
         self._show(changes)
         self.last_write, self.last_error = self._time(), None
+        if self._reasons:
+            _log.info("the totals are written again")
+            self._reasons.clear()
         return True
+
+    def _failed(self, reason: str) -> None:
+        """Count and keep an error; log each reason once until writing works again."""
+        self.write_errors += 1
+        self.last_error, self._in_doubt = reason, True
+        if reason not in self._reasons:
+            self._reasons.add(reason)
+            _log.error("the totals cannot be written and stand still, what is read waits in memory: %s", reason)
 
     def _show(self, changes: Changes) -> None:
         for target, series in changes.series.items():

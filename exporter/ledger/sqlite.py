@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.ledger.openfile import OpenFile
+from exporter.ledger.reasons import reason
 from exporter.ledger.series import Series, SeriesKey
-from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, damaged, open_file
+from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, damaged
 from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
@@ -87,53 +89,42 @@ class Store:
 
     def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA) -> None:
         """Raises StateError and sqlite3.Error."""
-        self._path, self._connect, self._schema = path or MEMORY, connect, schema
-        self._db: sqlite3.Connection | None = None
+        self._file = OpenFile(path or MEMORY, schema, connect)
         try:
-            with self._tables(now) as tables:
-                self.first_start = tables.first_start()
-                tables.check()
+            tables = self._tables(now)
+            self.first_start = tables.first_start()
+            tables.check()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        self._file.close()
 
-    def tables(self) -> AbstractContextManager[Tables]:
+    @contextmanager
+    def tables(self) -> Iterator[Tables]:
         """To read."""
-        return self._tables(None)
+        yield self._tables()
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
         """All or nothing; after an error the file is opened anew for the next one."""
+        self._file.stay()
         try:
-            with self._tables(None) as tables:
-                tables.db.execute("BEGIN IMMEDIATE")
-                yield tables
-                tables.db.execute("COMMIT")
-        except (sqlite3.Error, StateError):
-            self._abandon()
+            tables = self._tables()
+            tables.db.execute("BEGIN IMMEDIATE")
+            yield tables
+            tables.db.execute("COMMIT")
+            self._file.committed()
+        except sqlite3.Error as error:
+            self._file.abandon()
+            raise StateError(f"{self._file.path}: cannot be written: {reason(self._file.path, error)}") from error
+        except StateError:
+            self._file.abandon()
             raise
 
-    @contextmanager
-    def _tables(self, now: float | None) -> Iterator[Tables]:
-        if self._db is None:
-            self._db = open_file(self._path, now, self._schema, self._connect)
-        yield Tables(self._db, self._path)
-
-    def _abandon(self) -> None:
-        if self._db is None:
-            return
-        with suppress(sqlite3.Error):
-            self._db.rollback()
-        # A database in memory lives in its connection.
-        if self._path != MEMORY:
-            with suppress(sqlite3.Error):
-                self.close()
-            self._db = None
+    def _tables(self, now: float | None = None) -> Tables:
+        return Tables(self._file.connection(now), self._file.path)
 
 
 @dataclass(frozen=True, slots=True)

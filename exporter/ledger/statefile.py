@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.ledger import wal
+from exporter.ledger.presence import log_of
+from exporter.ledger.reasons import is_damage, reason
+
+_log = logging.getLogger(__name__)
 MEMORY = ":memory:"
 _APPLICATION_ID = 0x53_4D_45_58  # "SMEX"
 
@@ -36,7 +43,7 @@ def open_file(path: str, now: float | None, schema: Schema, connect: Connect) ->
         # Its user is one thread at a time, though not the one that opened it.
         db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
     except sqlite3.Error as error:
-        raise StateError(f"{path}: cannot be opened: {error}; is the directory there, and writable?") from error
+        raise StateError(f"{path}: cannot be opened: {reason(path, error)}") from error
     try:
         # The lock is taken by the first write and kept: nobody else may count on this file. WAL and FULL: what
         # was shown once is still there after a power cut.
@@ -45,14 +52,23 @@ def open_file(path: str, now: float | None, schema: Schema, connect: Connect) ->
         db.execute("BEGIN EXCLUSIVE")
         _migrate(db, schema, now)
         db.execute("COMMIT")
+        empty_log(db)
     except sqlite3.Error as error:
         db.close()
         if "locked" in str(error):
             raise _taken(path) from error
         if now is None:
             raise
-        raise StateError(f"{path}: cannot be written: {error}") from error
+        raise StateError(f"{path}: cannot be written: {reason(path, error)}") from error
     return db
+
+
+def empty_log(db: sqlite3.Connection) -> None:
+    """Move what is in the log into the file itself. What was shown then depends on one file, and not on a log too that
+    is easily left behind, deleted or damaged without anything noticing."""
+    _, frames, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if moved < frames:
+        raise sqlite3.OperationalError("the log could not be moved into the file")
 
 
 def damaged(path: str, what: object) -> StateError:
@@ -85,34 +101,86 @@ def _examine(path: str, newest: int, must_exist: bool) -> None:
 
 def _look(path: str) -> tuple[int, int, int, str] | None:
     """Application, schema version, number of tables, and "ok" or what is damaged; None where there is nothing yet."""
-    file = Path(path)
     try:
+        file = Path(os.path.realpath(path))
         if not file.exists() or file.stat().st_size == 0:
+            _refuse_lonely_log(path, log_of(file))
             return None
-        with _reading(file) as db:
-            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-            application, version, tables = (db.execute(question).fetchone()[0] for question in asked)
-            return application, version, tables, db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        return _contents(path, file)
     except OSError as error:
-        raise StateError(f"{path}: cannot be opened: {error.strerror}; name another state.path") from error
+        raise StateError(f"{path}: cannot be opened: {reason(path, error)}") from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise _taken(path) from error
-        raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+        if is_damage(error):
+            raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+        raise StateError(f"{path}: cannot be read: {reason(path, error)}") from error
+
+
+def _contents(path: str, file: Path) -> tuple[int, int, int, str]:
+    try:
+        with _reading(file, with_log=True) as db:
+            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (db.execute(question).fetchone()[0] for question in asked)
+            sound = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            _examine_log(path, file)
+        raise
+    _examine_log(path, file)
+    return application, version, tables, sound
+
+
+def _refuse_lonely_log(path: str, log: Path) -> None:
+    """SQLite would delete it."""
+    if log.exists() and log.stat().st_size > wal.HEADER:
+        raise StateError(
+            f"{path}: is missing or empty, but its log {log.name} is there; put the file back, or move the log away to "
+            "begin anew"
+        )
+
+
+def _examine_log(path: str, file: Path) -> None:
+    """SQLite takes a damaged log up to the damage, and the log of another file as if it were this one's."""
+    log = log_of(file)
+    found = wal.read(log)
+    if found.damage:
+        raise StateError(
+            f"{path}: its log {log.name} is damaged ({found.damage}), and the totals might fall; restore a copy of "
+            f"both, or move {log.name} away to go on with what the file has"
+        )
+    if found.lost:
+        _log.warning("%s: the last transaction in %s was cut off and is left out", path, log.name)
+    if found.readable and _identity(file, with_log=False) not in (None, _identity(file, with_log=True)):
+        raise StateError(
+            f"{path}: {log.name} is the log of another file; put its own log back, or move this one away to go on with "
+            "what the file has"
+        )
+
+
+def _identity(file: Path, with_log: bool) -> object:
+    """When the totals in a file began, which never changes; None where that cannot be read."""
+    try:
+        with _reading(file, with_log) as db:
+            row = db.execute("SELECT seconds FROM first_start").fetchone()
+            return row and row[0]
+    except sqlite3.DatabaseError:
+        return None
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+def _reading(file: Path, with_log: bool) -> Iterator[sqlite3.Connection]:
     """Leaves nothing beside the file: an index of the log that SQLite makes to read it is nobody's, as whoever has
     the file to itself keeps that in memory."""
-    log, index = (file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))
-    mode, indexed = "mode=ro" if log.exists() else "immutable=1", index.exists()
+    index = file.with_name(f"{file.name}-shm")
+    mode, indexed = "mode=ro" if with_log and log_of(file).exists() else "immutable=1", index.exists()
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=0.0)) as db:
             yield db
     finally:
         if not indexed:
-            index.unlink(missing_ok=True)
+            with suppress(OSError):
+                index.unlink()
 
 
 def _migrate(db: sqlite3.Connection, schema: Schema, now: float | None) -> None:
