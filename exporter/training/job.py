@@ -134,8 +134,8 @@ class Identity(NamedTuple):
 
 
 NO_PROGRESS = Progress()
-# How far the creation times of one job may be apart.
-SAME_JOB_MS = 1000
+# How far the creation times of one job may be apart: less than a second, also where one of them has no parts of it.
+SAME_JOB_MS = 999
 NO_SERVERLESS = Serverless()
 
 

@@ -111,7 +111,7 @@ async def test_one_batch_may_hold_a_job_by_two_creation_times() -> None:
 async def test_a_name_that_is_used_again_later_is_another_job() -> None:
     async with Ledger("", lambda: START) as ledger:
         await ledger.begin(TARGET)
-        first, second = ended("a", START), ended("a", START + 1.5)
+        first, second = ended("a", START), ended("a", START + 1.0)
         await ledger.apply([Reading.of(first, settled=True)])
         assert await ledger.closed([first, second]) == {first.identity}
         await ledger.apply([Reading.of(second, settled=True)])
