@@ -98,7 +98,7 @@ class Describer:
             try:
                 await self._describe(name, news)
             except ApiError as error:
-                if not (error.isolated or error.ambiguous):
+                if not (error.isolated or _may_be_of_the_job(error)):
                     self._health.noticed(error)
                     self._fleet.postpone(name, self._clock.monotonic())
                     return
@@ -122,7 +122,7 @@ class Describer:
             except ApiError as error:
                 self._fleet.postpone(name, self._clock.monotonic())
                 self._health.noticed(error)
-                if error.ambiguous:
+                if _may_be_of_the_job(error):
                     round_.doubts[name] = error
                 elif not error.isolated:
                     round_.failure = error
@@ -187,3 +187,8 @@ class Describer:
         self._reader.described(job, self._api.now(), at, news)
         if waits:
             self._fleet.refuse(name, at)
+
+
+def _may_be_of_the_job(error: ApiError) -> bool:
+    """A role that may not be assumed fails a describe, too, and is no job's matter."""
+    return error.ambiguous and error.operation == DESCRIBE

@@ -6,7 +6,7 @@ import logging
 import math
 
 from exporter.clock import Clock
-from exporter.polling.api import Api, ApiError
+from exporter.polling.api import TAGS, Api, ApiError
 from exporter.polling.health import Health
 from exporter.polling.intake import Reader
 from exporter.training.job import TrainingJob
@@ -59,7 +59,8 @@ class Tagger:
         return True
 
     def _failed(self, name: str, error: ApiError) -> None:
-        if error.denied:
+        # A role that may not be assumed is denied, too, and no job's matter.
+        if error.denied and error.operation == TAGS:
             self._retry_at[name] = math.inf
             self._denials += 1
             denied = sum(at == math.inf for at in self._retry_at.values())

@@ -14,7 +14,7 @@ import pytest
 
 from exporter.aws.errors import api_error
 from exporter.ledger.ledger import Ledger
-from exporter.polling.api import DESCRIBE, LIST, TAGS, ApiError
+from exporter.polling.api import ASSUME, DESCRIBE, LIST, TAGS, ApiError
 from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import steady
@@ -33,7 +33,12 @@ class Guarded(Region):
 
     refused: Mapping[str, str | None] = MappingProxyType({})
 
+    assumed = True
+
     async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
+        if not self.assumed:
+            await self._called(DESCRIBE, asked["TrainingJobName"])
+            raise error(ASSUME, "AccessDenied")
         if asked["TrainingJobName"] in self.refused:
             await self._called(DESCRIBE, asked["TrainingJobName"])
             code = self.refused[asked["TrainingJobName"]]
@@ -304,6 +309,35 @@ async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCa
         assert one.counted("jobs_finished") == {("Completed", "vision"): 40}
     said = [record.getMessage() for record in caplog.records if "tags" in record.getMessage()]
     assert len(said) <= denied + 1
+
+
+async def test_a_role_that_may_not_be_assumed_for_a_while_is_no_denial_of_tags() -> None:
+    world = World(tagged("ours", team="vision"))
+
+    def strike(operation: str, name: str) -> None:
+        if operation == TAGS and world.now() < START + 300:
+            raise ApiError(ASSUME, DENIED)
+
+    world.strike = strike
+    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
+        await one.live(400)
+        assert one.counted("jobs_created") == {("vision",): 1}
+
+
+def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
+    async def scenario() -> None:
+        region = Guarded([])
+        region.jobs = jobs(20, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            await asyncio.sleep(3 * INTERVAL)
+            region.assumed = False
+            since = region.clock.monotonic()
+            await asyncio.sleep(INTERVAL)
+            assert one.health.up is False
+            assert not any(followed.refused for followed in one.fleet.followed())
+            assert len(region.times(DESCRIBE, since)) <= 20 + INTERVAL
+
+    virtual_time.run(scenario())
 
 
 async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
