@@ -1,13 +1,16 @@
 # The image of sagemaker-exporter: Python, the locked packages and the exporter; no pip, no compiler, no root.
 #
-#   docker build -t sagemaker-exporter .
+#   make image                              the version from the newest tag
+#   docker build -t sagemaker-exporter .    no version: 0.0.0
 #
 # Both stages use the same base, whose Python must be 3.11 or newer. The same commit, base and SOURCE_DATE_EPOCH give
 # the same files; with `docker buildx build --output type=image,rewrite-timestamp=true` the same layers.
 ARG BASE=python:3.13-slim-bookworm
+ARG VERSION=0.0.0
 
 FROM ${BASE} AS build
 ARG SOURCE_DATE_EPOCH=0
+ARG VERSION
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_NO_INPUT=1
 WORKDIR /build
 RUN python3 -m venv /build/venv && python3 -m venv --without-pip /opt/venv
@@ -17,16 +20,18 @@ RUN /build/venv/bin/pip install -q --require-hashes --no-deps -r requirements-bu
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter ./exporter
 # Bytecode that is checked by nothing and holds no time: a read-only root could not write it later.
-RUN /build/venv/bin/python -m hatchling build -t wheel -d dist \
+RUN SETUPTOOLS_SCM_PRETEND_VERSION="${VERSION}" /build/venv/bin/python -m hatchling build -t wheel -d dist \
     && /build/venv/bin/pip --python /opt/venv/bin/python install -q --no-deps --no-index dist/*.whl \
     && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
     && install -d -o 65532 -g 65532 -m 0750 /state/sagemaker-exporter \
     && find /opt/venv /state -exec touch -h -d "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE}
-ARG VERSION=0 REVISION=unknown
+ARG VERSION
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sagemaker-exporter" \
       org.opencontainers.image.description="Prometheus exporter for Amazon SageMaker training jobs" \
+      org.opencontainers.image.source="https://github.com/sagemaker-exporter/sagemaker-exporter" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -6,9 +6,13 @@ RUN_LOCKS := requirements.lock
 DEV_LOCKS := requirements.lock requirements-dev.lock requirements-tools.lock requirements-build.lock
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 
+IMAGE ?= sagemaker-exporter
+NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0))
+
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test image-test check lock soak bench docs dashboards pictures manifests wheel clean run-environment dev-environment
+.PHONY: help demo test image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
+	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,10 +62,32 @@ lock: ## pin all dependencies anew (needs uv); UPGRADE=1 to the newest versions
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) -c requirements.lock pyproject.toml --group dev --group deploy -o requirements-dev.lock
 	$(COMPILE) --no-deps --group tools -o requirements-tools.lock
-	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(COMPILE) -c requirements-dev.lock - -o requirements-build.lock
+	sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '" ' | tr , '\n' | $(COMPILE) -c requirements-dev.lock - -o requirements-build.lock
 
-wheel: dev-environment ## the package as a wheel, in dist/
+wheel: dev-environment ## the package as a wheel, in dist/, with the version of the newest tag
 	@$(BIN)/python -m hatchling build -t wheel
+
+image: dev-environment ## the container image, by docker, with the version of the newest tag; IMAGE=registry/name
+	@version=$$($(BIN)/python -m hatchling version) && docker build -t "$(IMAGE):$$(echo "$$version" | tr + _)" \
+		--build-arg VERSION="$$version" --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" .
+
+chart: dev-environment ## the Helm chart, in dist/: VERSION=0.2.0 IMAGE=registry/name
+	@$(BIN)/python -m hack.release chart $(NUMBER) $(IMAGE)
+
+release-check: dev-environment ## whether everything in the tree says VERSION=0.2.0
+	@$(BIN)/python -m hack.release check $(NUMBER)
+
+release-prepare: dev-environment ## write VERSION=0.2.0 to the chart, the manifests, the documents and the changelog
+	@$(BIN)/python -m hack.release prepare $(NUMBER)
+
+release-notes: dev-environment ## what the changelog says of VERSION=0.2.0
+	@$(BIN)/python -m hack.release notes $(NUMBER)
+
+release-tag: release-check ## tag the last commit as VERSION=0.2.0
+	@git diff --quiet HEAD || { echo "There are changes that are not committed: git status" >&2; exit 1; }
+	@git tag --annotate v$(NUMBER) --message "sagemaker-exporter $(NUMBER)"
+	@echo "Now: git push origin v$(NUMBER)"
 
 clean: ## remove everything that was made here, .venv included
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage* build dist

@@ -46,7 +46,7 @@ base() {
 
 build() { # and write its configuration to $1
     images bud -q --isolation chroot --format docker --no-cache --timestamp 1700000000 \
-        --build-arg SOURCE_DATE_EPOCH=1700000000 --build-arg BASE=localhost/base --build-arg VERSION=test \
+        --build-arg SOURCE_DATE_EPOCH=1700000000 --build-arg BASE=localhost/base --build-arg VERSION=1.2.3 \
         --tag localhost/exporter . > "$store/log" 2>&1 || fail "$(cat "$store/log")" "The image could not be built."
     images inspect --type image localhost/exporter > "$1"
 }

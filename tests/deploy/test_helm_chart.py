@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-import exporter
 from exporter.catalogue import CATALOGUE
 from exporter.config import Config
 from exporter.logs import FORMATS, LEVELS
@@ -70,11 +69,6 @@ def test_a_wrong_value_is_refused_with_its_place(text: str, words: str, tmp_path
     outcome = helm("template", "rel", CHART, "--values", tmp_path / "values.yaml")
     assert outcome.returncode != 0
     assert words in outcome.stderr
-
-
-def test_its_version_is_the_exporters() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert chart["appVersion"] == chart["version"] == exporter.__version__
 
 
 def test_the_schema_names_every_value_and_no_other() -> None:

@@ -102,6 +102,7 @@ def test_the_image_runs_as_nobody_and_is_scraped(image: Image) -> None:
     assert_nothing_to_build_with(image.root)
     assert_nothing_to_write(image)
     assert_says_what_it_lacks(image)
+    assert image.run("sagemaker-exporter", "--version").stdout.startswith("sagemaker-exporter, version 1.2.3 ")
     with image.serving("demo", "--web.listen-address", "127.0.0.1:0") as (url, process):
         assert promtool("check", "metrics", stdin=wait_for_jobs(url)).stderr == ""
         assert healthy(image, f"{url}/healthz")
@@ -117,7 +118,7 @@ def assert_configured(config: dict[str, Any]) -> None:
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
     assert labels["title"] == "sagemaker-exporter"
     assert labels["licenses"] == "Apache-2.0"
-    assert labels["version"] == "test"
+    assert labels["version"] == "1.2.3"
 
 
 def assert_nothing_to_build_with(root: Path) -> None:

@@ -21,11 +21,11 @@ DOCUMENTS = documents()
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What a block may use besides those that are checked below: programs whose arguments say nothing of this project.
 OTHERS = {"apt", "curl", "df", "eval", "export", "grep", "install", "journalctl", "kill", "pip", "promtool", "pytest"}
-OTHERS |= {"python3", "systemctl"}
+OTHERS |= {"gh", "python3", "systemctl"}
 AWS_GLOBAL = {"--output", "--query", "--region", "--profile", "--no-cli-pager"}
 # Commands that the AWS CLI has and the API has not.
 AWS_CUSTOM = {("configure", "export-credentials"), ("logs", "tail")}
-HELM = {"--namespace", "--values", "--set", "--create-namespace"}
+HELM = {"--namespace", "--values", "--set", "--create-namespace", "--version"}
 KUBECTL = {"--namespace", "--all-namespaces", "--output", "--previous", "--selector", "-o", "-k", "-f"}
 PLACE = re.compile(r"(?<![\w/.-])(?:file://)?((?:deploy|docs|exporter|tests|hack)/[\w./-]+)")
 
@@ -74,14 +74,19 @@ def docker(words: list[str]) -> None:
     elif command == "run":
         exporter(rest[rest.index("sagemaker-exporter", rest.index("--env")) + 1 :])
     else:
-        assert command in ("build", "push"), words
+        assert command in ("build", "buildx", "push"), words
 
 
 def helm(words: list[str]) -> None:
     flags = {word for word in words if word.startswith("-")}
-    assert words[0] in ("install", "upgrade", "uninstall", "template", "package", "lint")
+    assert words[0] in ("install", "upgrade", "uninstall", "template", "package", "lint", "show")
     assert flags <= HELM, flags
-    assert words[0] == "uninstall" or len(words) == 1 or any((ROOT / word / "Chart.yaml").is_file() for word in words)
+    assert (
+        words[0] == "uninstall"
+        or any(word.startswith("oci://") for word in words)
+        or len(words) == 1
+        or any((ROOT / word / "Chart.yaml").is_file() for word in words)
+    )
 
 
 def kubectl(words: list[str]) -> None:
