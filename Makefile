@@ -15,7 +15,7 @@ export PYTHON PROMETHEUS
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: run-environment ## the exporter on a simulated SageMaker, at http://localhost:9841
 	@$(BIN)/python -m exporter demo $(ARGS)
