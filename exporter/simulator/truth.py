@@ -54,9 +54,10 @@ _CAUSES = {
 
 def expected(life: Life, now: float = math.inf) -> Expected:
     """What the API has shown of `life` by `now`: in the end if not given, and at the latest when it was deleted."""
-    given_up = min(life.end + PATIENCE, life.gone) <= now
+    whole = timeline(life)
+    given_up = min(whole[-1].end + PATIENCE, life.gone) <= now
     now = min(now, life.deleted)
-    spans = [span for span in timeline(life) if span.start <= now]
+    spans = [span for span in whole if span.start <= now]
     ending = life.ending if life.ending and spans[-1].end <= now and len(spans) == len(life.phases) else None
     end = spans[-1].end if ending else math.inf
     training = _training_seconds(spans) if ending else None

@@ -48,11 +48,14 @@ def respelled(life: Life) -> Life:
 @dataclass(slots=True)
 class Fate:
     """How a life of the exporter ends: in good order after some time; or then killed, so many busy turns of the loop
-    or moments of the disk later."""
+    or moments of the disk later. Before that its machine may sleep for `asleep` seconds. Where all is calm it ends when
+    the totals are right, or lives on for the `whole` time."""
 
     at: float
     turns: int | None = None
     moments: int | None = None
+    asleep: float = 0.0
+    whole: bool = False
     dead: bool = False
     over: bool = False
 

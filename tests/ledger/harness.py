@@ -21,7 +21,6 @@ from typing import Any
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
-from exporter.ledger.sqlite import Target
 from exporter.ledger.statefile import StateError
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
@@ -34,19 +33,21 @@ from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
 from exporter.simulator.store import Jobs
-from exporter.training.active import FleetCounts
-from exporter.training.facts import Facts
-from exporter.training.job import TrainingJob
+from exporter.training.facts import NO_BILL, Facts
 from exporter.training.parsing import Allowlist, parse
+from tests.ledger.bills import delayed, moments, so_far
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, Setting, respelled
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.troubles import Client
 from tests.ledger.verdict import expected, exposed, to_be_exposed
+from tests.ledger.watched import Watched
 
 _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
 _AFTER_EVERYTHING = START + 1000 * DAY
+# These are never ahead of the bill.
+_WITH_THE_BILL = ("sagemaker_training_seconds_total", "sagemaker_training_instance_seconds_total")
 _SHAPES_OF_NAMESAKES = (
     "on_demand",
     "late_billing",
@@ -59,22 +60,14 @@ _SHAPES_OF_NAMESAKES = (
 _STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
 
 
-class Nowhere:
-    """A board nobody looks at."""
-
-    def job(self, job: TrainingJob) -> None: ...
-
-    def gone(self, target: Target, name: str) -> None: ...
-
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
-
-
 class Harness:
     """Of one seed; `path` is the state file, which after each kill is a copy of what the dead process left."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.chance, self._folder, self._graves = random.Random(seed), folder, 0
         self.setting = Setting.drawn(self.chance)
+        self._late = random.Random(f"bills {seed}")
+        self._likely = self._late.choice((0.0, 0.1, 0.4))
         folder.mkdir(exist_ok=True)
         self.path = folder / "state.db"
         self.time = Time(START)
@@ -83,13 +76,14 @@ class Harness:
         self.client.denied = self.setting.denied
         self._high: dict[SeriesKey, Amounts] = {}
         self._seen: Mapping[SeriesKey, Series] = {}
+        self._trained: dict[SeriesKey, Amounts] = {}
         self._ledger: Ledger | None = None
         self._first_start = 0.0
         self._disk_fails_until = -math.inf
         self._calm = False
-        self._seed, self._namesakes = seed, 4
+        self._seed, self._namesakes, self.deletions = seed, 4, 0
         self.history: list[str] = []
-        self.deletions = 0
+        self.unfinished: list[str] = []
 
     def run(self) -> None:
         """Raises AssertionError where a total goes down, or is not the schedule's in the end."""
@@ -105,22 +99,40 @@ class Harness:
                 self.time.passed += long
                 self._schedule(self.time.now, 200.0, history=100.0)
                 long = 0.0
+        self._wait_for_bills()
         self._calm = True
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
         # Whoever reads everything once more counts nothing once more.
-        self._live(Fate(self.time.now + 200.0))
+        self._live(Fate(self.time.now + 100.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
         assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
+        assert self.board.unbilled == 0
+        assert not self.unfinished
+
+    def _wait_for_bills(self) -> None:
+        """Be there at some of the moments when a bill comes or is given up, and let the others go by."""
+        for _ in range(self._late.randint(0, 4)):
+            if not (later := list(moments(self.jobs.all(), self.time.now))):
+                break
+            wait = max(0.0, self._late.choice(later) - self._late.uniform(0, 300) - self.time.now)
+            asleep = wait if self._late.random() < 0.3 else 0.0
+            self.time.passed += wait - asleep
+            fate = Fate.drawn(self.time.now + asleep, self._late)
+            fate.asleep = asleep
+            self._live(fate)
+            self.time.passed += self._late.choice((1.0, 20.0, 200.0))
+        over = max(self.time.now, self._all_over(), *moments(self.jobs.all(), self.time.now))
+        self.time.passed += over + 1.0 - self.time.now
 
     def _knows_its_jobs(self) -> bool:
         """An exporter that never saw a whole list looks back as far as it is told to, and no further."""
         return self._ledger is not None and self._ledger.marks(TARGET).discovered_until > 0
 
-    def due(self) -> dict[SeriesKey, Amounts]:
+    def due(self, now: float = math.inf) -> dict[SeriesKey, Amounts]:
         baseline = self._first_start - self.setting.backfill
-        return expected((one for one in self.jobs.all() if one.end >= baseline), self.setting.by_tags)
+        return expected((one for one in self.jobs.all() if one.end >= baseline), self.setting.by_tags, now)
 
     def totals(self) -> dict[SeriesKey, Amounts]:
         assert self._ledger is not None
@@ -129,7 +141,8 @@ class Harness:
     def _schedule(self, start: float, seconds: float, history: float = 0.0) -> None:
         plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
         fleet = generator.Fleet(plan, self.chance.randrange(2**32), start, *TARGET)
-        self.jobs.add(*map(respelled, fleet.until(start + seconds)))
+        lives = map(respelled, fleet.until(start + seconds))
+        self.jobs.add(*(delayed(one, self._late, self._likely) for one in lives))
 
     def _all_over(self) -> float:
         return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self.jobs.all())
@@ -175,10 +188,13 @@ class Harness:
 
     async def _until(self, fate: Fate) -> None:
         """A kill that finds nothing to interrupt gives up; where all is calm, until the totals are right."""
+        if fate.asleep:
+            await asyncio.sleep(self._late.uniform(0, 100))
+            self.time.passed += fate.asleep
         await asyncio.sleep(fate.at - self.time.now if not self._calm else 0.0)
         if fate.turns or fate.moments:
             await asyncio.sleep(200.0)
-        while self._calm and self.time.now < fate.at and self.totals() != self.due():
+        while self._calm and self.time.now < fate.at and (fate.whole or self.totals() != self.due()):
             await asyncio.sleep(30.0)
 
     def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
@@ -187,7 +203,8 @@ class Harness:
         fleet, health = Fleet(Pace(30.0, 60.0, 300.0)), Health("/".join(TARGET), calls, clock.time)
         reader = Reader(*TARGET, Allowlist(cost_tags=self.setting.by_tags), fleet, health)
         schedule = Schedule(60.0, 30.0, 600.0, 30 * DAY, search=self.setting.search, workers=4)
-        return Poller(TARGET, api, schedule, fleet, reader, ledger, Nowhere(), health, clock)
+        self.board = Watched(self.jobs, self.time, self.unfinished)
+        return Poller(TARGET, api, schedule, fleet, reader, ledger, self.board, health, clock)
 
     def _turn(self, fate: Fate, busy: bool) -> None:
         """Before each turn of the loop."""
@@ -243,6 +260,10 @@ class Harness:
         for key, series in totals.items():
             assert all(map(le, self._high.get(key, series.shown), series.shown)), key
             self._high[key] = series.shown
+        trained = {key: series.shown for key, series in totals.items() if key.family in _WITH_THE_BILL}
+        if self._likely and trained != self._trained:
+            self._trained, due = trained, self.due(self.time.now)
+            assert all(shown <= due.get(key, (0,)) for key, shown in trained.items()), "ahead of the bill"
 
     async def _people(self, ledger: Ledger) -> None:
         """They delete jobs, use their names again, and set the machine's clock."""
@@ -261,22 +282,22 @@ class Harness:
         except ApiError:
             # Its warm pool is still there.
             return
-        gone = replace(gone, deleting_seconds=self.chance.choice((0.0, 45.0)))
+        gone = replace(so_far(gone, self.time.now), deleting_seconds=self.chance.choice((0.0, 45.0)))
         self.jobs.replace(one, gone)
         self.deletions += 1
         if self._namesakes > 0 and self.chance.random() < 0.5:
             self._namesakes -= 1
             cast = Casting(self.chance, gone.gone + self.chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
             shape = SHAPES[self.chance.choice(_SHAPES_OF_NAMESAKES)]
-            self.jobs.add(replace(shape(cast)[0], name=one.name))
+            self.jobs.add(delayed(replace(shape(cast)[0], name=one.name), self._late, self._likely))
 
     def _knows(self, ledger: Ledger, one: Life) -> bool:
-        """Whether the state file has all that AWS will ever say of a job."""
-        job = parse(answers.describe(one, _AFTER_EVERYTHING), *TARGET, Allowlist())
+        """Whether the state file has all that AWS will ever say of a job that is deleted now."""
+        job = parse(answers.describe(so_far(one, self.time.now), _AFTER_EVERYTHING), *TARGET, Allowlist())
         assert job is not None
         account = ledger._recorded([job.identity]).get(job.identity)
         return account is not None and _values(account.facts) == _values(Facts.of(job))
 
 
 def _values(facts: Facts) -> dict[str, Any]:
-    return {name: value for name, (_, value) in facts.known.items()}
+    return {name: value for name, (_, value) in facts.known.items() if name != NO_BILL}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from exporter.ledger.accounting import Changes
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts
 from exporter.ledger.sqlite import Account, Tables, Target
-from exporter.polling import discovery
+from exporter.polling import discovery, tracker
+from exporter.polling.intake import News, Reader
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import Fleet
 from exporter.training import facts
 from exporter.training.facts import Dated
-from exporter.training.job import Identity
+from exporter.training.job import Identity, TrainingJob
 from tests.ledger.harness import Harness
 
 _SEEDS = 100
@@ -139,6 +142,62 @@ def give_two_keys_one_label(patch: Patch) -> None:
     patch.setattr(labels.KeyNames, "of", lambda keys: labels.KeyNames({key: key.lower() for key in keys}))
 
 
+def settle_without_the_bill(patch: Patch) -> None:
+    patch.setattr(tracker, "_lacks_something", lambda _: False)
+
+
+def settle_while_a_rule_goes_on(patch: Patch) -> None:
+    patch.setattr(TrainingJob, "evaluated", True)
+
+
+def give_a_bill_up_too_early(patch: Patch) -> None:
+    patch.setattr(tracker, "PATIENCE", 80000.0)
+
+
+def give_a_bill_up_never(patch: Patch) -> None:
+    patch.setattr(tracker, "PATIENCE", math.inf)
+
+
+def give_a_bill_up_by_the_clock_of_the_machine(patch: Patch) -> None:
+    described = Reader.described
+
+    def wrong(reader: Reader, job: TrainingJob, now: float, at: float, news: News) -> None:
+        described(reader, job, reader._health._time(), at, news)
+
+    patch.setattr(Reader, "described", wrong)
+
+
+def give_up_no_bill_of_a_job_that_is_gone(patch: Patch) -> None:
+    patch.setattr(facts.Facts, "last", lambda created: facts.Facts(created, (), {}))
+
+
+def count_training_seconds_before_the_bill(patch: Patch) -> None:
+    patch.setattr(facts.Facts, "training_seconds", property(lambda known: known.value("seconds")))
+
+
+def count_training_seconds_again_with_a_late_bill(patch: Patch) -> None:
+    """That a bill was given up is not kept."""
+    keep = Tables.write_jobs
+
+    def wrong(tables: Tables, accounts: Mapping[Identity, Account]) -> None:
+        kept = {}
+        for identity, one in accounts.items():
+            known = {name: fact for name, fact in one.facts.known.items() if name != facts.NO_BILL}
+            kept[identity] = Account(replace(one.facts, known=known), one.settled)
+        keep(tables, kept)
+
+    patch.setattr(Tables, "write_jobs", wrong)
+
+
+def forget_at_a_restart_what_was_open(patch: Patch) -> None:
+    """A job that was deleted meanwhile is in no listing."""
+
+    async def nothing(ledger: Ledger, target: Target) -> list[Identity]:
+        return []
+
+    patch.setattr(Ledger, "open_jobs", nothing)
+
+
 # A seed that found the bug when it was put in; others are tried should histories have changed since.
 _BUGS: dict[Callable[[Patch], None], int] = {
     count_again: 0,
@@ -156,6 +215,15 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     look_back_not_at_all: 0,
     take_every_stop_for_a_person: 0,
     give_two_keys_one_label: 8,
+    settle_without_the_bill: 0,
+    settle_while_a_rule_goes_on: 6,
+    give_a_bill_up_too_early: 31,
+    give_a_bill_up_never: 8,
+    give_a_bill_up_by_the_clock_of_the_machine: 13,
+    give_up_no_bill_of_a_job_that_is_gone: 17,
+    count_training_seconds_before_the_bill: 0,
+    count_training_seconds_again_with_a_late_bill: 4,
+    forget_at_a_restart_what_was_open: 0,
 }
 
 

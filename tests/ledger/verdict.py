@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,12 +16,12 @@ from exporter.training.job import Pairs
 from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 
 
-def expected(lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
-    """Every series that is not 0."""
+def expected(lives: Iterable[Life], by_tags: Sequence[str], now: float = math.inf) -> dict[SeriesKey, Amounts]:
+    """Every series that is not 0, by now or in the end."""
     groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
     for life in lives:
         groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
-    return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group), tags)}
+    return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group, now), tags)}
 
 
 def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Counter[tuple[str, int]]:

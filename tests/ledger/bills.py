@@ -1,0 +1,51 @@
+"""Makes the bills of a schedule late: by minutes or hours, around the day for which they are awaited, or for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from exporter.simulator.life import Billing, Life, Rule
+from exporter.simulator.truth import PATIENCE
+
+_HOUR = 3600.0
+_SOON = 60.0
+
+
+def delayed(life: Life, chance: random.Random, likely: float) -> Life:
+    """The life, maybe with a bill or a rule that is late. A bill that comes after the day comes with a change: without
+    one nobody would look for it."""
+    if chance.random() < likely and life.groups and life.billable_ratio is not None:
+        hours = _HOUR * chance.choice((0.1, 1.0, 23.0)) * chance.random()
+        first = Billing(_SOON + hours, chance.uniform(0.5, 1.0), chance.random() < 0.5)
+        # Whoever reads it for the first time after a restart cannot know that it is new.
+        corrected = Billing(first.after + chance.uniform(0.0, 2 * _HOUR), 1.0, moves=True)
+        life = chance.choice(
+            (
+                replace(life, billing=(replace(first, share=1.0),)),
+                replace(life, billing=(first, corrected)),
+                replace(life, billing=(Billing(PATIENCE - chance.choice((0.0, 1.0, 20.0, 600.0))),)),
+                replace(life, billing=(Billing(PATIENCE + chance.uniform(0.0, 6 * _HOUR), moves=True),)),
+                replace(life, billable_ratio=None),
+            )
+        )
+    if chance.random() < likely / 2:
+        late = Rule("debugger", "Overfit", "Stopped", after=10 ** chance.uniform(1, 4.5), meanwhile="Stopping")
+        life = replace(life, rules=(*life.rules, late))
+    return life
+
+
+def so_far(life: Life, now: float) -> Life:
+    """The life of a job that is deleted now: what has not come does not come."""
+    return replace(life, billing=tuple(step for step in life.billing if round(life.end + step.after, 3) <= now))
+
+
+def moments(lives: Iterable[Life], now: float) -> Iterator[float]:
+    """When late bills come and when they are given up, from now on."""
+    for life in lives:
+        late = [step.after for step in life.billing if step.after > _SOON] if life.billable_ratio is not None else []
+        waits = life.billable_ratio is None and bool(life.groups)
+        for after in (*late, *([PATIENCE] if waits or late else [])):
+            if now < life.end + after < life.gone:
+                yield life.end + after

@@ -1,0 +1,32 @@
+"""The board of the harness: it takes down what no scrape may be left with."""
+
+from __future__ import annotations
+
+from exporter.ledger.sqlite import Target
+from exporter.polling.health import Health
+from exporter.simulator.store import Jobs
+from exporter.simulator.truth import PATIENCE
+from exporter.training.active import FleetCounts
+from exporter.training.job import TrainingJob
+from tests.ledger.mortal import Time
+
+
+class Watched:
+    """A board that takes down whose last picture has a rule that goes on, though AWS knows better."""
+
+    def __init__(self, jobs: Jobs, time: Time, unfinished: list[str]) -> None:
+        self._lives, self._time, self._unfinished = jobs, time, unfinished
+        self._shown: dict[str, TrainingJob] = {}
+        self.unbilled: int | None = None
+
+    def job(self, job: TrainingJob) -> None:
+        self._shown[job.name] = job
+
+    def gone(self, target: Target, name: str) -> None:
+        job = self._shown.pop(name, None)
+        life = self._lives.find(name, self._time.now)
+        if job and life and job.created == life.created and self._time.now < life.end + PATIENCE:
+            self._unfinished += [name for rule in job.rules if rule.status in ("InProgress", "Stopping")]
+
+    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+        self.unbilled = counts.unbilled
