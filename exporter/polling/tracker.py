@@ -196,17 +196,16 @@ class Fleet:
         followed.job, followed.read, followed.facts = job, True, None
         if changed:
             self._tally(followed, +1)
-        quiet = self._is_quiet(job, followed.changed_at, now, settle)
-        given_up_at = _over_since(job, followed.changed_at, now) + PATIENCE
-        if quiet and not (_lacks_something(job) and now - (settle - self.pace.settle) < given_up_at):
+        if self._is_settled(job, followed.changed_at, now, settle):
             followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
             self._unbilled.discard(job.name)
             return True
-        pause = self._pause(followed, now) if quiet else self.pace.active_interval
-        due = self._next_turn(followed.slot, at, pause)
-        if quiet:
+        due = self._next_turn(followed.slot, at)
+        if self._is_quiet(job, followed.changed_at, now, settle):
+            turn = self._next_turn(followed.slot, at, self._pause(followed, now))
             # What AWS says last before its time is up is not missed.
-            due = min(due, at + max(given_up_at - now, self.pace.active_interval))
+            left = _over_since(job, followed.changed_at, now) + PATIENCE - now
+            due = min(turn, at + max(left, self.pace.active_interval))
         followed.settled_at, followed.due = None, max(due, followed.retry_at)
         (self._unbilled.add if job.unbilled else self._unbilled.discard)(job.name)
         return changed
@@ -235,6 +234,11 @@ class Fleet:
         interval = interval or self.pace.active_interval
         turns = math.floor(at / interval + 0.5 - slot) + 1
         return (turns + slot) * interval
+
+    def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
+        """Whether AWS will say nothing new of it, or has had its time to."""
+        given_up = _over_since(job, changed_at, now) + PATIENCE <= now - (settle - self.pace.settle)
+        return self._is_quiet(job, changed_at, now, settle) and (given_up or not _lacks_something(job))
 
     def _is_quiet(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
         """It is over, nothing moves any more, and nothing but what takes hours may be to come."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from zlib import crc32
 
-from exporter.polling.api import SEARCH
+from exporter.polling.api import DESCRIBE, SEARCH, TAGS
 from exporter.simulator.life import Life
 from exporter.simulator.store import Consistency
 
@@ -43,6 +44,32 @@ def respelled(life: Life) -> Life:
     if len(life.name) % 2 or "team" not in life.tags:
         return life
     return replace(life, tags={"Team" if key == "team" else key: value for key, value in life.tags.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Oddities:
+    """What is odd about the answers of a whole run. `denied` names operations that the policy denies for every third
+    job, `jitter` is what Describe adds to a CreationTime; the others are the share of answers with a Date an hour off,
+    and of pages whose NextToken repeats."""
+
+    denied: frozenset[str] = frozenset()
+    jitter: float = 0.0
+    wrong_dates: float = 0.0
+    repeated_tokens: float = 0.0
+
+    @classmethod
+    def drawn(cls, seed: int) -> Oddities:
+        """Apart from everything else, so that what else a seed brings stays the same."""
+        chance = random.Random(f"odd {seed}")
+        return cls(
+            chance.choice((frozenset(), frozenset(), frozenset({DESCRIBE}), frozenset({TAGS}))),
+            chance.choice((0.0, 0.0, 0.001, -0.001, 0.4)),
+            chance.choice((0.0, 0.0, 0.02, 0.1)),
+            chance.choice((0.0, 0.0, 0.05)),
+        )
+
+    def denies(self, operation: str, name: str) -> bool:
+        return operation in self.denied and crc32(name.encode()) % 3 == 0
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ from exporter.training.facts import NO_BILL, Facts
 from exporter.training.parsing import Allowlist, parse
 from tests.ledger.bills import delayed, moments, so_far
 from tests.ledger.books import DAY, START, TARGET, Disk
-from tests.ledger.fates import Fate, Setting, respelled
+from tests.ledger.fates import Fate, Oddities, Setting, respelled
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.troubles import Client
 from tests.ledger.verdict import expected, exposed, to_be_exposed
@@ -45,6 +45,8 @@ from tests.ledger.watched import Watched
 
 _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
+# How long into the calm some jobs are denied.
+_DENIED_ON = 600.0
 _AFTER_EVERYTHING = START + 1000 * DAY
 # These are never ahead of the bill.
 _WITH_THE_BILL = ("sagemaker_training_seconds_total", "sagemaker_training_instance_seconds_total")
@@ -74,6 +76,7 @@ class Harness:
         self.jobs = Jobs()
         self.client = Client(TARGET, self.jobs, self.time, self.chance, self.setting.consistency)
         self.client.denied = self.setting.denied
+        self.client.odd, self.client.odd_chance = Oddities.drawn(seed), random.Random(f"odd answers {seed}")
         self._high: dict[SeriesKey, Amounts] = {}
         self._seen: Mapping[SeriesKey, Series] = {}
         self._trained: dict[SeriesKey, Amounts] = {}
@@ -101,6 +104,7 @@ class Harness:
                 long = 0.0
         self._wait_for_bills()
         self._calm = True
+        self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
         # Whoever reads everything once more counts nothing once more.
@@ -200,7 +204,7 @@ class Harness:
     def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
         calls = Calls()
         api = SageMaker(self.client, calls, Limits(5.0, 50.0, 5.0, 20, 2.0), clock, asyncio.Semaphore(20))
-        fleet, health = Fleet(Pace(30.0, 60.0, 300.0)), Health("/".join(TARGET), calls, clock.time)
+        fleet, health = Fleet(Pace(30.0, 60.0, 300.0, longest_wait=600.0)), Health("/".join(TARGET), calls, clock.time)
         reader = Reader(*TARGET, Allowlist(cost_tags=self.setting.by_tags), fleet, health)
         schedule = Schedule(60.0, 30.0, 600.0, 30 * DAY, search=self.setting.search, workers=4)
         self.board = Watched(self.jobs, self.time, self.unfinished)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from exporter.aws.date import AwsClock
 from exporter.exposition import labels
-from exporter.ledger import accounting
+from exporter.ledger import accounting, sqlite
 from exporter.ledger import series as contributions
 from exporter.ledger.accounting import Changes
 from exporter.ledger.ledger import Ledger
@@ -21,8 +22,9 @@ from exporter.ledger.sqlite import Account, Tables, Target
 from exporter.polling import discovery, tracker
 from exporter.polling.intake import News, Reader
 from exporter.polling.poller import Poller
+from exporter.polling.tagging import Tagger
 from exporter.polling.tracker import Fleet
-from exporter.training import facts
+from exporter.training import facts, job
 from exporter.training.facts import Dated
 from exporter.training.job import Identity, TrainingJob
 from tests.ledger.harness import Harness
@@ -198,6 +200,50 @@ def forget_at_a_restart_what_was_open(patch: Patch) -> None:
     patch.setattr(Ledger, "open_jobs", nothing)
 
 
+def believe_every_date(patch: Patch) -> None:
+    """Jobs are settled an hour early."""
+    patch.setattr(AwsClock, "heard", lambda clock, date, _, at: clock._accept(date - at))
+
+
+def tell_jobs_apart_by_the_millisecond(patch: Patch) -> None:
+    for module in (job, sqlite):
+        patch.setattr(module, "SAME_JOB_MS", 0)
+
+
+def never_try_a_denied_job_again(patch: Patch) -> None:
+    refuse = Fleet.refuse
+
+    def wrong(fleet: Fleet, name: str, at: float) -> int:
+        times = refuse(fleet, name, at)
+        fleet.rest(name)
+        return times
+
+    patch.setattr(Fleet, "refuse", wrong)
+
+
+def call_a_denied_job_recorded(patch: Patch) -> None:
+    """A restart after a long downtime does not list it again."""
+    followed = Fleet.followed
+
+    def recorded_until(poller: Poller) -> float | None:
+        with pytest.MonkeyPatch.context() as only_others:
+            only_others.setattr(Fleet, "followed", lambda fleet: [f for f in followed(fleet) if not f.refused])
+            return right(poller)
+
+    right = Poller._recorded_until
+    patch.setattr(Poller, "_recorded_until", recorded_until)
+
+
+def count_a_job_for_nobody_when_its_tags_are_denied(patch: Patch) -> None:
+    tagged = Tagger.tagged
+
+    async def wrong(tagger: Tagger, one: TrainingJob) -> TrainingJob:
+        one = await tagged(tagger, one)
+        return replace(one, cost_tags=()) if tagger.waits_for(one.name) else one
+
+    patch.setattr(Tagger, "tagged", wrong)
+
+
 # A seed that found the bug when it was put in; others are tried should histories have changed since.
 _BUGS: dict[Callable[[Patch], None], int] = {
     count_again: 0,
@@ -224,6 +270,11 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     count_training_seconds_before_the_bill: 0,
     count_training_seconds_again_with_a_late_bill: 4,
     forget_at_a_restart_what_was_open: 0,
+    believe_every_date: 0,
+    tell_jobs_apart_by_the_millisecond: 0,
+    never_try_a_denied_job_again: 0,
+    call_a_denied_job_recorded: 0,
+    count_a_job_for_nobody_when_its_tags_are_denied: 0,
 }
 
 

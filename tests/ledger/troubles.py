@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -25,6 +25,7 @@ from exporter.simulator import operations
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Call, Kind, error_of
 from exporter.simulator.store import Consistency, Jobs
+from tests.ledger.fates import Oddities
 from tests.ledger.mortal import Time
 
 _URL = "https://api.sagemaker.eu-west-1.amazonaws.com/"
@@ -39,7 +40,8 @@ _SHAPE = Shape("Answer", {"type": "structure"})
 
 @dataclass
 class Client:
-    """`faulty` is the share of calls that go wrong, `denied` the operations that no policy allows."""
+    """`faulty` is the share of calls that go wrong, `denied` the operations that no policy allows. What is `odd` has a
+    chance of its own; its denials end at `allowed_from`."""
 
     target: Target
     jobs: Jobs
@@ -48,6 +50,9 @@ class Client:
     consistency: Consistency
     faulty: float = 0.0
     denied: frozenset[str] = frozenset()
+    odd: Oddities = field(default_factory=Oddities)
+    odd_chance: random.Random = field(default_factory=lambda: random.Random(0))
+    allowed_from: float = math.inf
 
     def __post_init__(self) -> None:
         self._parser = answer_parsers().create_parser("json")
@@ -66,7 +71,7 @@ class Client:
 
     async def _call(self, operation: str, asked: Mapping[str, Any]) -> Any:
         trouble = self.chance.choice(_TROUBLES) if self.chance.random() < self.faulty else None
-        if operation in self.denied:
+        if operation in self.denied or self._denies(operation, asked):
             trouble = Kind.ACCESS_DENIED
         await self._travel()
         await _go_wrong_before(trouble)
@@ -84,17 +89,34 @@ class Client:
             if kind and (error := error_of(kind, Call(*self.target, operation))):
                 raise error
             at = operations.Context(self.jobs, *self.target, self.time.now, self.consistency)
-            body = orjson.dumps(operations.perform(operation, asked, at))
+            body = orjson.dumps(self._oddly(operation, asked, operations.perform(operation, asked, at)))
         except ApiError as error:
             return error.status, orjson.dumps({"__type": error.code, "message": error.message})
         return 200, _damaged(body, kind)
 
     async def _parsed(self, operation: str, status: int, body: bytes) -> Any:
-        headers = {"Date": formatdate(self.time.now, usegmt=True)}
+        wrong = self.odd_chance.choice((-3600.0, 3600.0)) if self._strikes(self.odd.wrong_dates) else 0.0
+        headers = {"Date": formatdate(self.time.now + wrong, usegmt=True)}
         parsed = await self._parser.parse({"status_code": status, "headers": headers, "body": body}, _SHAPE)
         if status >= 300:
             raise ClientError(parsed, operation)
         return parsed
+
+    def _denies(self, operation: str, asked: Mapping[str, Any]) -> bool:
+        name = str(asked.get("TrainingJobName") or asked.get("ResourceArn", "")).rpartition("/")[2]
+        return self.time.now < self.allowed_from and self.odd.denies(operation, name)
+
+    def _oddly(self, operation: str, asked: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        names = [one.name for one in self.jobs.all()]
+        # The second job of a name may be described before it is listed: then this is the time that it is known by.
+        if operation == DESCRIBE and names.count(answer["TrainingJobName"]) == 1:
+            return {**answer, "CreationTime": answer["CreationTime"] + self.odd.jitter}
+        if operation in (LIST, SEARCH) and "NextToken" in asked and self._strikes(self.odd.repeated_tokens):
+            return {**answer, "NextToken": asked["NextToken"]}
+        return answer
+
+    def _strikes(self, share: float) -> bool:
+        return share > 0 and self.odd_chance.random() < share
 
 
 async def _go_wrong_before(trouble: Kind | str | None) -> None:
