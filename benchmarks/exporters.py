@@ -11,7 +11,7 @@ from benchmarks.children import REGION, Readings
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.garbage import Garbage
+from exporter.process.garbage import Garbage
 
 # The limits are AWS's and the same for everybody: here they are out of the way, as far as no user may put them.
 _UNLIMITED = 1e6

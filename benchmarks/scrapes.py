@@ -17,12 +17,12 @@ from exporter.aws.sessions import Sessions
 from exporter.catalogue import JOB_FAMILIES
 from exporter.clock import SystemClock
 from exporter.exposition.board import Board
-from exporter.garbage import Garbage
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.tracker import Fleet, Pace
+from exporter.process.garbage import Garbage
 from exporter.selfmetrics import ProcessHealth
 
 _TARGET = (ACCOUNT, REGION)

@@ -2,7 +2,7 @@
 
 import sys
 
-from exporter import signals
+from exporter.process import signals
 
 
 def main() -> int:

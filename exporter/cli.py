@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
-from exporter import __version__, demo, logs, output, signals
+from exporter import __version__, demo, logs, output
 from exporter.app import App
 from exporter.arguments import Parser, single, within
 from exporter.aws.regions import known_regions
@@ -23,8 +23,9 @@ from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.statefile import StateError
 from exporter.output import OutputError, ReaderGoneError
+from exporter.process import signals
+from exporter.process.stopping import until_stopped
 from exporter.service import Service, serve_until_stopped
-from exporter.stopping import until_stopped
 from exporter.web import config as webconfig
 from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError

@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
-from exporter.garbage import Garbage
 from exporter.ledger.ledger import Ledger
-from exporter.reloads import Reloads, StoppedError
-from exporter.stopping import handled
+from exporter.process.garbage import Garbage
+from exporter.process.reloads import Reloads, StoppedError
+from exporter.process.stopping import handled
 from exporter.web import page
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity

@@ -7,13 +7,14 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 
-from exporter import output, signals
+from exporter import output
 from exporter.arguments import Parser
+from exporter.process import signals
+from exporter.process.stopping import handled
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.faults import mixture
 from exporter.simulator.generator import DEMO_PACE, Plan, steady
 from exporter.simulator.server import Simulator
-from exporter.stopping import handled
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.garbage import Garbage, resident_bytes
+from exporter.process.garbage import Garbage, resident_bytes
 from exporter.service import Service
 from exporter.simulator import Simulator
 from tests.e2e.exposed import lead_to

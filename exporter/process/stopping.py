@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from exporter.signals import STOPPING, Interrupted
+from exporter.process.signals import STOPPING, Interrupted
 
 _T = TypeVar("_T")
 
