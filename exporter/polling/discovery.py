@@ -70,6 +70,11 @@ class Discovery:
                         # The first page has what there is now. Only the clock says when that is: before the first
                         # answer ever it is the machine's, and a CreationTime may be wrong.
                         until = clock()
+                        begin = self._after(until, full)
+                        if begin < after:
+                            # The machine's clock was ahead: the walk began too late.
+                            spans.append((recent, CreatedBetween(begin, after + 1.0)))
+                            after = begin
                     reached = _lowest(reached, page.jobs)
                     yield Found(page.jobs, source)
             except ApiError:

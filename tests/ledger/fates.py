@@ -49,7 +49,7 @@ def respelled(life: Life) -> Life:
 @dataclass(frozen=True, slots=True)
 class Oddities:
     """What is odd about the answers of a whole run. `denied` names operations that the policy denies for every third
-    job, `jitter` is what Describe adds to a CreationTime; the others are the share of answers with a Date an hour off,
+    job, `jitter` is what Describe adds to a CreationTime; the others are the share of answers with a wrong Date,
     and of pages whose NextToken repeats."""
 
     denied: frozenset[str] = frozenset()

@@ -34,6 +34,7 @@ _BODIES = (Kind.TRUNCATED, Kind.NOT_JSON, Kind.EMPTY)
 _WIRE = ("hangs", "reset", "cut", "unreachable", "read timeout")
 _TROUBLES = (*_ERRORS, *_BODIES, *_WIRE)
 _PAGE = 7
+_WRONG_DATES = (-3600.0, 3600.0, 100 * 86400.0)
 # The exporter's parser reads no shape, but botocore's error parser asks whether there is one.
 _SHAPE = Shape("Answer", {"type": "structure"})
 
@@ -95,7 +96,7 @@ class Client:
         return 200, _damaged(body, kind)
 
     async def _parsed(self, operation: str, status: int, body: bytes) -> Any:
-        wrong = self.odd_chance.choice((-3600.0, 3600.0)) if self._strikes(self.odd.wrong_dates) else 0.0
+        wrong = self.odd_chance.choice(_WRONG_DATES) if self._strikes(self.odd.wrong_dates) else 0.0
         headers = {"Date": formatdate(self.time.now + wrong, usegmt=True)}
         parsed = await self._parser.parse({"status_code": status, "headers": headers, "body": body}, _SHAPE)
         if status >= 300:

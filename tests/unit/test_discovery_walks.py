@@ -104,6 +104,24 @@ async def test_the_machine_s_clock_may_be_wrong_before_aws_has_told_the_time() -
     assert discovery.until == NOW
 
 
+@pytest.mark.parametrize("ahead", [86_400, 200 * 86_400])
+@pytest.mark.parametrize("failing", [set[int](), {1}, {2}])
+async def test_a_machine_whose_clock_is_ahead_leaves_nothing_out_of_the_first_walk(
+    ahead: float, failing: set[int]
+) -> None:
+    listing = Listing([NOW - 1000 * n for n in range(1, 100)], failing)
+    discovery, told = Discovery(LOOKBACK, None), iter((NOW + ahead, NOW, NOW + 60, NOW + 60))
+    seen = set[float]()
+    for full in (True, False) if failing else (True,):
+        try:
+            async for page in discovery.walk(lambda: next(told), listing, listing, full):
+                seen |= {float(job["CreationTime"]) for job in page.jobs}
+        except ApiError:
+            listing.failing = set()
+    assert seen == set(listing.created)
+    assert discovery.gap is None
+
+
 async def test_a_restart_takes_up_where_the_last_run_stood() -> None:
     listing = Listing([NOW - 5000, NOW - 100])
     assert await walked(Discovery(LOOKBACK, NOW - 1000), NOW, listing) == {NOW - 100}
