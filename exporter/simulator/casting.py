@@ -10,6 +10,7 @@ from typing import Any
 
 from exporter.simulator import request
 from exporter.simulator.life import COMPLETED, Ending, Group, Life, Metric, Phase
+from exporter.simulator.rng import seeded
 
 # What an average job takes at pace 1, seconds; measured over the deck, and good enough to plan a fleet with.
 USUAL_SECONDS = 3200.0
@@ -30,6 +31,10 @@ class Casting:
     def seconds(self, low: float, high: float) -> float:
         """A duration between `low` and `high` at pace 1."""
         return round(self.rng.uniform(low, high) * self.pace, 3)
+
+    def own_rng(self, what: str) -> random.Random:
+        """Random numbers for one thing; the draws for everything else stay as they are without it."""
+        return seeded(what, self.rng.getstate())
 
     def arn(self, kind: str, name: str) -> str:
         """The ARN of another SageMaker resource of the same account and region."""

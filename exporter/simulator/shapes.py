@@ -35,8 +35,10 @@ def late_billing(cast: Casting) -> tuple[Life, ...]:
     hours, and LastModifiedTime may stand still even so."""
     first = cast.rng.uniform(5, 20)
     steps = (Billing(first, cast.rng.uniform(0.8, 0.99)), Billing(cast.rng.uniform(first, 60), 1.0))
-    late = Billing(cast.pace * 10 ** cast.rng.uniform(2, 4), moves=cast.rng.random() < 0.5)
-    return (replace(usual(cast, "late-billing"), billing=cast.rng.choice((steps, steps[1:], (late,)))),)
+    billing = cast.rng.choice((steps, steps[1:]))
+    own = cast.own_rng("bill")
+    late = (Billing(cast.pace * 10 ** own.uniform(2, 4), moves=own.random() < 0.5),)
+    return (replace(usual(cast, "late-billing"), billing=own.choice((billing, late))),)
 
 
 def spot(cast: Casting) -> tuple[Life, ...]:

@@ -55,12 +55,13 @@ def training_plan(cast: Casting) -> tuple[Life, ...]:
 
 def debugged(cast: Casting) -> tuple[Life, ...]:
     """Debugger and profiler rules, of which some go on for minutes after the job."""
-    report = Rule("profiler", f"ProfilerReport-{int(cast.created)}", "NoIssuesFound", after=cast.seconds(100, 200))
+    own = cast.own_rng("rules")
+    stopped, reported = own.uniform(200, 600) * cast.pace, own.uniform(100, 200) * cast.pace
     rules = (
         Rule("debugger", "VanishingGradient", "IssuesFound", "RuleEvaluationConditionMet: at step 120"),
         Rule("debugger", "LossNotDecreasing", cast.rng.choice(("NoIssuesFound", "Error"))),
-        Rule("debugger", "Overfit", "Stopped", after=cast.seconds(200, 600), meanwhile="Stopping"),
-        report,
+        Rule("debugger", "Overfit", "Stopped", after=stopped, meanwhile="Stopping"),
+        Rule("profiler", f"ProfilerReport-{int(cast.created)}", "NoIssuesFound", after=reported),
     )
     image = f"503895931360.dkr.ecr.{cast.region}.amazonaws.com/sagemaker-debugger-rules:latest"
     output = f"s3://sagemaker-{cast.region}-{cast.account}/debugger"
