@@ -67,6 +67,7 @@ class Harness:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.chance, self._folder, self._graves = random.Random(seed), folder, 0
+        self._ruin = random.Random(f"ruin {seed}")
         self.setting = Setting.drawn(self.chance)
         self._late = random.Random(f"bills {seed}")
         self._likely = self._late.choice((0.0, 0.1, 0.4))
@@ -186,9 +187,11 @@ class Harness:
                         raise outcome
                 self._shows_what_is_written(ledger)
             self.history.append("ended")
-        except StateError:
-            # Like everyone's supervisor, this one starts it again.
+        except StateError as error:
+            # Like everyone's supervisor, this one starts it again; and somebody does what the message says.
             self.history.append("refused")
+            if "is damaged" in str(error):
+                self.path.with_name("state.db-wal").unlink()
 
     async def _until(self, fate: Fate) -> None:
         """A kill that finds nothing to interrupt gives up; where all is calm, until the totals are right."""
@@ -248,6 +251,18 @@ class Harness:
         for file in self.path.parent.glob("state.db*"):
             shutil.copyfile(file, grave / file.name)
         self.path = grave / self.path.name
+        if self._ruin.random() < 0.3:
+            self._damage_log()
+
+    def _damage_log(self) -> None:
+        """By chances of its own, so that a seed has the same history with and without damage. What a log has is in the
+        file too by the time it is shown; only a log that the file may need is refused."""
+        log = self.path.with_name("state.db-wal")
+        data = bytearray(log.read_bytes()) if log.exists() else bytearray()
+        if data:
+            data[self._ruin.randrange(len(data))] ^= self._ruin.randrange(1, 256)
+            log.write_bytes(data)
+            self.history.append("damaged")
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
         """Unless something is under way, or was left in the middle."""
