@@ -43,7 +43,8 @@ class Pace:
 class Followed:
     """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
     was found settled, `unknown` are the statuses of it that nobody knows and that were counted. `refused` says how
-    often in a row it alone could not be read; then it waits for `retry_at`. `facts` are what an earlier run recorded,
+    often in a row it alone could not be read; then it waits for `retry_at`. `quiet_turns` are its readings in a row
+    that only wait for a bill or a rule. `facts` are what an earlier run recorded,
     of use until the job is read."""
 
     job: TrainingJob
@@ -55,6 +56,7 @@ class Followed:
     unknown: frozenset[str] = frozenset()
     refused: int = 0
     retry_at: float = -math.inf
+    quiet_turns: int = 0
     facts: Facts | None = None
 
 
@@ -204,8 +206,11 @@ class Fleet:
         if self._is_quiet(job, followed.changed_at, now, settle):
             turn = self._next_turn(followed.slot, at, self._pause(followed, now))
             # What AWS says last before its time is up is not missed.
-            left = _over_since(job, followed.changed_at, now) + PATIENCE - now
+            left = _past(job.over_since or 0.0, followed.changed_at, now) + PATIENCE - now
             due = min(turn, at + max(left, self.pace.active_interval))
+            followed.quiet_turns += 1
+        else:
+            followed.quiet_turns = 0
         followed.settled_at, followed.due = None, max(due, followed.retry_at)
         (self._unbilled.add if job.unbilled else self._unbilled.discard)(job.name)
         return changed
@@ -225,8 +230,10 @@ class Fleet:
         return [name for name, f in self._followed.items() if f.settled_at is not None and f.settled_at <= limit]
 
     def _pause(self, followed: Followed, now: float) -> float:
-        still = now - max(_unless_ahead(followed.job.last_change, now), followed.changed_at)
-        return max(self.pace.active_interval, min(still * _PAUSE, _LONGEST_PAUSE))
+        still = now - max(_past(followed.job.last_change, followed.changed_at, now), followed.changed_at)
+        # The clock may be found to be wrong after a start: the first pauses are short, whatever it says.
+        longest = min(self.pace.active_interval * 2.0 ** min(followed.quiet_turns, _MANY), _LONGEST_PAUSE)
+        return max(self.pace.active_interval, min(still * _PAUSE, longest))
 
     def _next_turn(self, slot: float, at: float, interval: float | None = None) -> float:
         """The job's next place in the grid of intervals, at least half an interval away: so a late reading is not
@@ -237,14 +244,14 @@ class Fleet:
 
     def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
         """Whether AWS will say nothing new of it, or has had its time to."""
-        given_up = _over_since(job, changed_at, now) + PATIENCE <= now - (settle - self.pace.settle)
+        given_up = _past(job.over_since or 0.0, changed_at, now) + PATIENCE <= now - (settle - self.pace.settle)
         return self._is_quiet(job, changed_at, now, settle) and (given_up or not _lacks_something(job))
 
     def _is_quiet(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
         """It is over, nothing moves any more, and nothing but what takes hours may be to come."""
         if not job.terminal or job.cost_tags is None:
             return False
-        still_since = max(_unless_ahead(job.last_change, now), changed_at)
+        still_since = max(_past(job.last_change, changed_at, now), changed_at)
         return still_since + settle <= now and self._pool_is_over(job, changed_at, now)
 
     def _pool_is_over(self, job: TrainingJob, changed_at: float, now: float) -> bool:
@@ -254,7 +261,7 @@ class Fleet:
         if status == "Available":
             return False
         # Asked for and not (or no longer) to be seen: a pool lives at most so long.
-        return _over_since(job, changed_at, now) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
+        return _past(job.over_since or 0.0, changed_at, now) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
 
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
@@ -278,15 +285,11 @@ def _lacks_something(job: TrainingJob) -> bool:
     return job.unbilled or not job.evaluated
 
 
-def _over_since(job: TrainingJob, changed_at: float, now: float) -> float:
-    """When a job ended; when it was first seen so, if it speaks of a time in the future."""
-    return _unless_ahead(job.over_since or 0.0, now) or changed_at
-
-
 def _same(one: TrainingJob, other: TrainingJob) -> bool:
     return one.identity.is_same(other.identity)
 
 
-def _unless_ahead(time: float, now: float) -> float:
-    """A time that a job speaks of; 0 for one in the future, which would keep the job from ever being settled."""
-    return time if time <= now else 0.0
+def _past(time: float, changed_at: float, now: float) -> float:
+    """A time that a job speaks of. One in the future is wrong, or the clock is behind: then it is when the job was last
+    seen to change, or now, so that nothing is settled or given up too soon."""
+    return time if time <= now else changed_at or now
