@@ -108,6 +108,10 @@ class Service:
             self._open().reload_ok = False
             _log.error("the configuration was not reloaded: %s", error)
             raise ReloadError(str(error)) from error
+        except Exception:
+            # A reload that failed without a known cause must show, too.
+            self._open().reload_ok = False
+            raise
         self._open().reload_ok = True
         return config
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from botocore.session import get_session
+import os
+
+from botocore.loaders import create_loader
 
 
 def known_regions() -> frozenset[str]:
     """Return the regions of all partitions, as of the installed SDK: AWS may have opened newer ones."""
-    endpoints = get_session().get_component("data_loader").load_data("endpoints")
+    # A session would read the profile, and a broken one would keep even check-config from running.
+    endpoints = create_loader(os.environ.get("AWS_DATA_PATH")).load_data("endpoints")
     return frozenset(region for partition in endpoints["partitions"] for region in partition["regions"])

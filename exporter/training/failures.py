@@ -47,6 +47,7 @@ _SOURCES = (
     _Row.of(
         "internal",
         r"internal ?(?:server|service)? ?(?:error|exception|failure)",
+        r"hardware (?:failure|error|fault)",
         r"service ?unavailable",
         r"platform error",
     ),
@@ -57,7 +58,8 @@ _SOURCES = (
 _ALWAYS = (
     _Row.of(
         "memory_or_disk",
-        r"out[ -]?of[ -]?memory",
+        r"out[ -]?of[ -]?(?:\w+ )?memory",
+        r"memory (?:was )?exhausted",
         r"\boom\b",
         r"oom[-_ ]?kill",
         r"memory ?error",
@@ -70,7 +72,8 @@ _ALWAYS = (
         r"resource_?exhausted",
         r"(?:larger|bigger) instance",
         r"no space left",
-        r"disk (?:space|quota|is full|full)",
+        r"disk (?:space|quota|usage|is full|full)",
+        r"(?:not enough|insufficient) disk",
         r"storage space",
         r"volume ?size",
         r"(?:larger|bigger) (?:\w+ )?volume",
@@ -122,7 +125,7 @@ _OF_SAGEMAKER = (
         r"\becr\b",
     ),
     _Row.of("access_or_network", r"accessdeni", r"assume[\w ]{0,9}role", r"\b40[13]\b"),
-    _Row.of("input", r"no s3 objects? found"),
+    _Row.of("input", r"no s3 objects? found", r"manifest file", r"both a folder"),
     _Row.of(
         "access_or_network",
         r"permission",
@@ -130,6 +133,7 @@ _OF_SAGEMAKER = (
         r"\bkms\b",
         r"subnet",
         r"security ?group",
+        r"\beni\b",
         r"\bvpc\b",
         r"route table",
         r"network (?:interface|connection|error|timeout)",

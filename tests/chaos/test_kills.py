@@ -128,6 +128,7 @@ def _expected(truth: Totals) -> dict[Series, float]:
         ("jobs_created", (), {(): truth.created}),
         ("jobs_finished", ("status",), truth.finished),
         ("jobs_failed", ("category",), truth.failed),
+        ("jobs_stopped", ("cause",), truth.stopped),
         ("seconds", ("spot",), truth.seconds),
         ("billable_seconds", ("spot",), truth.billable_seconds),
         ("instance_seconds", ("instance_type", "spot"), truth.instance_seconds),
