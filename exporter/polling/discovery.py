@@ -71,8 +71,8 @@ class Discovery:
                         # answer ever it is the machine's, and a CreationTime may be wrong.
                         until = clock()
                         begin = self._after(until, full)
-                        if begin < after:
-                            # The machine's clock was ahead: the walk began too late.
+                        if begin < after - OVERLAP:
+                            # The machine's clock was ahead by more than clocks differ: the walk began too late.
                             spans.append((recent, CreatedBetween(begin, after + 1.0)))
                             after = begin
                     reached = _lowest(reached, page.jobs)
