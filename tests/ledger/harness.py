@@ -109,7 +109,7 @@ class Harness:
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
         # Whoever reads everything once more counts nothing once more.
-        self._live(Fate(self.time.now + 250.0, whole=True))
+        self._live(Fate(self.time.now + 500.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
         assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
