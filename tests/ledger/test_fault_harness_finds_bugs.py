@@ -248,7 +248,7 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     take_the_first_of_two_readings_of_a_moment: 1,
     count_a_bucket_too_far: 0,
     prune_by_the_clock_of_the_machine: 4,
-    prune_over_jobs_that_were_not_read: 37,
+    prune_over_jobs_that_were_not_read: 69,
     call_a_job_recorded_when_it_is_found: 68,
     settle_before_the_warm_pool_is_over: 56,
     settle_at_the_end: 1,
