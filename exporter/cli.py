@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import platform
@@ -24,7 +23,7 @@ from exporter.exposition import catalogue_docs as document
 from exporter.ledger.statefile import StateError
 from exporter.output import OutputError, ReaderGoneError
 from exporter.process import signals
-from exporter.process.stopping import until_stopped
+from exporter.process.stopping import run, until_stopped
 from exporter.service import Service, serve_until_stopped
 from exporter.web import config as webconfig
 from exporter.web.config import WebConfigFile
@@ -80,9 +79,8 @@ def _confess(error: Exception, verbose: bool) -> None:
 def _serve(options: argparse.Namespace) -> int:
     security = _security(options)
     service = Service(lambda: _load(options), SystemClock())
-    asyncio.run(
-        serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config, security))
-    )
+    announce = _announce(service.config, security)
+    run(lambda: serve_until_stopped(service, options.web_enable_lifecycle, security, announce))
     return 0
 
 
@@ -105,7 +103,8 @@ def _fine(file: str, check: Callable[[], object]) -> bool:
 
 
 def _once(options: argparse.Namespace) -> int:
-    well, metrics = asyncio.run(until_stopped(_poll_once(_load(options))))
+    config = _load(options)
+    well, metrics = run(lambda: until_stopped(_poll_once(config)))
     # Outside of the loop, where a signal also ends a write that blocks.
     output.write(metrics)
     return 0 if well else 1
@@ -118,7 +117,7 @@ async def _poll_once(config: Config) -> tuple[bool, list[bytes]]:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    asyncio.run(_run_demo(options))
+    run(lambda: _run_demo(options))
     return 0
 
 

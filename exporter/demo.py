@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from exporter.clock import Clock
@@ -56,11 +56,11 @@ class Demo:
 
 @asynccontextmanager
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
-    """Runs the simulated API and points this process's AWS settings at it; yields its clock."""
+    """Runs the simulated API and points this process's AWS settings at it meanwhile; yields its clock."""
     clock = ScaledClock(demo.speed)
     plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
     async with Simulator(clock=clock, seed=demo.seed, plan=plan, accounts=ACCOUNTS, regions=REGIONS) as simulator:
-        os.environ.update(
+        with _environment(
             AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
             AWS_ENDPOINT_URL_STS=simulator.url,
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
@@ -70,10 +70,22 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
             AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="false",
             NO_PROXY=_UNPROXIED,
             no_proxy=_UNPROXIED,
-        )
-        for variable in _OF_THE_USER:
-            os.environ.pop(variable, None)
-        yield clock
+        ):
+            yield clock
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set these, hide what leads to the user's own account, and put everything back."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    for variable in _OF_THE_USER:
+        os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def own_targets(config: Config) -> Config:

@@ -41,6 +41,15 @@ def _no_aws_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _environment_is_left_alone() -> Iterator[None]:
+    """What one test leaves in the environment would lead another astray, wherever that one happens to run."""
+    before = dict(os.environ)
+    yield
+    after = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    assert after == {name: value for name, value in before.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 @pytest.fixture
 def prometheus(tmp_path: Path) -> PrometheusFactory:
     """Starts Prometheus: `async with prometheus(scraping("127.0.0.1:9841")) as p: await p.query("up")`.

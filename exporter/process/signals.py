@@ -42,6 +42,25 @@ def remember() -> None:
 
 
 @contextmanager
+def remembering() -> Iterator[None]:
+    """Keep signals until the end, or until `raising` begins within. Raises Interrupted at the end for one kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    handler = _Remembering()
+    for number in STOPPING:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+    if handler.received is not None:
+        raise Interrupted(handler.received)
+
+
+@contextmanager
 def raising() -> Iterator[None]:
     """Raise Interrupted at the first signal, also for one that was remembered. Only the main thread gets signals."""
     if threading.current_thread() is not threading.main_thread():

@@ -9,9 +9,24 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from exporter.process.signals import STOPPING, Interrupted
+from exporter.process.signals import STOPPING, Interrupted, raising, remembering
 
 _T = TypeVar("_T")
+
+
+def run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run in a new event loop, as `asyncio.run` does. Raises Interrupted for SIGTERM and SIGINT that `work` leaves.
+
+    A signal that comes while the loop is made or closed waits: raised there, it would leave a loop half made, and
+    Python would say so on standard error.
+    """
+
+    async def main() -> _T:
+        with raising():
+            return await work()
+
+    with remembering():
+        return asyncio.run(main())
 
 
 @contextmanager

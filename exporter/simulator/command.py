@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from exporter import output
 from exporter.arguments import Parser
 from exporter.process import signals
-from exporter.process.stopping import handled
+from exporter.process.stopping import handled, run
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.faults import mixture
 from exporter.simulator.generator import DEMO_PACE, Plan, steady
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         with signals.raising():
-            asyncio.run(_serve(options))
+            run(lambda: _serve(options))
     except signals.Interrupted:
         return 0
     except OSError as error:
