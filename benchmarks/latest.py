@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 
 from benchmarks import gauges, samples
 from benchmarks.children import ACCOUNT, REGION
-from exporter.catalogue import JOB_FAMILIES
 from exporter.exposition.family import LabelValues
 from exporter.exposition.text import KEY, labelled
+from exporter.training.families import JOBS, JobView
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import parse
 
@@ -31,11 +31,11 @@ class _Families(Collector):
     """All families of these jobs, made before anybody asks: only the writing is measured."""
 
     def __init__(self, jobs: list[TrainingJob]) -> None:
-        self._families = [GaugeMetricFamily(family.name, family.help) for family in JOB_FAMILIES]
-        for family, shown in zip(JOB_FAMILIES, self._families, strict=True):
+        self._families = [GaugeMetricFamily(family.name, family.help) for family in JOBS.families]
+        for family, shown in zip(JOBS.families, self._families, strict=True):
             for job in jobs:
                 base = dict(zip(family.base, (job.account, job.region, job.name), strict=True))
-                for values, value in family.rows(job):
+                for values, value in family.rows(JobView(job)):
                     shown.add_sample(family.name, base | _labels(family.labels, values), value)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:

@@ -14,16 +14,18 @@ from typing import Any
 from benchmarks import children, gauges, latest, samples, served
 from benchmarks.children import ACCOUNT, REGION, Readings
 from exporter.aws.sessions import Sessions
-from exporter.catalogue import JOB_FAMILIES
+from exporter.catalogue import GROUPS
 from exporter.clock import SystemClock
 from exporter.exposition.board import Board
+from exporter.exposition.labels import NO_KEYS, KeyNames
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Calls
+from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.tracker import Fleet, Pace
 from exporter.process.garbage import Garbage
-from exporter.selfmetrics import ProcessHealth
+from exporter.training.families import JOBS, JobContext
 
 _TARGET = (ACCOUNT, REGION)
 _TIMES = 5
@@ -39,7 +41,9 @@ class _Tracked:
         self._health = Health("benchmark", Calls(), clock.time)
         self.fleet = Fleet(Pace(30.0, 120.0, 3600.0))
         self._reader = Reader(*_TARGET, samples.ALLOW, self.fleet, self._health)
-        self.board = Board(ledger, lambda _: True, lambda _: True, self._process, clock.time())
+        self.board = Board(GROUPS)
+        names = KeyNames.of(samples.ALLOW.tags), KeyNames.of(samples.ALLOW.hyperparameters)
+        self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS)
 
     async def take(self, answers: Iterable[dict[str, Any]]) -> int:
         """Take answers in; says how many jobs are new or changed."""
@@ -60,13 +64,10 @@ class _Tracked:
             self._reader.described(job, self._clock.time(), at, news)
         await self._ledger.apply(news.readings)
         for job in news.jobs.values():
-            self.board.job(job)
-        self.board.target(_TARGET, self.fleet.counts(), self._health, len(self.fleet))
+            self._display.job(job)
+        self._display.target(_TARGET, self.fleet.counts(), self._health, len(self.fleet))
         await asyncio.sleep(0)
         return len(news.jobs)
-
-    def _process(self, series: Any) -> ProcessHealth:
-        return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
 
 
 def run(pipe: Connection, path: str) -> None:
@@ -104,7 +105,7 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
 
 async def _samples(board: Board) -> int:
     """How many samples of jobs there are; a piece ends with a line."""
-    names = {family.name.encode() for family in JOB_FAMILIES}
+    names = {family.name.encode() for family in JOBS.families}
     pieces = board.metrics(openmetrics=False, gzip=False)
     return sum([sum(line.partition(b"{")[0] in names for line in piece.splitlines()) async for piece in pieces])
 

@@ -6,26 +6,30 @@ import asyncio
 import logging
 import platform
 import random
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from exporter import __version__
 from exporter.aws.sagemaker import Limits, Paces, SageMaker
 from exporter.aws.sessions import Role, Sessions
+from exporter.catalogue import GROUPS
 from exporter.clock import Clock
 from exporter.config import Config
 from exporter.exposition.board import Board
-from exporter.exposition.labels import ConfiguredKeys
+from exporter.exposition.family import Family, Group
+from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
+from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.display import BoardDisplay
 from exporter.polling.health import CONNECTION, Health
-from exporter.polling.intake import Reader
-from exporter.polling.poller import Poller, Schedule
-from exporter.polling.tracker import Fleet, Pace
-from exporter.selfmetrics import ProcessHealth
+from exporter.polling.poller import Poller
+from exporter.process.families import ProcessHealth, show_process
+from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
 
 _log = logging.getLogger(__name__)
@@ -80,8 +84,10 @@ class App:
         self.loaded, self.reload_ok = clock.time(), True
         self.started: float = earlier.started if earlier else self.loaded
         self._ready = earlier is not None and not earlier.waiting()
-        keys = ConfiguredKeys(config.jobs.tags, config.jobs.hyperparameters, config.totals.by_tags)
-        self.board = Board(ledger, self._shows, config.jobs.selects, self._process, self.started, keys)
+        self.board = Board(GROUPS, self._shows, self._refresh)
+        keys = JobContext(KeyNames.of(config.jobs.tags), KeyNames.of(config.jobs.hyperparameters))
+        by_tags = KeyNames.of(config.totals.by_tags)
+        self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags)
         self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
         self._hanging = asyncio.Semaphore(_HANGING * config.polling.max_concurrency)
         before = {watch.spot.key: watch for watch in earlier.watches} if earlier else {}
@@ -148,11 +154,11 @@ class App:
     def _clear(self, watch: Watch) -> None:
         """What a poller that ended was following is found anew by the next."""
         for followed in watch.poller.fleet.followed() if watch.poller else ():
-            self.board.gone(watch.name, followed.job.name)
+            self._display.gone(watch.name, followed.job.name)
 
     def _unreachable(self, watch: Watch, error: ApiError) -> None:
         watch.health.failed(CONNECTION, error)
-        self.board.health(watch.name, watch.health, 0)
+        self._display.health(watch.name, watch.health, 0)
 
     @asynccontextmanager
     async def _connected(self, watch: Watch) -> AsyncIterator[Poller]:
@@ -169,9 +175,9 @@ class App:
             calls.failed(error.operation, error.code)
             raise
         if watch.name != (account, region):
-            self.board.forget(watch.name)
+            self._display.forget(watch.name)
             watch.name = (account, region)
-            self.board.health(watch.name, watch.health, 0)
+            self._display.health(watch.name, watch.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
         async with self._sessions.client(region, spot.role, calls) as client:
             api = SageMaker(client, calls, watch.paces.limits, self._clock, self._everyone, self._hanging, watch.paces)
@@ -179,27 +185,9 @@ class App:
             yield watch.poller
 
     def _poller(self, watch: Watch, api: Api) -> Poller:
-        polling, jobs = self.config.polling, self.config.jobs
-        pace = Pace(polling.active_interval, polling.settle, jobs.retention, polling.resync_interval)
-        fleet = Fleet(pace, random.random())
-        account, region = watch.name
-        return Poller(
-            watch.name,
-            api,
-            Schedule(
-                polling.discovery_interval,
-                polling.active_interval,
-                polling.resync_interval,
-                polling.lookback,
-                polling.strategy == "search",
-                polling.max_concurrency,
-            ),
-            fleet,
-            Reader(account, region, allowlist(self.config), fleet, watch.health),
-            self.ledger,
-            self.board,
-            watch.health,
-            self._clock,
+        settings = poller_settings(self.config)
+        return assemble(
+            watch.name, api, settings, self.ledger, self._display, watch.health, self._clock, random.random()
         )
 
     def _limits(self) -> Limits:
@@ -226,22 +214,36 @@ class App:
             # The first poll says what is wrong.
             return ""
 
-    def _shows(self, family: str) -> bool:
+    def _shows(self, group: Group[Any], family: Family[Any]) -> bool:
         jobs = self.config.jobs
-        per_job = family.startswith("sagemaker_training_job_") and not family.startswith(
-            "sagemaker_training_job_duration_seconds"
-        )
-        return not jobs.disables(family) and (jobs.per_job_metrics or not per_job)
+        return not jobs.disables(family.name) and (jobs.per_job_metrics or not group.per_job)
 
-    def _process(self, series: Mapping[str, int]) -> ProcessHealth:
-        return ProcessHealth(
+    def _refresh(self) -> None:
+        health = ProcessHealth(
+            started=self.started,
             version=__version__,
             python_version=platform.python_version(),
             reload_success=self.reload_ok,
             reloaded=self.loaded,
             state_write_errors=self.ledger.write_errors,
-            series=series,
         )
+        show_process(self.board, health)
+
+
+def poller_settings(config: Config) -> PollerSettings:
+    """How the configuration wants each target to be polled."""
+    polling = config.polling
+    return PollerSettings(
+        discovery_interval=polling.discovery_interval,
+        active_interval=polling.active_interval,
+        settle=polling.settle,
+        retention=config.jobs.retention,
+        resync_interval=polling.resync_interval,
+        lookback=polling.lookback,
+        search=polling.strategy == "search",
+        workers=polling.max_concurrency,
+        allowlist=allowlist(config),
+    )
 
 
 def allowlist(config: Config) -> Allowlist:

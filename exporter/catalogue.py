@@ -1,22 +1,18 @@
-"""The catalogue: every family the exporter has, in the order of the exposition. A name, its help, its labels and its
-value are written here and nowhere else."""
+"""The catalogue: every group of families that the exporter has, in the order of the exposition.
+
+A group is registered here and nowhere else: the board, the documents and the checks of the configuration follow.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from exporter.exposition.family import Family
-from exporter.selfmetrics import PROCESS_FAMILIES, TARGET_FAMILIES
-from exporter.training.active import FLEET_FAMILIES
-from exporter.training.families import JOB_FAMILIES
-from exporter.training.totals import TOTAL_FAMILIES
+from exporter.exposition.family import Family, Group
+from exporter.ledger.sums import TOTALS
+from exporter.polling.families import TARGETS
+from exporter.process.families import PROCESS
+from exporter.training.active import ACTIVE
+from exporter.training.families import JOBS
 
-CATALOGUE: tuple[Family[Any], ...] = (
-    *JOB_FAMILIES,
-    *FLEET_FAMILIES,
-    *TOTAL_FAMILIES,
-    *TARGET_FAMILIES,
-    *PROCESS_FAMILIES,
-)
-
-__all__ = ["CATALOGUE", "FLEET_FAMILIES", "JOB_FAMILIES", "PROCESS_FAMILIES", "TARGET_FAMILIES", "TOTAL_FAMILIES"]
+GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, TARGETS, PROCESS)
+CATALOGUE: tuple[Family[Any], ...] = tuple(family for group in GROUPS for family in group.families)

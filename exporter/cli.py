@@ -16,7 +16,7 @@ from exporter import __version__, demo, logs, output
 from exporter.app import App
 from exporter.arguments import Parser, single, within
 from exporter.aws.regions import known_regions
-from exporter.catalogue import CATALOGUE
+from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
@@ -130,7 +130,7 @@ async def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    output.say(document.as_json() if options.format == "json" else document.as_markdown())
+    output.say(document.as_json(GROUPS) if options.format == "json" else document.as_markdown(GROUPS))
     return 0
 
 

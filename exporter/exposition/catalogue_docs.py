@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from exporter.catalogue import (
-    CATALOGUE,
-    FLEET_FAMILIES,
-    JOB_FAMILIES,
-    PROCESS_FAMILIES,
-    TARGET_FAMILIES,
-    TOTAL_FAMILIES,
-)
-from exporter.exposition.family import Family
-
-_PARTS: tuple[tuple[str, tuple[Family[Any], ...]], ...] = (
-    ("Each job", JOB_FAMILIES),
-    ("The fleet, now", FLEET_FAMILIES),
-    ("Totals", TOTAL_FAMILIES),
-    ("The exporter and its targets", (*TARGET_FAMILIES, *PROCESS_FAMILIES)),
-)
+from exporter.exposition.family import Group
 
 
-def as_json() -> str:
+def as_json(groups: Iterable[Group[Any]]) -> str:
     """A list of {name, type, help, labels}."""
-    rows = [{"name": f.name, "type": f.kind, "help": f.help, "labels": list(f.label_names)} for f in CATALOGUE]
+    families = [family for group in groups for family in group.families]
+    rows = [{"name": f.name, "type": f.kind, "help": f.help, "labels": list(f.label_names)} for f in families]
     return json.dumps(rows, indent=2)
 
 
-def as_markdown() -> str:
+def as_markdown(groups: Iterable[Group[Any]]) -> str:
     """docs/metrics.md."""
     lines = [
         "# Metrics",
@@ -39,12 +26,12 @@ def as_markdown() -> str:
         "Times are Unix seconds, durations seconds, sizes bytes. What AWS does not say has no sample; nothing",
         "unknown is ever shown as 0. A label whose name ends in `KEY` stands for one label for each key that the",
         "configuration allows, named as kube-state-metrics names labels. With `totals.by_tags` the totals have these",
-        "tags as labels too.",
+        "tags as labels too. The type `info` is a gauge in Prometheus's text format.",
     ]
-    for title, families in _PARTS:
-        lines += ["", f"## {title}", "", "| family | type | labels | meaning |", "|---|---|---|---|"]
+    for group in groups:
+        lines += ["", f"## {group.title}", "", "| family | type | labels | meaning |", "|---|---|---|---|"]
         lines += [
             f"| `{f.name}` | {f.kind} | {', '.join(f'`{label}`' for label in f.label_names)} | {f.help} |"
-            for f in families
+            for f in group.families
         ]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from exporter.training.job import Pairs
+from exporter.exposition.family import Pairs
 
 _NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9_]")
 _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
@@ -53,13 +53,7 @@ class KeyNames:
         return tuple(sorted((self.names.get(key, key), value) for key, value in pairs))
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredKeys:
-    """The keys that the configuration allows as labels, for each group of families that has such labels."""
-
-    tags: tuple[str, ...] = ()
-    hyperparameters: tuple[str, ...] = ()
-    by_tags: tuple[str, ...] = ()
+NO_KEYS = KeyNames()
 
 
 def _snake(key: str) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from exporter.exposition.family import Family, LabelValues, Value
+from exporter.exposition.family import Family, Sample
 from exporter.exposition.gzip import Segment
-from exporter.exposition.text import Dialect, labels_text
+from exporter.exposition.text import DIALECTS, Dialect, labels_text
 
 T = TypeVar("T")
 Texts = tuple[bytes, ...]
-Samples = Callable[[Family[Any], T], Iterable[tuple[LabelValues, Value]]]
+Samples = Callable[[Family[Any], T], Iterable[Sample]]
 _BLOCK = 256
 
 
@@ -74,13 +74,13 @@ class Uncompressed:
 
 
 class Section(Generic[T]):
-    """The text of things of type T in one dialect. `samples` gives the samples of a family for one thing; the
-    labels of the family's base are given with the thing."""
+    """The text of things of type T, whose samples are written in one dialect. `samples` gives the samples of a family
+    for one thing; the labels of the family's base are given with the thing."""
 
     def __init__(self, families: Iterable[Family[Any]], samples: Samples[T], dialect: Dialect) -> None:
         self.families = tuple(families)
-        self.headers = tuple(dialect.header(family) for family in self.families)
-        self._zipped_headers = tuple(map(Segment.of, self.headers))
+        self._headers = {each: tuple(map(each.header, self.families)) for each in DIALECTS}
+        self._zipped_headers = {each: tuple(map(Segment.of, texts)) for each, texts in self._headers.items()}
         self._samples, self._dialect = samples, dialect
         self._empty: Texts = (b"",) * len(self.families)
         self._blocks: list[_Block] = []
@@ -111,22 +111,23 @@ class Section(Generic[T]):
         for index, family in enumerate(self.families):
             yield family.name, self._lines[index]
 
-    def text(self) -> Iterator[bytes]:
-        """All of it, a family at a time, as it is at the call; no piece is of more than some hundred things."""
-        return self._text([_Shot.of(block) for block in self._blocks])
+    def text(self, dialect: Dialect) -> Iterator[bytes]:
+        """All of it, a family at a time, as it is at the call; no piece is of more than some hundred things. Only the
+        headers are of this dialect."""
+        return self._text(self._headers[dialect], [_Shot.of(block) for block in self._blocks])
 
-    def _text(self, shots: list[_Shot]) -> Iterator[bytes]:
-        for index, header in enumerate(self.headers):
+    def _text(self, headers: Sequence[bytes], shots: list[_Shot]) -> Iterator[bytes]:
+        for index, header in enumerate(headers):
             yield header
             for shot in shots:
                 yield shot.text(index)
 
-    def segments(self) -> Iterator[Segment | Uncompressed]:
+    def segments(self, dialect: Dialect) -> Iterator[Segment | Uncompressed]:
         """The same for gzip, piece by piece: compressed already, or to be compressed."""
-        return self._segments([_Shot.of(block) for block in self._blocks])
+        return self._segments(self._zipped_headers[dialect], [_Shot.of(block) for block in self._blocks])
 
-    def _segments(self, shots: list[_Shot]) -> Iterator[Segment | Uncompressed]:
-        for index, header in enumerate(self._zipped_headers):
+    def _segments(self, headers: Sequence[Segment], shots: list[_Shot]) -> Iterator[Segment | Uncompressed]:
+        for index, header in enumerate(headers):
             yield header
             for shot in shots:
                 yield shot.segments.get(index) or Uncompressed(shot, index)

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.exposition.family import Family, Histogram, LabelValues, Total, Value
+from exporter.exposition.family import Family, Histogram, LabelValues, Pairs, Total, Value
 from exporter.exposition.labels import label_names
-from exporter.training.job import Pairs
 
 KEY = "_KEY"
 _TAGS = "tag_KEY"
+_SUFFIXES = {"counter": "_total", "info": "_info"}
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _EXACT_INTEGERS = 2.0**53
 
@@ -29,15 +29,20 @@ class Dialect:
         return b"# EOF\n" if self.openmetrics else b""
 
     def header(self, family: Family[Any]) -> bytes:
-        """HELP and TYPE. OpenMetrics names a counter's family without its `_total`."""
-        name = family.name.removesuffix("_total") if self.openmetrics and family.kind == "counter" else family.name
+        """HELP and TYPE. OpenMetrics names a counter's family without its `_total` and an info's without its `_info`;
+        the text format has no infos."""
+        name, kind = family.name, family.kind
+        if self.openmetrics:
+            name = name.removesuffix(_SUFFIXES.get(kind, ""))
+        elif kind == "info":
+            kind = "gauge"
         help_ = family.help.replace("\\", r"\\").replace("\n", r"\n")
-        return f"# HELP {name} {help_}\n# TYPE {name} {family.kind}\n".encode()
+        return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n".encode()
 
     def lines(self, family: Family[Any], base: str, samples: Iterable[tuple[LabelValues, Value]]) -> bytes:
         """The samples of a family, `base` being the text of the labels of its base. Two samples of the same labels
         cannot be told apart: the last one wins."""
-        names = (*family.labels, _TAGS) if family.kind != "gauge" else family.labels
+        names = (*family.labels, _TAGS) if family.kind in ("counter", "histogram") else family.labels
         found = {_join(base, labels_text(names, values)): value for values, value in samples}
         return "".join([self._sample(family, labels, value) for labels, value in found.items()]).encode(
             errors="replace"
@@ -56,6 +61,7 @@ class Dialect:
 
 TEXT = Dialect("text/plain; version=0.0.4; charset=utf-8", openmetrics=False)
 OPENMETRICS = Dialect("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics=True)
+DIALECTS = (TEXT, OPENMETRICS)
 
 
 def labels_text(names: tuple[str, ...], values: LabelValues) -> str:

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from exporter.exposition.family import Family, Histogram, LabelValues, Total
+from exporter.exposition.family import Family, Histogram, LabelValues, Pairs, Total
 from exporter.training.facts import Facts
-from exporter.training.job import Pairs
 from exporter.training.totals import TOTAL_FAMILIES
 
 # One number for a counter; for a histogram the cumulative counts by bound, then the sum.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.polling.api import ApiError, Calls
-from exporter.selfmetrics import TargetHealth
+from exporter.polling.families import TargetHealth
 from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES, TrainingJob
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class LastError:
 class Health:
     """Kept by a poller; `activity` is one of the things it does (discovery, reading, ...)."""
 
-    def __init__(self, target: str, calls: Calls, time: Callable[[], float], since: float | None = None) -> None:
+    def __init__(self, target: str, calls: Calls, time: Callable[[], float], since: float = 0.0) -> None:
         """`since` is when the calls began to be counted."""
         self._target, self._time = target, time
         self.calls, self.since = calls, since
@@ -98,6 +98,7 @@ class Health:
 
     def snapshot(self, jobs: int) -> TargetHealth:
         return TargetHealth(
+            self.since,
             up=self.up,
             jobs=jobs,
             last_success=self.last_success,
@@ -105,7 +106,6 @@ class Health:
             requests=dict(self.calls.requests),
             errors=dict(self.calls.errors),
             unknown=dict(self._unknown),
-            since=self.since,
         )
 
 

@@ -25,7 +25,7 @@ from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.paging import pages
 from exporter.polling.tracker import Fleet, Followed
-from exporter.training.active import UNKNOWN, FleetCounts
+from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.job import TrainingJob
 
 _log = logging.getLogger(__name__)
@@ -47,14 +47,14 @@ class Schedule:
     workers: int
 
 
-class Board(Protocol):
+class Display(Protocol):
     """Where a poller shows what it knows."""
 
     def job(self, job: TrainingJob) -> None: ...
 
     def gone(self, target: Target, name: str) -> None: ...
 
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
+    def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None: ...
 
 
 class Poller:
@@ -68,12 +68,12 @@ class Poller:
         fleet: Fleet,
         reader: Reader,
         ledger: Ledger,
-        board: Board,
+        display: Display,
         health: Health,
         clock: Clock,
     ) -> None:
         self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
-        self.fleet, self._reader, self._ledger, self._board = fleet, reader, ledger, board
+        self.fleet, self._reader, self._ledger, self._display = fleet, reader, ledger, display
         self.health, self._clock = health, clock
         marked = ledger.marks(target).discovered_until or None
         self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
@@ -205,7 +205,7 @@ class Poller:
         for name in self.fleet.refused_since(created_before):
             _log.warning("%s: job %.100r could never be read and is given up: the totals lack it", self._name, name)
             self.fleet.drop(name)
-            self._board.gone(self._target, name)
+            self._display.gone(self._target, name)
 
     async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""
@@ -241,7 +241,7 @@ class Poller:
             expired = self.fleet.expired(self._api.now())
             for name in expired:
                 self.fleet.drop(name)
-                self._board.gone(self._target, name)
+                self._display.gone(self._target, name)
             if expired or (self.health.up, self.first_sync.over) != before:
                 self._report()
             await self._clock.sleep(tick)
@@ -269,9 +269,9 @@ class Poller:
         if news.readings:
             await self._ledger.apply(news.readings)
         for job in news.jobs.values():
-            self._board.job(job)
+            self._display.job(job)
         for name in news.gone:
-            self._board.gone(self._target, name)
+            self._display.gone(self._target, name)
         self.first_sync.was_read()
         self._report()
 
@@ -290,7 +290,7 @@ class Poller:
         """Show how the target is. How many jobs there are is unknown until they were listed, and how many instances
         they hold until each was read."""
         counts = self.fleet.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
-        self._board.target(self._target, counts, self.health, len(self.fleet))
+        self._display.target(self._target, counts, self.health, len(self.fleet))
 
     async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
         """A poll that takes longer than the interval is followed by the next at once."""

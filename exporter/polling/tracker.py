@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from exporter.polling.holding import holding, holding_as_listed
-from exporter.training.active import FleetCounts
+from exporter.training.active import ActiveCounts
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
@@ -89,11 +89,11 @@ class Fleet:
             return job
         return replace(job, created=followed.job.created)
 
-    def counts(self, partial: bool = True) -> FleetCounts:
+    def counts(self, partial: bool = True) -> ActiveCounts:
         """What there is now. Unless `partial`, a number is unknown while a job that was not read yet may lack in it."""
         jobs_known = partial or not self._unknown_status
         instances_known = partial or not self._unknown_instances
-        return FleetCounts(
+        return ActiveCounts(
             jobs=dict(self._jobs),
             instances=dict(self._instances) if instances_known else {},
             unbilled=len(self._unbilled) if partial else None,

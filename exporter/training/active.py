@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.exposition.family import TARGET, Family, LabelValues, Row, single
+from exporter.exposition.family import TARGET, Family, Group, LabelValues, Row, single
 from exporter.training.job import SECONDARY_STATUSES, TERMINAL
 
 _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 
 
 @dataclass(frozen=True, slots=True)
-class FleetCounts:
+class ActiveCounts:
     """How many there are now: jobs by (status, secondary status), instances by (type, state), and jobs whose bill is
     awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are."""
 
@@ -28,10 +28,10 @@ _ACTIVE: tuple[LabelValues, ...] = (
 )
 
 
-UNKNOWN = FleetCounts({}, {}, jobs_known=False)
+UNKNOWN = ActiveCounts({}, {}, jobs_known=False)
 
 
-def _jobs(counts: FleetCounts) -> list[Row]:
+def _jobs(counts: ActiveCounts) -> list[Row]:
     if not counts.jobs_known:
         return []
     return [((*labels,), float(n)) for labels, n in counts.jobs.items()] + [
@@ -39,7 +39,7 @@ def _jobs(counts: FleetCounts) -> list[Row]:
     ]
 
 
-FLEET_FAMILIES: tuple[Family[FleetCounts], ...] = (
+_FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_jobs",
         "gauge",
@@ -66,3 +66,5 @@ FLEET_FAMILIES: tuple[Family[FleetCounts], ...] = (
         lambda counts: single(None if counts.unbilled is None else float(counts.unbilled)),
     ),
 )
+
+ACTIVE: Group[ActiveCounts] = Group("Active jobs of a target", _FAMILIES)

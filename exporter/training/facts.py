@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from exporter.training.job import Pairs, TrainingJob
+from exporter.exposition.family import Pairs
+from exporter.training.job import TrainingJob
 from exporter.training.stops import stop_cause
 
 # A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.

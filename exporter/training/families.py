@@ -4,21 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from exporter.exposition.family import JOB, Family, Row, single, state_set
-from exporter.training.job import STATUSES, WARM_POOL_STATUSES, Pairs, TrainingJob
+from exporter.exposition.family import JOB, Family, Group, Kind, Pairs, Row, single, state_set
+from exporter.exposition.labels import NO_KEYS, KeyNames
+from exporter.training.job import STATUSES, WARM_POOL_STATUSES, TrainingJob
 
 _GIB = 2**30
 _INSTANCES = ("instance_type", "instance_group")
 
 
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What the rows of a job use beside its record: the label names of tags and hyperparameters."""
+
+    tags: KeyNames = NO_KEYS
+    hyperparameters: KeyNames = NO_KEYS
+
+
+_NO_CONTEXT = JobContext()
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What the families of a job show."""
+
+    job: TrainingJob
+    context: JobContext = _NO_CONTEXT
+
+
+def _of_view(
+    name: str, help_: str, labels: tuple[str, ...], rows: Callable[[JobView], Iterable[Row]]
+) -> Family[JobView]:
+    kind: Kind = "info" if name.endswith("info") else "gauge"
+    return Family(f"sagemaker_training_job_{name}", kind, help_, JOB, labels, rows)
+
+
 def _family(
     name: str, help_: str, labels: tuple[str, ...], rows: Callable[[TrainingJob], Iterable[Row]]
-) -> Family[TrainingJob]:
-    return Family(f"sagemaker_training_job_{name}", "gauge", help_, JOB, labels, rows)
+) -> Family[JobView]:
+    return _of_view(name, help_, labels, lambda view: rows(view.job))
 
 
-def _value(name: str, help_: str, value: Callable[[TrainingJob], float | None]) -> Family[TrainingJob]:
+def _value(name: str, help_: str, value: Callable[[TrainingJob], float | None]) -> Family[JobView]:
     return _family(name, help_, (), lambda job: single(value(job)))
 
 
@@ -46,8 +74,8 @@ def _info(job: TrainingJob) -> Iterable[Row]:
     return [(values, 1.0)] if any(values) else []
 
 
-def _pairs(pairs: Pairs | None) -> Iterable[Row]:
-    return () if pairs is None else [((pairs,), 1.0)]
+def _pairs(pairs: Pairs | None, names: KeyNames) -> Iterable[Row]:
+    return () if pairs is None else [((names.renamed(pairs),), 1.0)]
 
 
 def _security(job: TrainingJob) -> Iterable[Row]:
@@ -113,7 +141,7 @@ def _metric_times(job: TrainingJob) -> Iterable[Row]:
     return [((m.name,), m.timestamp) for m in job.final_metrics if m.timestamp is not None]
 
 
-JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
+_FAMILIES: tuple[Family[JobView], ...] = (
     _family(
         "info",
         "What the job runs, and as part of what. 1. Types of a heterogeneous cluster are joined by commas.",
@@ -135,12 +163,17 @@ JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
         ),
         _info,
     ),
-    _family("tags", "The job's tags that jobs.tags allows. 1.", ("tag_KEY",), lambda job: _pairs(job.tags)),
-    _family(
+    _of_view(
+        "tags",
+        "The job's tags that jobs.tags allows. 1.",
+        ("tag_KEY",),
+        lambda view: _pairs(view.job.tags, view.context.tags),
+    ),
+    _of_view(
         "hyperparameters",
         "The job's hyperparameters that jobs.hyperparameters allows. 1.",
         ("hyperparameter_KEY",),
-        lambda job: _pairs(job.hyperparameters),
+        lambda view: _pairs(view.job.hyperparameters, view.context.hyperparameters),
     ),
     _family(
         "security_info",
@@ -257,3 +290,5 @@ JOB_FAMILIES: tuple[Family[TrainingJob], ...] = (
     ),
     _value("billable_tokens", "BillableTokenCount of a serverless job.", lambda job: job.billable_tokens),
 )
+
+JOBS: Group[JobView] = Group("Each job", _FAMILIES, per_job=True)

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.exposition.family import Pairs
+
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting")
 TERMINAL = frozenset({"Completed", "Failed", "Stopped", "Deleting"})
 OUTCOMES = ("Completed", "Failed", "Stopped")
@@ -50,9 +52,6 @@ _OUTCOME_OF_SECONDARY = {
 }
 _KNOWN_SECONDARY = frozenset(SECONDARY_STATUSES)
 _CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|InternalServerError|CapacityError)\b")
-
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 class Instances(NamedTuple):

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from exporter.exposition.family import Pairs
 from exporter.training.failures import failure_detail
 from exporter.training.job import (
     NO_PROGRESS,
     NO_SERVERLESS,
     FinalMetric,
     Instances,
-    Pairs,
     Progress,
     Rule,
     Serverless,

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from exporter.exposition.board import Board
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Answer, CreatedBetween, JobPage
-from exporter.selfmetrics import ProcessHealth
 from exporter.simulator.answers import NOT_IN_SEARCH
+from tests.displays import Showing
 from tests.e2e.exposed import Exposed
 from tests.polling.simulated import HOUR, Clock, Exporter, Settings
 
@@ -62,16 +61,12 @@ class Account:
         return []
 
 
-def process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=END, state_write_errors=0, series=series)
-
-
 @asynccontextmanager
 async def polled(job: Mapping[str, Any], search: bool) -> AsyncIterator[Exposed]:
     """What is exposed once the job was read and settled."""
     account: Any = Account(job)
     async with Ledger("", account.clock.time) as ledger:
-        board = Board(ledger, lambda _: True, lambda _: True, process, START)
+        board = Showing(ledger, started=START)
         one = Exporter(account, ledger, Settings(search=search), board)
         await one.live(HOUR / 2)
         text = b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).decode()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.exposition.board import Board
 from exporter.ledger.ledger import Ledger
-from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life
 from exporter.simulator.casting import Casting, usual, with_limits, with_spec
 from exporter.simulator.generator import Fleet, Plan
 from exporter.simulator.life import Ending, Group, Phase
+from tests.displays import Showing
 from tests.polling.simulated import DAY, HOUR, TARGET, Clock, Exporter, Settings, World
 from tests.prometheus import promtool
 
@@ -139,7 +138,7 @@ async def record(directory: Path, names: Container[str]) -> History:
 async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
     """The exposition after each poll of one process."""
     async with Ledger(str(state), world.clock.time) as ledger:
-        board = Board(ledger, lambda family: family in names, lambda job: True, _process, world.now())
+        board = Showing(ledger, lambda family: family in names, started=world.now())
         exporter = Exporter(world, ledger, _SETTINGS, board)
         while world.now() <= until:
             assert await exporter.poller.once()
@@ -148,10 +147,6 @@ async def _life(world: World, state: Path, names: Container[str], until: float) 
                 board.gone(TARGET, name)
             yield b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).splitlines()
             world.clock.advance(STEP)
-
-
-def _process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
 
 
 def _prices() -> Iterator[bytes]:

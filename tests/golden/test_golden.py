@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.catalogue import JOB_FAMILIES
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
-from exporter.training.job import TrainingJob
+from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist, parse
 
 CASES = sorted(Path(__file__).parent.glob("*.json"))
@@ -26,9 +25,9 @@ def samples(path: Path) -> list[str]:
     answer = json.loads(path.read_text())
     job = parse(answer, "123456789012", "eu-west-1", SOME if path.stem == "allowlisted" else NOTHING)
     assert job is not None
-    section: Section[TrainingJob] = Section(JOB_FAMILIES, lambda family, job: family.rows(job), TEXT)
-    section.put(job.name, (job.account, job.region, job.name), job)
-    return sorted(line for line in b"".join(section.text()).decode().splitlines() if not line.startswith("#"))
+    section: Section[JobView] = Section(JOBS.families, JOBS.samples, TEXT)
+    section.put(job.name, (job.account, job.region, job.name), JobView(job))
+    return sorted(line for line in b"".join(section.text(TEXT)).decode().splitlines() if not line.startswith("#"))
 
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporter.exposition.family import Pairs
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, SeriesKey
-from exporter.training.job import Instances, Pairs, TrainingJob
+from exporter.training.job import Instances, TrainingJob
 
 TARGET = ("111122223333", "eu-west-1")
 START = 1_700_000_000.0

@@ -23,10 +23,9 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.ledger.statefile import StateError
 from exporter.polling.api import Calls
+from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
-from exporter.polling.intake import Reader
-from exporter.polling.poller import Poller, Schedule
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.poller import Poller
 from exporter.simulator import answers, generator, life
 from exporter.simulator.casting import Casting
 from exporter.simulator.errors import ApiError
@@ -207,11 +206,16 @@ class Harness:
     def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
         calls = Calls()
         api = SageMaker(self.client, calls, Limits(5.0, 50.0, 5.0, 20, 2.0), clock, asyncio.Semaphore(20))
-        fleet, health = Fleet(Pace(30.0, 60.0, 300.0, longest_wait=600.0)), Health("/".join(TARGET), calls, clock.time)
-        reader = Reader(*TARGET, Allowlist(cost_tags=self.setting.by_tags), fleet, health)
-        schedule = Schedule(60.0, 30.0, 600.0, 30 * DAY, search=self.setting.search, workers=4)
+        settings = PollerSettings(
+            settle=60.0,
+            retention=300.0,
+            resync_interval=600.0,
+            search=self.setting.search,
+            workers=4,
+            allowlist=Allowlist(cost_tags=self.setting.by_tags),
+        )
         self.board = Watched(self.jobs, self.time, self.unfinished)
-        return Poller(TARGET, api, schedule, fleet, reader, ledger, self.board, health, clock)
+        return assemble(TARGET, api, settings, ledger, self.board, Health("/".join(TARGET), calls, clock.time), clock)
 
     def _turn(self, fate: Fate, busy: bool) -> None:
         """Before each turn of the loop."""

@@ -6,13 +6,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from exporter.exposition.family import Pairs
 from exporter.exposition.labels import KeyNames
-from exporter.exposition.sums import sums
 from exporter.exposition.text import TEXT
 from exporter.ledger.series import Amounts, Series, SeriesKey
+from exporter.ledger.sums import sums
 from exporter.simulator import truth
 from exporter.simulator.life import Life
-from exporter.training.job import Pairs
 from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 
 

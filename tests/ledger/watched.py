@@ -6,7 +6,7 @@ from exporter.ledger.sqlite import Target
 from exporter.polling.health import Health
 from exporter.simulator.store import Jobs
 from exporter.simulator.truth import PATIENCE
-from exporter.training.active import FleetCounts
+from exporter.training.active import ActiveCounts
 from exporter.training.job import TrainingJob
 from tests.ledger.mortal import Time
 
@@ -28,5 +28,5 @@ class Watched:
         if job and life and job.created == life.created and self._time.now < life.end + PATIENCE:
             self._unfinished += [name for rule in job.rules if rule.status in ("InProgress", "Stopping")]
 
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+    def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None:
         self.unbilled = counts.unbilled

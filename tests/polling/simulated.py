@@ -13,15 +13,14 @@ from typing import Any
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
-from exporter.polling.intake import Reader
-from exporter.polling.poller import Board, Poller, Schedule
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.poller import Display
 from exporter.simulator import Consistency, Life, ManualClock, Totals, total
 from exporter.simulator.errors import ApiError as Refused
 from exporter.simulator.operations import Context, perform
 from exporter.simulator.store import Jobs
-from exporter.training.active import FleetCounts
+from exporter.training.active import ActiveCounts
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist
 
@@ -122,7 +121,7 @@ class Shown:
     def gone(self, target: Target, name: str) -> None:
         self.jobs.pop(name, None)
 
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None:
+    def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None:
         if not self.unbilled or self.unbilled[-1] != counts.unbilled:
             self.unbilled.append(counts.unbilled)
 
@@ -143,15 +142,22 @@ class Settings:
 class Exporter:
     """One life of a process: a poller of the one target, and the ledger that it fills."""
 
-    def __init__(self, world: World, ledger: Ledger, settings: Settings, board: Board) -> None:
+    def __init__(self, world: World, ledger: Ledger, settings: Settings, display: Display) -> None:
         self.ledger, self._clock = ledger, world.clock
         self._polling: asyncio.Task[None] | None = None
         self._others: set[asyncio.Task[Any]] = set()
-        self.fleet = Fleet(Pace(30.0, settings.settle, settings.retention))
         self.health = Health("/".join(TARGET), Calls(), world.clock.time)
-        reader = Reader(*TARGET, Allowlist(cost_tags=settings.cost_tags), self.fleet, self.health)
-        schedule = Schedule(60.0, 30.0, settings.resync, settings.lookback, settings.search, workers=4)
-        self.poller = Poller(TARGET, world, schedule, self.fleet, reader, ledger, board, self.health, world.clock)
+        polling = PollerSettings(
+            settle=settings.settle,
+            retention=settings.retention,
+            resync_interval=settings.resync,
+            lookback=settings.lookback,
+            search=settings.search,
+            workers=4,
+            allowlist=Allowlist(cost_tags=settings.cost_tags),
+        )
+        self.poller = assemble(TARGET, world, polling, ledger, display, self.health, world.clock)
+        self.fleet = self.poller.fleet
 
     async def live(self, seconds: float, step: float = 15.0) -> None:
         """Poll as it does by itself for so long, on a machine that gets round to it every `step` seconds."""
@@ -197,7 +203,7 @@ class Exporter:
 
 @asynccontextmanager
 async def exporter(
-    world: World, path: object = "", settings: Settings | None = None, board: Board | None = None
+    world: World, path: object = "", settings: Settings | None = None, board: Display | None = None
 ) -> AsyncIterator[Exporter]:
     """A process on this state file; no path, no file."""
     settings = settings or Settings()

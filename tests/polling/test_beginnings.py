@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,27 +11,21 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.catalogue import TOTAL_FAMILIES
-from exporter.exposition.board import Board
-from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life, steady
 from exporter.simulator.casting import Casting
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import heterogeneous
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
-from exporter.training.totals import DURATION_BUCKETS
+from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
+from tests.displays import Showing
 from tests.e2e.exposed import Exposed
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, World, due, exporter
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 
 
-def process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
-
-
 async def exposition(one: Exporter, openmetrics: bool) -> str:
-    board = Board(one.ledger, lambda family: True, lambda name: True, process, START)
+    board = Showing(one.ledger, started=START)
     board.target(TARGET, one.fleet.counts(), one.health, 0)
     return b"".join([piece async for piece in board.metrics(openmetrics, gzip=False)]).decode()
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.exposition.board import Board
 from exporter.polling.api import TAGS, ApiError
-from exporter.selfmetrics import ProcessHealth
 from exporter.simulator import Life
 from exporter.simulator.life import Group, Phase
 from exporter.simulator.request import plain
 from exporter.simulator.rng import seeded
+from tests.displays import Showing
 from tests.e2e.exposed import Exposed
 from tests.polling.simulated import HOUR, START, TARGET, Settings, World, exporter
 
@@ -42,7 +41,7 @@ async def test_a_job_without_the_tag_counts_in_the_series_that_has_no_such_label
     async with exporter(world, settings=BY_TEAM) as one:
         await one.live(HOUR)
         assert one.counted("jobs_created") == {(): 2, ("vision",): 1}
-        board = Board(one.ledger, lambda family: True, lambda name: True, process, START)
+        board = Showing(one.ledger, started=START)
         board.target(TARGET, one.fleet.counts(), one.health, 0)
         text = b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).decode()
     # To Prometheus a label that is empty is one that is not there.
@@ -57,10 +56,6 @@ def labelled(metrics: Exposed) -> list[tuple[str, dict[str, str]]]:
         if family.name in ("sagemaker_training_jobs_created", "sagemaker_training_seconds")
         for sample in family.samples
     ]
-
-
-def process(series: object) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series={})
 
 
 async def test_a_job_whose_tags_cannot_be_read_counts_in_full_once_they_can() -> None:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
 from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
+from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
-from exporter.polling.poller import Poller, Schedule
+from exporter.polling.poller import Poller
 from exporter.polling.tracker import Fleet, Pace
-from exporter.training.active import FleetCounts
-from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist
+from tests.displays import Nowhere
 
 TARGET = ("123456789012", "us-east-1")
 NOW = 1_700_000_000.0
@@ -86,19 +85,9 @@ def _within(span: CreatedBetween, job: dict[str, object]) -> bool:
     return (span.after or 0.0) < created <= (span.before or NOW)
 
 
-class _Nowhere:
-    def job(self, job: TrainingJob) -> None: ...
-
-    def gone(self, target: Target, name: str) -> None: ...
-
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
-
-
 def _poller(api: _Api, ledger: Ledger, clock: _Clock, *, search: bool = False) -> Poller:
-    fleet, health = Fleet(Pace(30.0, 120.0, 3600.0)), Health("target", Calls(), clock.time)
-    reader = Reader(*TARGET, Allowlist(), fleet, health)
-    schedule = Schedule(60.0, 30.0, 3600.0, 30 * 86400.0, search=search, workers=4)
-    return Poller(TARGET, api, schedule, fleet, reader, ledger, _Nowhere(), health, clock)
+    health = Health("target", Calls(), clock.time)
+    return assemble(TARGET, api, PollerSettings(search=search, workers=4), ledger, Nowhere(), health, clock)
 
 
 async def test_a_first_walk_that_breaks_off_again_and_again_goes_on_where_it_was() -> None:

@@ -14,15 +14,11 @@ from botocore.exceptions import ClientError
 
 from exporter.aws.sagemaker import Limits, SageMaker
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, Calls
+from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
-from exporter.polling.intake import Reader
-from exporter.polling.poller import Poller, Schedule
-from exporter.polling.tracker import Fleet, Pace
-from exporter.training.active import FleetCounts
-from exporter.training.job import TrainingJob
-from exporter.training.parsing import Allowlist
+from exporter.polling.poller import Poller
+from tests.displays import Nowhere
 from tests.polling.virtual_time import LoopClock
 
 TARGET = ("123456789012", "us-east-1")
@@ -144,26 +140,22 @@ def _page(found: Iterable[Job], asked: Mapping[str, Any]) -> tuple[Sequence[Job]
     return newest_first[start:end], {"NextToken": str(end)} if end < len(newest_first) else {}
 
 
-class Nowhere:
-    """A board nobody looks at."""
-
-    def job(self, job: TrainingJob) -> None: ...
-
-    def gone(self, target: Target, name: str) -> None: ...
-
-    def target(self, target: Target, counts: FleetCounts, health: Health, jobs: int) -> None: ...
-
-
 def poller(
     region: Region, ledger: Ledger, *, search: bool = False, rps: float = 1000.0, lookback: float = 30.0
 ) -> Poller:
     """With `rps` for every operation and `lookback` days."""
     clock, calls = LoopClock(), Calls()
     api = SageMaker(region, calls, Limits(rps, rps, rps, 20, 10.0), clock, asyncio.Semaphore(200))
-    fleet, health = Fleet(Pace(INTERVAL, SETTLE, 3600.0)), Health("/".join(TARGET), calls, clock.time)
-    reader = Reader(*TARGET, Allowlist(), fleet, health)
-    schedule = Schedule(DISCOVERY, INTERVAL, 3600.0, lookback * 86400.0, search=search, workers=20)
-    return Poller(TARGET, api, schedule, fleet, reader, ledger, Nowhere(), health, clock)
+    settings = PollerSettings(
+        discovery_interval=DISCOVERY,
+        active_interval=INTERVAL,
+        settle=SETTLE,
+        lookback=lookback * 86400.0,
+        search=search,
+        workers=20,
+    )
+    health = Health("/".join(TARGET), calls, clock.time)
+    return assemble(TARGET, api, settings, ledger, Nowhere(), health, clock)
 
 
 @asynccontextmanager

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.catalogue import JOB_FAMILIES
 from exporter.config import Polling, load
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
-from exporter.training.job import TrainingJob
+from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist, parse
 from tests.polling import virtual_time
 from tests.prometheus import ROOT, Outcome
@@ -38,9 +37,9 @@ def series(case: str, metrics: int) -> Iterator[str]:
         ]
     job = parse(answer, "123456789012", "eu-west-1", Allowlist())
     assert job is not None
-    section: Section[TrainingJob] = Section(JOB_FAMILIES, lambda family, job: family.rows(job), TEXT)
-    section.put(job.name, (job.account, job.region, job.name), job)
-    lines = b"".join(section.text()).decode().splitlines()
+    section: Section[JobView] = Section(JOBS.families, JOBS.samples, TEXT)
+    section.put(job.name, (job.account, job.region, job.name), JobView(job))
+    lines = b"".join(section.text(TEXT)).decode().splitlines()
     yield from (line for line in lines if not line.startswith("#"))
 
 

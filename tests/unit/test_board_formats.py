@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -14,24 +14,19 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from exporter.catalogue import CATALOGUE
-from exporter.exposition.board import Board
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
-from exporter.selfmetrics import ProcessHealth
-from exporter.training.active import FleetCounts
+from exporter.training.active import ActiveCounts
 from exporter.training.job import Instances, TrainingJob
+from tests.displays import Showing
 
 Parser = Callable[[str], Iterable[Metric]]
 openmetrics_families: Parser = openmetrics_parser.text_string_to_metric_families
 TARGET = ("123456789012", "us-east-1")
 NAMES = [family.name for family in CATALOGUE]
 SERIES = re.compile(r'^sagemaker_exporter_series\{family="(\w+)"\} (\d+)$', re.MULTILINE)
-
-
-def process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=1.0, state_write_errors=0, series=series)
 
 
 def job(number: int) -> TrainingJob:
@@ -50,21 +45,21 @@ def job(number: int) -> TrainingJob:
 
 
 @pytest.fixture
-async def board() -> AsyncIterator[Board]:
+async def board() -> AsyncIterator[Showing]:
     async with Ledger("", lambda: 1000.0) as ledger:
         await ledger.begin(TARGET)
         await ledger.apply([Reading.of(job(number), settled=True) for number in range(300)])
-        board = Board(ledger, lambda _: True, lambda _: True, process, started=1000.0)
+        board = Showing(ledger, started=1000.0)
         calls = Calls()
         calls.sent("Search")
         calls.failed("Search", "Timeout")
-        board.target(TARGET, FleetCounts({}, {}), Health("a target", calls, lambda: 1000.0), 300)
+        board.target(TARGET, ActiveCounts({}, {}), Health("a target", calls, lambda: 1000.0), 300)
         for number in range(300):
             board.job(job(number))
         yield board
 
 
-async def exposed(board: Board, openmetrics: bool = False, zipped: bool = False) -> str:
+async def exposed(board: Showing, openmetrics: bool = False, zipped: bool = False) -> str:
     body = b"".join([piece async for piece in board.metrics(openmetrics, zipped)])
     return (gzip.decompress(body) if zipped else body).decode()
 
@@ -75,12 +70,12 @@ def ours(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-async def test_each_family_has_one_head_above_all_of_its_samples(board: Board, openmetrics: bool) -> None:
+async def test_each_family_has_one_head_above_all_of_its_samples(board: Showing, openmetrics: bool) -> None:
     text = await exposed(board, openmetrics)
     heads = Counter(tuple(line.split()[1:3]) for line in text.splitlines() if line.startswith(("# HELP", "# TYPE")))
     assert set(heads.values()) == {1}
     found = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE sagemaker_")]
-    by_name = {name.removesuffix("_total") if openmetrics else name: name for name in NAMES}
+    by_name = {re.sub("_(total|info)$", "", name) if openmetrics else name: name for name in NAMES}
     assert [by_name[name] for name in found] == NAMES
     current = ""
     for line in ours(text):
@@ -90,7 +85,15 @@ async def test_each_family_has_one_head_above_all_of_its_samples(board: Board, o
             assert line.startswith(current)
 
 
-async def test_both_formats_have_the_same_samples(board: Board) -> None:
+async def test_only_openmetrics_has_the_type_info(board: Showing) -> None:
+    infos = {name for name in NAMES if name.endswith("_info")}
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", await exposed(board), re.MULTILINE))
+    assert {types[name] for name in infos} == {"gauge"}
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", await exposed(board, openmetrics=True), re.MULTILINE))
+    assert {f"{name}_info" for name, kind in types.items() if kind == "info" and name.startswith("sagemaker")} == infos
+
+
+async def test_both_formats_have_the_same_samples(board: Showing) -> None:
     plain = samples(text_families, await exposed(board))
     other = samples(openmetrics_families, await exposed(board, openmetrics=True))
     assert plain.items() <= other.items()
@@ -105,7 +108,7 @@ def samples(parse: Parser, text: str) -> dict[tuple[str, tuple[tuple[str, str], 
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-async def test_the_number_of_series_is_that_of_the_text_format(board: Board, openmetrics: bool) -> None:
+async def test_the_number_of_series_is_that_of_the_text_format(board: Showing, openmetrics: bool) -> None:
     samples = Counter(re.split(r"[{ ]", line)[0] for line in (await exposed(board)).splitlines())
     told = {name: int(number) for name, number in SERIES.findall(await exposed(board, openmetrics))}
     assert list(told) == NAMES
@@ -114,7 +117,7 @@ async def test_the_number_of_series_is_that_of_the_text_format(board: Board, ope
         assert number == sum(samples[part] for part in parts), name
 
 
-async def test_the_order_stays_when_a_job_changes_and_gzip_keeps_it(board: Board) -> None:
+async def test_the_order_stays_when_a_job_changes_and_gzip_keeps_it(board: Showing) -> None:
     before = [line.rpartition(" ")[0] for line in ours(await exposed(board)) if "{" in line]
     board.job(replace(job(7), billable_seconds=20.0, instances=(Instances("ml.g5.xlarge", "", 2),)))
     text = await exposed(board)

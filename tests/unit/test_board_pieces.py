@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from exporter.catalogue import JOB_FAMILIES
 from exporter.exposition import board as boards
-from exporter.exposition.board import Board
 from exporter.exposition.gzip import Segment
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
 from exporter.ledger.ledger import Ledger
-from exporter.selfmetrics import ProcessHealth
+from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob
+from tests.displays import Showing
 
-JOBS = 1500
+NUMBER = 1500
 # A block of things, and the header of a family.
 MOST_LINES = 6 * 256 + 2
-
-
-def process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=0.0, state_write_errors=0, series=series)
 
 
 def job(number: int) -> TrainingJob:
@@ -37,26 +32,26 @@ def job(number: int) -> TrainingJob:
 
 
 @pytest.fixture(scope="module")
-def full() -> Board:
-    board = Board(Ledger("", lambda: 0.0), lambda _: True, lambda _: True, process, started=0.0)
-    for number in range(JOBS):
+def full() -> Showing:
+    board = Showing(Ledger("", lambda: 0.0))
+    for number in range(NUMBER):
         board.job(job(number))
     return board
 
 
 def test_no_piece_is_of_more_than_a_block() -> None:
-    section = Section[TrainingJob](JOB_FAMILIES, lambda family, thing: family.rows(thing), TEXT)
-    for number in range(JOBS):
-        section.put(number, ("1", "r", str(number)), job(number))
-    pieces = list(section.text())
+    section = Section[JobView](JOBS.families, JOBS.samples, TEXT)
+    for number in range(NUMBER):
+        section.put(number, ("1", "r", str(number)), JobView(job(number)))
+    pieces = list(section.text(TEXT))
     assert max(piece.count(b"\n") for piece in pieces) <= MOST_LINES
-    sizes = [part.length if isinstance(part, Segment) else part.made().length for part in section.segments()]
+    sizes = [part.length if isinstance(part, Segment) else part.made().length for part in section.segments(TEXT)]
     assert sum(sizes) == sum(map(len, pieces))
     assert max(sizes) == max(map(len, pieces))
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-async def test_others_get_their_turn_between_chunks(full: Board, zipped: bool) -> None:
+async def test_others_get_their_turn_between_chunks(full: Showing, zipped: bool) -> None:
     turns = 0
 
     async def other() -> None:
@@ -69,13 +64,13 @@ async def test_others_get_their_turn_between_chunks(full: Board, zipped: bool) -
     chunks = [(turns, chunk) async for chunk in full.metrics(openmetrics=False, gzip=zipped)]
     neighbour.cancel()
     text = b"".join(chunk for _, chunk in chunks)
-    assert (gzip.decompress(text) if zipped else text).count(b"sagemaker_training_job_instances{") == JOBS
+    assert (gzip.decompress(text) if zipped else text).count(b"sagemaker_training_job_instances{") == NUMBER
     # No chunk is much larger than what is sent at a time, and between any two there was a turn.
     assert max(len(chunk) for _, chunk in chunks) < boards._CHUNK + MOST_LINES * 200
     assert len({turn for turn, _ in chunks}) == len(chunks)
 
 
-async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Showing, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = []
 
     def made(missing: list[Any]) -> Iterator[Segment]:
@@ -97,7 +92,7 @@ async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Board, monkeypat
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-async def test_a_scrape_that_is_given_up_leaves_no_generator_to_be_closed(full: Board, zipped: bool) -> None:
+async def test_a_scrape_that_is_given_up_leaves_no_generator_to_be_closed(full: Showing, zipped: bool) -> None:
     """What a scrape began is closed with it, not by tasks that the loop starts for what it finds abandoned."""
     chunks = full.metrics(openmetrics=False, gzip=zipped)
     await anext(chunks)

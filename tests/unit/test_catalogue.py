@@ -9,18 +9,14 @@ from typing import Any
 
 import pytest
 
-from exporter.catalogue import (
-    CATALOGUE,
-    FLEET_FAMILIES,
-    JOB_FAMILIES,
-    PROCESS_FAMILIES,
-    TARGET_FAMILIES,
-    TOTAL_FAMILIES,
-)
+from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.exposition.catalogue_docs import as_json, as_markdown
-from exporter.selfmetrics import ProcessHealth, TargetHealth
-from exporter.training.active import FleetCounts
+from exporter.ledger.sums import TOTALS
+from exporter.polling.families import TARGETS, TargetHealth
+from exporter.process.families import PROCESS, ProcessHealth
+from exporter.training.active import ACTIVE, ActiveCounts
 from exporter.training.facts import Facts
+from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.parsing import Allowlist, parse
 
@@ -96,14 +92,17 @@ OWN = {
     "api_requests_total": ("counter", f"{TARGET} operation"),
     "api_errors_total": ("counter", f"{TARGET} operation code"),
     "unknown_status_total": ("counter", f"{TARGET} status"),
-    "build_info": ("gauge", "version pythonversion"),
+    "build_info": ("info", "version pythonversion"),
     "config_reload_success": ("gauge", ""),
     "config_reload_timestamp_seconds": ("gauge", ""),
     "state_write_errors_total": ("counter", ""),
     "series": ("gauge", "family"),
 }
 EXPECTED = {
-    **{f"sagemaker_training_job_{name}": ("gauge", f"{ID} {labels}") for name, labels in JOB.items()},
+    **{
+        f"sagemaker_training_job_{name}": ("info" if name.endswith("info") else "gauge", f"{ID} {labels}")
+        for name, labels in JOB.items()
+    },
     **{f"sagemaker_training_{name}": (kind, f"{TARGET} {labels}") for name, (kind, labels) in FLEET.items()},
     **{f"sagemaker_exporter_{name}": row for name, row in OWN.items()},
 }
@@ -153,17 +152,19 @@ def test_a_family_is_well_formed(family: Any) -> None:
 def things() -> list[tuple[Any, Any]]:
     cases = sorted((Path(__file__).parents[1] / "golden").glob("*.json"))
     allow = Allowlist(frozenset("*"), frozenset("*"))
-    jobs = [parse(json.loads(path.read_text()), "1", "r", allow) for path in cases]
+    parsed = [parse(json.loads(path.read_text()), "1", "r", allow) for path in cases]
+    jobs = [job for job in parsed if job is not None]
+    assert len(jobs) == len(parsed)
     stopped = replace(full_job(), status="Stopped", secondary_status="Stopped", failure_category=None)
-    counts = FleetCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1}, 1)
-    target = TargetHealth(True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
-    process = ProcessHealth("1", "3.11", True, 1.0, 0, {"f": 1})
+    counts = ActiveCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1}, 1)
+    target = TargetHealth(0.0, True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
+    process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, {"f": 1})
     return [
-        *((family, job) for family in JOB_FAMILIES for job in (*jobs, full_job())),
-        *((family, counts) for family in FLEET_FAMILIES),
-        *((family, facts) for family in TOTAL_FAMILIES for facts in (Facts.of(full_job()), Facts.of(stopped))),
-        *((family, target) for family in TARGET_FAMILIES),
-        *((family, process) for family in PROCESS_FAMILIES),
+        *((family, JobView(job)) for family in JOBS.families for job in (*jobs, full_job())),
+        *((family, counts) for family in ACTIVE.families),
+        *((family, facts) for family in TOTALS.families for facts in (Facts.of(full_job()), Facts.of(stopped))),
+        *((family, target) for family in TARGETS.families),
+        *((family, process) for family in PROCESS.families),
     ]
 
 
@@ -179,7 +180,8 @@ def test_every_family_has_rows_with_the_labels_it_declares() -> None:
 
 def test_nothing_is_known_of_a_target_before_its_first_poll() -> None:
     rows = {
-        family.name.removeprefix("sagemaker_exporter_"): list(family.rows(TargetHealth())) for family in TARGET_FAMILIES
+        family.name.removeprefix("sagemaker_exporter_"): list(family.rows(TargetHealth(0.0)))
+        for family in TARGETS.families
     }
     assert (
         rows["target_up"] == rows["target_last_success_timestamp_seconds"] == rows["target_poll_duration_seconds"] == []
@@ -189,7 +191,7 @@ def test_nothing_is_known_of_a_target_before_its_first_poll() -> None:
 
 
 def test_active_statuses_are_there_with_0() -> None:
-    rows = dict(FLEET_FAMILIES[0].rows(FleetCounts({("InProgress", "Training"): 2}, {})))
+    rows = dict(ACTIVE.families[0].rows(ActiveCounts({("InProgress", "Training"): 2}, {})))
     assert rows["InProgress", "Training"] == 2
     assert rows["InProgress", "Downloading"] == 0
     assert rows["Stopping", "Stopping"] == 0
@@ -197,13 +199,13 @@ def test_active_statuses_are_there_with_0() -> None:
 
 
 def test_unbilled_jobs_are_0_once_they_can_be_known() -> None:
-    (family,) = (one for one in FLEET_FAMILIES if one.name == "sagemaker_training_unbilled_jobs")
-    assert list(family.rows(FleetCounts({}, {}))) == []
-    assert list(family.rows(FleetCounts({}, {}, 0))) == [((), 0.0)]
+    (family,) = (one for one in ACTIVE.families if one.name == "sagemaker_training_unbilled_jobs")
+    assert list(family.rows(ActiveCounts({}, {}))) == []
+    assert list(family.rows(ActiveCounts({}, {}, 0))) == [((), 0.0)]
 
 
 def test_json_is_a_list_of_name_type_help_labels() -> None:
-    rows = json.loads(as_json())
+    rows = json.loads(as_json(GROUPS))
     assert {row["name"]: (row["type"], " ".join(row["labels"])) for row in rows} == {
         name: (kind, labels.strip()) for name, (kind, labels) in EXPECTED.items()
     }
@@ -211,7 +213,7 @@ def test_json_is_a_list_of_name_type_help_labels() -> None:
 
 
 def test_markdown_has_a_row_for_each_family() -> None:
-    lines = as_markdown().splitlines()
+    lines = as_markdown(GROUPS).splitlines()
     assert lines[0] == "# Metrics"
     rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
     assert rows == [family.name for family in CATALOGUE]

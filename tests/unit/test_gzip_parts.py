@@ -37,7 +37,7 @@ def section() -> Section[Thing]:
 
 def decompressed(one: Section[Thing]) -> bytes:
     found = []
-    for part in one.segments():
+    for part in one.segments(TEXT):
         if isinstance(part, Segment):
             found.append(part)
         else:
@@ -98,12 +98,12 @@ def test_a_section_after_any_changes_is_what_a_new_one_would_be(
             changed.put(key, (str(key),), thing)
             now[key] = thing
         if compress:
-            assert decompressed(changed) == b"".join(changed.text())
+            assert decompressed(changed) == b"".join(changed.text(TEXT))
     fresh = section()
     for known, thing in now.items():
         fresh.put(known, (str(known),), thing)
-    text = b"".join(changed.text())
-    assert sorted(text.splitlines()) == sorted(b"".join(fresh.text()).splitlines())
+    text = b"".join(changed.text(TEXT))
+    assert sorted(text.splitlines()) == sorted(b"".join(fresh.text(TEXT)).splitlines())
     assert decompressed(changed) == text
     assert len(changed) == len(now)
     assert dict(changed.series()) == dict(fresh.series())
@@ -112,7 +112,7 @@ def test_a_section_after_any_changes_is_what_a_new_one_would_be(
 def test_a_compression_of_what_changed_meanwhile_is_not_kept() -> None:
     one = section()
     one.put("k", ("k",), {"a": 1.0})
-    begun = [part for part in one.segments() if not isinstance(part, Segment)]
+    begun = [part for part in one.segments(TEXT) if not isinstance(part, Segment)]
     one.put("k", ("k",), {"a": 2.0})
     for part in begun:
         part.keep(part.made())
@@ -124,13 +124,13 @@ def test_what_did_not_change_is_not_compressed_again() -> None:
     one.put("k", ("k",), {"a": 1.0, "b": 1.0})
     decompressed(one)
     one.put("k", ("k",), {"a": 1.0, "b": 2.0})
-    assert [isinstance(part, Segment) for part in one.segments()] == [True, True, True, False]
+    assert [isinstance(part, Segment) for part in one.segments(TEXT)] == [True, True, True, False]
 
 
 def test_text_is_as_it_was_at_the_call() -> None:
     one = section()
     one.put("k", ("k",), {"a": 1.0, "b": 1.0})
-    text = one.text()
+    text = one.text(TEXT)
     one.remove("k")
     assert b'test_b{key="k",label="b"} 1\n' in b"".join(text)
 
@@ -138,7 +138,7 @@ def test_text_is_as_it_was_at_the_call() -> None:
 def test_segments_are_as_it_was_at_the_call() -> None:
     one = section()
     one.put("k", ("k",), {"a": 1.0, "b": 1.0})
-    parts = one.segments()
+    parts = one.segments(TEXT)
     one.put("k", ("k",), {"b": 2.0})
     text = gzip.decompress(stream(part if isinstance(part, Segment) else part.made() for part in parts))
     assert text.count(b"\ntest_") == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,16 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter.exposition.board import Board
-from exporter.exposition.labels import ConfiguredKeys, KeyNames, label_names
+from exporter.exposition.family import Pairs
+from exporter.exposition.labels import KeyNames, label_names
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
-from exporter.selfmetrics import ProcessHealth
-from exporter.training.active import FleetCounts
-from exporter.training.job import Pairs, TrainingJob
+from exporter.training.active import ActiveCounts
+from exporter.training.families import JobContext
+from exporter.training.job import TrainingJob
+from tests.displays import Showing
 from tests.ledger.books import START, TARGET, job, ledger
 
 openmetrics_families: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families
@@ -70,26 +71,22 @@ def test_keys_of_an_earlier_configuration_take_no_name_of_this_one(now: set[str]
     assert len(set(names.values())) == len(names) == len(now | earlier)
 
 
-def board(books: Ledger, *by_tags: str, tags: tuple[str, ...] = (), hyperparameters: tuple[str, ...] = ()) -> Board:
+def board(books: Ledger, *by_tags: str, tags: tuple[str, ...] = (), hyperparameters: tuple[str, ...] = ()) -> Showing:
     """It shows the families that these tests look at: parsing takes time."""
-    keys = ConfiguredKeys(tags, hyperparameters, by_tags)
-    one = Board(books, SHOWN.__contains__, lambda _: True, process, START, keys)
-    one.target(TARGET, FleetCounts({}, {}), Health("a target", Calls(), lambda: START), 0)
+    context = JobContext(KeyNames.of(tags), KeyNames.of(hyperparameters))
+    one = Showing(books, SHOWN.__contains__, started=START, context=context, by_tags=by_tags)
+    one.target(TARGET, ActiveCounts({}, {}), Health("a target", Calls(), lambda: START), 0)
     return one
 
 
-def process(series: Mapping[str, int]) -> ProcessHealth:
-    return ProcessHealth("0", "3", reload_success=True, reloaded=START, state_write_errors=0, series=series)
-
-
-async def samples(one: Board, openmetrics: bool = False) -> list[tuple[str, dict[str, str], float]]:
+async def samples(one: Showing, openmetrics: bool = False) -> list[tuple[str, dict[str, str], float]]:
     """Every sample, its labels without those that are empty, which to Prometheus are not there."""
     text = b"".join([piece async for piece in one.metrics(openmetrics, gzip=False)]).decode()
     families = openmetrics_families(text) if openmetrics else text_families(text)
     return [(s.name, {k: v for k, v in s.labels.items() if v}, s.value) for f in families for s in f.samples]
 
 
-async def created(one: Board) -> dict[frozenset[tuple[str, str]], float]:
+async def created(one: Showing) -> dict[frozenset[tuple[str, str]], float]:
     """Jobs created, by the labels that tags became."""
     return {
         frozenset((k, v) for k, v in labels.items() if k.startswith("tag_")): value
@@ -139,7 +136,7 @@ async def test_keys_that_come_to_the_state_file_later_have_names_of_their_own_to
     async with ledger() as books:
         one = board(books, "team")
         await books.apply(tagged((("Team", "a"),), (("team", "a"),)))
-        one.target(TARGET, FleetCounts({}, {}), Health("a target", Calls(), lambda: START), 0)
+        one.target(TARGET, ActiveCounts({}, {}), Health("a target", Calls(), lambda: START), 0)
         assert len(await created(one)) == 2
 
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.catalogue import JOB_FAMILIES
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
 from exporter.ledger.series import difference
 from exporter.training.facts import Facts
+from exporter.training.families import JOBS, JobView
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist, parse
 
@@ -56,9 +56,9 @@ def answers(draw: st.DrawFn) -> Any:
 
 
 def rendered(job: TrainingJob) -> str:
-    section: Section[TrainingJob] = Section(JOB_FAMILIES, lambda family, job: family.rows(job), TEXT)
-    section.put(job.name, (job.account, job.region, job.name), job)
-    return b"".join(section.text()).decode()
+    section: Section[JobView] = Section(JOBS.families, JOBS.samples, TEXT)
+    section.put(job.name, (job.account, job.region, job.name), JobView(job))
+    return b"".join(section.text(TEXT)).decode()
 
 
 def check(job: TrainingJob) -> None:

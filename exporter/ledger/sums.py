@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from exporter.exposition.family import LabelValues, Value
+from exporter.exposition.family import Group, Pairs, Sample
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.series import Series, SeriesKey
-from exporter.training.job import Pairs
+from exporter.training.totals import TOTAL_FAMILIES
 
 Totals = Mapping[SeriesKey, Series]
-Sums = Mapping[str, Iterable[tuple[LabelValues, Value]]]
+# The samples of a target by family.
+Sums = Mapping[str, Iterable[Sample]]
+# What the families' own rows give is what one job adds.
+TOTALS: Group[Sums] = Group("Totals", TOTAL_FAMILIES, lambda family, sums: sums.get(family.name, ()))
 
 
 def tag_keys(totals: Totals) -> set[str]:
@@ -26,7 +29,7 @@ def sums(totals: Totals, names: KeyNames) -> Sums:
     for key, series in totals.items():
         shown = SeriesKey(key.family, key.labels, renamed[key.tags])
         found[shown] = found[shown].beside(series) if shown in found else series
-    samples: dict[str, list[tuple[LabelValues, Value]]] = {}
+    samples: dict[str, list[Sample]] = {}
     for key, series in found.items():
         samples.setdefault(key.family, []).append(((*key.labels, key.tags), series.value()))
     return samples

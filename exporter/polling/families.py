@@ -1,18 +1,18 @@
-"""The exporter's families about itself, `sagemaker_exporter_*`."""
+"""The families of how polling a target goes, `sagemaker_exporter_target_*` and others with its labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from exporter.exposition.family import TARGET, Family, Kind, Row, single
+from exporter.exposition.family import TARGET, Family, Group, Kind, Row, counted, single
 
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """How the exporter fares with one target. Times are Unix seconds; None: not yet. What is counted is counted
-    `since` then, or since the process began."""
+    """How polling one target goes. Times are Unix seconds; None: not yet. What is counted is counted `since` then."""
 
+    since: float
     up: bool | None = None
     jobs: int = 0
     last_success: float | None = None
@@ -20,19 +20,6 @@ class TargetHealth:
     requests: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    since: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessHealth:
-    """How the exporter fares as a whole."""
-
-    version: str
-    python_version: str
-    reload_success: bool
-    reloaded: float
-    state_write_errors: int
-    series: Mapping[str, int]
 
 
 # There from the start with 0, so that the first one shows as an increase.
@@ -49,13 +36,7 @@ def _target(
     return Family(f"sagemaker_exporter_{name}", kind, help_, TARGET, labels, rows)
 
 
-def _process(
-    name: str, kind: Kind, help_: str, labels: tuple[str, ...], rows: Callable[[ProcessHealth], Iterable[Row]]
-) -> Family[ProcessHealth]:
-    return Family(f"sagemaker_exporter_{name}", kind, help_, (), labels, rows)
-
-
-TARGET_FAMILIES: tuple[Family[TargetHealth], ...] = (
+_FAMILIES: tuple[Family[TargetHealth], ...] = (
     _target(
         "target_up",
         "gauge",
@@ -101,40 +82,6 @@ TARGET_FAMILIES: tuple[Family[TargetHealth], ...] = (
     ),
 )
 
-PROCESS_FAMILIES: tuple[Family[ProcessHealth], ...] = (
-    _process(
-        "build_info",
-        "gauge",
-        "The exporter's version. 1.",
-        ("version", "pythonversion"),
-        lambda health: [((health.version, health.python_version), 1.0)],
-    ),
-    _process(
-        "config_reload_success",
-        "gauge",
-        "Whether the last load of the configuration succeeded.",
-        (),
-        lambda health: single(float(health.reload_success)),
-    ),
-    _process(
-        "config_reload_timestamp_seconds",
-        "gauge",
-        "When the configuration was last loaded with success, Unix time.",
-        (),
-        lambda health: single(health.reloaded),
-    ),
-    _process(
-        "state_write_errors_total",
-        "counter",
-        "Writes of the state file that failed; what they held waits in memory.",
-        (),
-        lambda health: single(float(health.state_write_errors)),
-    ),
-    _process(
-        "series",
-        "gauge",
-        "Series that a scrape gives, by family.",
-        ("family",),
-        lambda health: [((family,), float(n)) for family, n in health.series.items()],
-    ),
+TARGETS: Group[TargetHealth] = Group(
+    "The exporter's targets", _FAMILIES, lambda family, health: counted(family, health, health.since)
 )

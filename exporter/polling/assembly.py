@@ -1,0 +1,64 @@
+"""Builds the poller of a target from its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from exporter.clock import Clock
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.polling.api import Api
+from exporter.polling.health import Health
+from exporter.polling.intake import Reader
+from exporter.polling.poller import Display, Poller, Schedule
+from exporter.polling.tracker import Fleet, Pace
+from exporter.training.parsing import Allowlist
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollerSettings:
+    """How a target is polled, in seconds; `config.settings.Polling` and `Jobs` say what each means. `workers`
+    describes run at a time, and `search` is the strategy."""
+
+    discovery_interval: float = 60.0
+    active_interval: float = 30.0
+    settle: float = 120.0
+    retention: float = 3600.0
+    resync_interval: float = 3600.0
+    lookback: float = 30 * _DAY
+    search: bool = False
+    workers: int = 10
+    allowlist: Allowlist = field(default_factory=Allowlist)
+
+
+def assemble(
+    target: Target,
+    api: Api,
+    settings: PollerSettings,
+    ledger: Ledger,
+    display: Display,
+    health: Health,
+    clock: Clock,
+    first_slot: float = 0.0,
+) -> Poller:
+    """Return the poller of a target whose account is resolved; nothing is polled before it runs.
+
+    `first_slot` is when within the interval the first job is read, from 0 to 1: another one for each target, so that
+    they do not ask all at once.
+    """
+    account, region = target
+    fleet = Fleet(
+        Pace(settings.active_interval, settings.settle, settings.retention, settings.resync_interval), first_slot
+    )
+    schedule = Schedule(
+        settings.discovery_interval,
+        settings.active_interval,
+        settings.resync_interval,
+        settings.lookback,
+        settings.search,
+        settings.workers,
+    )
+    reader = Reader(account, region, settings.allowlist, fleet, health)
+    return Poller(target, api, schedule, fleet, reader, ledger, display, health, clock)

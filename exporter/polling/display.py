@@ -1,0 +1,70 @@
+"""Shows on the board what the pollers know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+
+from exporter.exposition.board import Board
+from exporter.exposition.labels import KeyNames
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.sqlite import Target
+from exporter.ledger.sums import TOTALS, Totals, sums, tag_keys
+from exporter.polling.families import TARGETS
+from exporter.polling.health import Health
+from exporter.training.active import ACTIVE, ActiveCounts
+from exporter.training.families import JOBS, JobContext, JobView
+from exporter.training.job import TrainingJob
+
+
+class BoardDisplay:
+    """Answers the pollers' Display. `selects` says whether a job has series of its own, `context` is what its families
+    use beside it, `by_tags` has the label names of the totals' tags."""
+
+    def __init__(
+        self,
+        board: Board,
+        ledger: Ledger,
+        selects: Callable[[str], bool],
+        context: JobContext,
+        by_tags: KeyNames,
+    ) -> None:
+        self._board, self._ledger, self._selects, self._context = board, ledger, selects, context
+        recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
+        self._total_keys = by_tags.extended(chain.from_iterable(recorded))
+        self._shown_totals: dict[Target, Totals] = {}
+        # A job is put here at each change; its name is matched once.
+        self._selected: dict[tuple[str, str, str], bool] = {}
+
+    def job(self, job: TrainingJob) -> None:
+        """Show a job, new or changed."""
+        key = (job.account, job.region, job.name)
+        if key not in self._selected:
+            self._selected[key] = self._selects(job.name)
+        if job.status and self._selected[key]:
+            self._board.put(JOBS, key, key, JobView(job, self._context))
+
+    def gone(self, target: Target, name: str) -> None:
+        """Show a job no more."""
+        self._board.remove(JOBS, (*target, name))
+        self._selected.pop((*target, name), None)
+
+    def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None:
+        """Show how a target is now."""
+        self._board.put(ACTIVE, target, target, counts)
+        self.health(target, health, jobs)
+        totals = self._ledger.totals(target)
+        if totals and self._shown_totals.get(target) is not totals:
+            self._shown_totals[target] = totals
+            self._total_keys = self._total_keys.extended(tag_keys(totals))
+            self._board.put(TOTALS, target, target, sums(totals, self._total_keys))
+
+    def health(self, target: Target, health: Health, jobs: int) -> None:
+        """Show how polling a target goes, even one that cannot be reached."""
+        self._board.put(TARGETS, target, target, health.snapshot(jobs))
+
+    def forget(self, target: Target) -> None:
+        """Show a target no more: it is not polled under this name."""
+        for group in (ACTIVE, TOTALS, TARGETS):
+            self._board.remove(group, target)
+        self._shown_totals.pop(target, None)

@@ -1,0 +1,81 @@
+"""The families of the process as a whole, `sagemaker_exporter_*`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from exporter.exposition.board import Board
+from exporter.exposition.family import Family, Group, Kind, Row, counted, single
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessHealth:
+    """How the exporter fares as a whole. Times are Unix seconds; it counts since it `started`."""
+
+    started: float
+    version: str
+    python_version: str
+    reload_success: bool
+    reloaded: float
+    state_write_errors: int
+    series: Mapping[str, int] = field(default_factory=dict)
+
+
+def _process(
+    name: str, kind: Kind, help_: str, labels: tuple[str, ...], rows: Callable[[ProcessHealth], Iterable[Row]]
+) -> Family[ProcessHealth]:
+    return Family(f"sagemaker_exporter_{name}", kind, help_, (), labels, rows)
+
+
+_FAMILIES: tuple[Family[ProcessHealth], ...] = (
+    _process(
+        "build_info",
+        "info",
+        "The exporter's version. 1.",
+        ("version", "pythonversion"),
+        lambda health: [((health.version, health.python_version), 1.0)],
+    ),
+    _process(
+        "config_reload_success",
+        "gauge",
+        "Whether the last load of the configuration succeeded.",
+        (),
+        lambda health: single(float(health.reload_success)),
+    ),
+    _process(
+        "config_reload_timestamp_seconds",
+        "gauge",
+        "When the configuration was last loaded with success, Unix time.",
+        (),
+        lambda health: single(health.reloaded),
+    ),
+    _process(
+        "state_write_errors_total",
+        "counter",
+        "Writes of the state file that failed; what they held waits in memory.",
+        (),
+        lambda health: single(float(health.state_write_errors)),
+    ),
+    _process(
+        "series",
+        "gauge",
+        "Series that a scrape gives, by family.",
+        ("family",),
+        lambda health: [((family,), float(n)) for family, n in health.series.items()],
+    ),
+)
+
+PROCESS: Group[ProcessHealth] = Group(
+    "The exporter itself", _FAMILIES, lambda family, health: counted(family, health, health.started)
+)
+_SERIES = "sagemaker_exporter_series"
+
+
+def show_process(board: Board, health: ProcessHealth) -> None:
+    """Show how the process is, and how many series there are of each family with these; `health` has no `series`."""
+    board.put(PROCESS, "process", (), health)
+    series = board.series()
+    if _SERIES in series:
+        series[_SERIES] = len(series)
+    board.put(PROCESS, "process", (), replace(health, series=series))
