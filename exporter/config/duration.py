@@ -30,18 +30,3 @@ def parse(text: str) -> float:
     if milliseconds > _LONGEST:
         raise ValueError("longer than a duration can be")
     return milliseconds / 1000
-
-
-def to_text(seconds: float) -> str:
-    """The inverse of parse, to the millisecond; years and weeks appear only where they leave no rest."""
-    rest = round(seconds * 1000)
-    if rest < 0:
-        raise ValueError("a duration is never negative")
-    parts = []
-    for unit, size in _UNITS.items():
-        if unit in ("y", "w") and rest % size:
-            continue
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"

@@ -21,7 +21,6 @@ _EXACT_INTEGERS = 2.0**53
 class Dialect:
     """One of the two formats."""
 
-    content_type: str
     openmetrics: bool
 
     @property
@@ -59,8 +58,8 @@ class Dialect:
         return _line(f"{family.name.removesuffix('_total')}_created", labels, created) if self.openmetrics else ""
 
 
-TEXT = Dialect("text/plain; version=0.0.4; charset=utf-8", openmetrics=False)
-OPENMETRICS = Dialect("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics=True)
+TEXT = Dialect(openmetrics=False)
+OPENMETRICS = Dialect(openmetrics=True)
 DIALECTS = (TEXT, OPENMETRICS)
 
 

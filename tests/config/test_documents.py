@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from exporter.aws.sessions import Sessions
 from exporter.cli import _parser
 from exporter.config import Config, ConfigError, load
-from exporter.config.duration import parse, to_text
+from exporter.config.duration import parse
 
 Write = Callable[[str], str]
 
@@ -130,11 +130,11 @@ RANGES = {key: cells[1] for key, cells in ROWS.items() if cells[1].startswith("d
 def test_the_limits_of_durations_in_the_docs_are_those_of_the_code(write: Write, key: str) -> None:
     shortest, longest = map(parse, RANGES[key].removeprefix("duration, ").split(" to "))
     for seconds in (shortest, longest):
-        assert value_at(load(write(nested(key, to_text(seconds))), {}), key) == seconds
+        assert value_at(load(write(nested(key, f"{round(seconds * 1000)}ms")), {}), key) == seconds
     for seconds in (shortest - 0.001, longest + 0.001):
         if seconds >= 0:
             with pytest.raises(ConfigError, match="out of range"):
-                load(write(nested(key, to_text(seconds))), {})
+                load(write(nested(key, f"{round(seconds * 1000)}ms")), {})
 
 
 def test_the_typical_file_in_the_docs_loads(write: Write) -> None:
