@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ class Describer:
     """`workers` describes run at a time; what a batch of them brought goes to `publish`.
 
     A failure of one job is its own while others can be read: it is refused, and tried again less and less often apart
-    from the others (`retry`), so that it does not hold them up. When no job can be read, the target fails."""
+    from the others (`retry`), so that it does not hold them up. When no job can be read, the target fails. A bad answer
+    alone, such as a 5xx, leaves its job its turn, also when all answers are bad and the target fails for it."""
 
     def __init__(
         self,
@@ -68,6 +70,8 @@ class Describer:
         self._tagger = Tagger(name, api, reader, health, clock, 10 * fleet.pace.active_interval)
         self._failed = False
         self._readable: deque[str] = deque(maxlen=_PROBES)
+        # The jobs whose answers were bad since the last good one, and the first error of each.
+        self._bad: dict[str, ApiError] = {}
         self._said: set[str] = set()
 
     async def read(self, names: Sequence[str], thorough: bool = False) -> None:
@@ -79,7 +83,7 @@ class Describer:
             # all targets share.
             round_ = _Round(iter(batch), 1 if self._failed else _TRIALS, thorough)
             await self._describe_all(round_, 1 if self._failed else min(self._workers, len(batch)))
-            if round_.doubts and not round_.answers and not round_.failure:
+            if not round_.answers and not round_.failure:
                 await self._decide(round_)
             self._conclude(round_)
             await self._publish(round_.news)
@@ -97,6 +101,7 @@ class Describer:
             news = News.none()
             try:
                 await self._describe(name, news)
+                self._bad.clear()
             except ApiError as error:
                 if not (error.isolated or _may_be_of_the_job(error)):
                     self._health.noticed(error)
@@ -119,35 +124,61 @@ class Describer:
                 await self._describe(name, round_.news)
                 round_.answers += 1
                 self._readable.append(name)
+                self._bad.clear()
             except ApiError as error:
                 self._fleet.postpone(name, self._clock.monotonic())
                 self._health.noticed(error)
                 if _may_be_of_the_job(error):
                     round_.doubts[name] = error
-                elif not error.isolated:
+                elif error.isolated:
+                    self._bad.setdefault(name, error)
+                else:
                     round_.failure = error
             if round_.is_over:
                 return
 
     async def _decide(self, round_: _Round) -> None:
         """Nothing could be read: is it the target? Jobs that could be read before tell."""
-        for name in [] if self._failed else self._probes(round_):
+        if round_.doubts:
+            if self._failed or not await self._answers_a_probe(round_):
+                round_.failure = next(iter(round_.doubts.values()))
+                return
+            round_.answers += 1
+            await self._describe_all(round_, self._workers)
+        elif self._only_bad() and not self._health.fails("reading") and await self._answers_a_probe(round_):
+            round_.answers += 1
+            self._bad.clear()
+
+    async def _answers_a_probe(self, round_: _Round) -> bool:
+        for name in self._probes(round_):
             try:
                 await self._api.describe(name)
             except ApiError as error:
-                if error.denied:
+                if error.denied or error.isolated:
                     continue
-                if not error.isolated:
-                    break
-            round_.answers += 1
-            await self._describe_all(round_, self._workers)
-            return
-        round_.failure = next(iter(round_.doubts.values()))
+                return False
+            return True
+        return False
 
     def _probes(self, round_: _Round) -> list[str]:
         """Jobs that were described lately, the last one first."""
+        failing = {*round_.doubts, *self._bad}
         readable = (self._fleet.get(name) for name in reversed(self._readable))
-        return [f.job.name for f in readable if f and not f.refused and f.job.name not in round_.doubts]
+        return [f.job.name for f in readable if f and not f.refused and f.job.name not in failing]
+
+    def _only_bad(self) -> bool:
+        """Whether as many jobs as tell, or all that have their turn soon, got bad answers since the last good one."""
+        # A sweep may have read one of them meanwhile.
+        self._bad = {name: error for name, error in self._bad.items() if self._has_turn(name)}
+        if not self._bad or len(self._bad) >= _TRIALS:
+            return bool(self._bad)
+        # A turn is at most one and a half intervals away, but for jobs that only wait for a bill.
+        soon = self._clock.monotonic() + 1.5 * self._fleet.pace.active_interval
+        return all(f.refused or f.due > soon or f.job.name in self._bad for f in self._fleet.followed())
+
+    def _has_turn(self, name: str) -> bool:
+        followed = self._fleet.get(name)
+        return followed is not None and followed.due < math.inf
 
     def _conclude(self, round_: _Round) -> None:
         self._failed = round_.failure is not None
@@ -156,6 +187,8 @@ class Describer:
             return
         if round_.answers:
             self._health.succeeded("reading")
+        elif self._only_bad():
+            self._health.failed("reading", next(iter(self._bad.values())))
         for name, error in round_.doubts.items():
             self._refuse(name, error)
 

@@ -37,7 +37,7 @@ class Health:
         self.poll_seconds: float | None = None
         self.first_sync: str | None = "not begun"
         self.last_errors: dict[tuple[str, str], LastError] = {}
-        self._failing: dict[str, str] = {}
+        self._failing: dict[str, set[str]] = {}
         self._unknown: Counter[str] = Counter()
         self._counts_unknown = True
 
@@ -53,7 +53,7 @@ class Health:
         """AWS gave an answer."""
         self.last_attempt = self._time()
         for each in (CONNECTION, activity):
-            if self._failing.pop(each, None):
+            if self._failing.pop(each, None) is not None:
                 _log.info("%s: %s works again", self._target, each)
         if not self._failing:
             self.last_success = self.last_attempt
@@ -63,11 +63,12 @@ class Health:
         self._failing.pop(activity, None)
 
     def failed(self, activity: str, error: ApiError) -> None:
-        """Logged when it begins, and when its code changes; not at every poll."""
+        """Log each code once until it works again, not at every poll."""
         self.last_attempt = self._time()
-        if self._failing.get(activity) != error.code:
+        codes = self._failing.setdefault(activity, set())
+        if error.code not in codes:
             _log.warning("%s: %s fails: %s", self._target, activity, error)
-        self._failing[activity] = error.code
+        codes.add(error.code)
         self.noticed(error)
 
     def noticed(self, error: ApiError, whose: str = "") -> None:

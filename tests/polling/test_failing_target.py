@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
 
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.polling import virtual_time
-from tests.polling.world import INTERVAL, Job, Region, jobs, poller, polling
+from tests.polling.world import INTERVAL, Job, Region, error, jobs, poller, polling
 
 NUMBER = 300
+ISOLATED = (
+    "InternalFailure",
+    "InvalidResponse",
+    "AnswerTooLarge",
+    "ConnectionError",
+    "ServiceUnavailable",
+    "ValidationException",
+    "503",
+)
+
+
+class OneBad(Region):
+    """Answers for all jobs but one."""
+
+    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
+        if asked["TrainingJobName"] == "bad":
+            await self._called(DESCRIBE, "bad")
+            raise error(DESCRIBE, "InternalFailure")
+        return await super().describe_training_job(**asked)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "ExpiredTokenException"])
@@ -42,21 +63,103 @@ def test_a_target_that_fails_is_asked_with_one_call_at_a_time(code: str) -> None
     virtual_time.run(scenario())
 
 
-def test_an_answer_that_is_bad_alone_fails_its_job_only() -> None:
+@pytest.mark.parametrize("number", [1, 4, 50])
+@pytest.mark.parametrize("code", ISOLATED)
+def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_keeps_its_turn(
+    code: str, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         region = Region([])
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region.jobs = jobs(number, region.clock.time() - 3600)
         async with Ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL)
-                region.failing = {DESCRIBE: "InternalFailure"}
+                region.failing = {DESCRIBE: code}
                 since = region.clock.monotonic()
-                await asyncio.sleep(5 * INTERVAL)
+                await asyncio.sleep(2 * INTERVAL)
+                assert one.health.up is False
+                await asyncio.sleep(8 * INTERVAL)
+                assert one.health.up is False
                 # A 5xx of one job says nothing of the next: all are tried, each in its turn.
+                reads = region.described(since)
+                assert len(reads) == number
+                assert all(9 <= len(times) <= 11 for times in reads.values())
+                assert (DESCRIBE, code) in one.health.last_errors
+                region.failing = {}
+                await asyncio.sleep(1.5 * INTERVAL + 2)
                 assert one.health.up is True
-                assert len(region.described(since)) == 50
-                assert (DESCRIBE, "InternalFailure") in one.health.last_errors
+
+    caplog.set_level(logging.INFO, "exporter")
+    virtual_time.run(scenario())
+    fails, works = (record.getMessage() for record in caplog.records)
+    assert f"reading fails: DescribeTrainingJob: {code}" in fails
+    assert works.endswith("reading works again")
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_a_target_whose_answers_were_bad_from_the_start_is_down_and_is_waited_for_no_longer(search: bool) -> None:
+    async def scenario() -> None:
+        # So late that a sweep misses the new jobs before the index shows them.
+        region = Region([], lag=120.0, failing={DESCRIBE: "InternalFailure"})
+        region.jobs = jobs(20, region.clock.time() + (20 if search else -3600))
+        async with Ledger("", region.clock.time) as ledger:
+            one = poller(region, ledger, search=search)
+            async with polling(one):
+                await asyncio.sleep(4 * INTERVAL)
+                assert one.health.up is False
+                assert one.first_sync.over
+                region.failing = {}
+                await asyncio.sleep(6 * INTERVAL)
+                assert one.health.up is True
+                assert all(followed.read for followed in one.fleet.followed())
+
+    virtual_time.run(scenario())
+
+
+def test_bad_answers_of_several_kinds_are_said_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        region = Region([])
+        region.jobs = jobs(50, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            await asyncio.sleep(3 * INTERVAL)
+            for _ in range(20):
+                for code in ("InternalFailure", "Timeout", "ServiceUnavailable"):
+                    region.failing = {DESCRIBE: code}
+                    await asyncio.sleep(INTERVAL)
+                    assert one.health.up is False
+
+    caplog.set_level(logging.INFO, "exporter")
+    virtual_time.run(scenario())
+    assert len(caplog.records) <= 3
+
+
+def test_a_single_run_says_that_no_answer_was_good() -> None:
+    async def scenario() -> None:
+        region = Region([], failing={DESCRIBE: "InternalFailure"})
+        region.jobs = jobs(50, region.clock.time() - 3600)
+        async with Ledger("", region.clock.time) as ledger:
+            one = poller(region, ledger)
+            assert not await one.once()
+            assert one.health.up is False
+            assert len(region.described()) == 50
+
+    virtual_time.run(scenario())
+
+
+def test_the_only_active_job_is_bad_alone_while_one_that_ended_can_be_read() -> None:
+    async def scenario() -> None:
+        region = OneBad([])
+        now = region.clock.time()
+        region.jobs = [*jobs(3, now - 3600, now - 60), Job("bad", now - 3600)]
+        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+            downs = 0
+            for _ in range(40):
+                await asyncio.sleep(INTERVAL)
+                downs += one.health.up is not True
+            assert downs == 0
+            # A probe for each of its turns.
+            assert len(region.times(DESCRIBE)) <= 2 * len(region.described()["bad"]) + 3 * 6
 
     virtual_time.run(scenario())
 
