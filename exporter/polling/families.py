@@ -40,7 +40,7 @@ _FAMILIES: tuple[Family[TargetHealth], ...] = (
     _target(
         "target_up",
         "gauge",
-        "Whether the target's last poll succeeded; no sample before its first one ended.",
+        "Whether the target's last poll succeeded; no sample before AWS has answered or a call has failed.",
         (),
         lambda health: single(None if health.up is None else float(health.up)),
     ),
