@@ -150,7 +150,13 @@ def _examine_log(path: str, file: Path) -> None:
             f"both, or move {log.name} away to go on with what the file has"
         )
     if found.lost:
-        _log.warning("%s: the last transaction in %s was cut off and is left out", path, log.name)
+        _log.warning(
+            "%s: the last transaction in %s is incomplete, as after a power cut, and is ignored; no total that was "
+            "shown is lost, because each transaction is written to %s before it is shown",
+            path,
+            log.name,
+            file.name,
+        )
     if found.readable and _identity(file, with_log=False) not in (None, _identity(file, with_log=True)):
         raise StateError(
             f"{path}: {log.name} is the log of another file; put its own log back, or move this one away to go on with "
