@@ -57,8 +57,7 @@ class Presence:
         """Write what an open connection holds to the path, where nothing is. Raises sqlite3.Error and OSError."""
         copy = self._copy(db, "new")
         self._drop_log()
-        os.link(copy, self.file)  # unlike a rename it never overwrites
-        copy.unlink()
+        _move(copy, self.file)
         _sync(self.file.parent)
 
     def keep(self, db: sqlite3.Connection) -> Path:
@@ -87,6 +86,31 @@ class Presence:
 def log_of(file: Path) -> Path:
     """The write-ahead log of a state file."""
     return file.with_name(f"{file.name}-wal")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file to a path where nothing is. Raises OSError, and FileExistsError instead of overwriting."""
+    try:
+        os.link(source, target)  # unlike a rename it never overwrites
+    except FileExistsError:
+        raise
+    except OSError:
+        # CIFS, exFAT and many FUSE file systems have no hard links.
+        _move_without_link(source, target)
+    else:
+        source.unlink()
+
+
+def _move_without_link(source: Path, target: Path) -> None:
+    """Take the path with a file of our own, which a rename may overwrite. It is not empty: should the process be killed
+    in between, the next start refuses it instead of starting at 0."""
+    with target.open("xb") as file:
+        file.write(f"The totals are in {source.name}: rename it to {target.name}.\n".encode())
+    try:
+        os.replace(source, target)
+    except OSError:
+        target.unlink()
+        raise
 
 
 def _stamp(path: Path) -> _Stamp | None:
