@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import children, gauges, latest, samples, served
 from benchmarks.children import ACCOUNT, REGION, Readings
+from exporter.aws.sagemaker import SAGEMAKER
 from exporter.aws.sessions import Sessions
 from exporter.catalogue import GROUPS
 from exporter.clock import SystemClock
@@ -79,7 +80,7 @@ def run(pipe: Connection, path: str) -> None:
 
 async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
     clock = SystemClock()
-    async with Ledger("", clock.time) as ledger, Sessions(10.0, 10).client(REGION, None, Calls()):
+    async with Ledger("", clock.time) as ledger, Sessions(10.0, 10).client(SAGEMAKER, REGION, None, Calls()):
         tracked = _Tracked(ledger, clock)
         Garbage().collect()
         empty = gauges.resident()["now"]

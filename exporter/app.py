@@ -13,7 +13,9 @@ from hashlib import sha256
 from typing import Any
 
 from exporter import __version__
-from exporter.aws.sagemaker import Limits, Paces, SageMaker
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters, RateLimits
+from exporter.aws.sagemaker import SAGEMAKER, SageMaker, rate_limits
 from exporter.aws.sessions import Role, Sessions
 from exporter.catalogue import GROUPS
 from exporter.clock import Clock
@@ -54,13 +56,13 @@ class Spot:
 
 @dataclass(slots=True)
 class Watch:
-    """A target being polled, or not reached yet. `name` is its account and region as far as they are known; `paces`
+    """A target being polled, or not reached yet. `name` is its account and region as far as they are known; `limiters`
     outlive the poller, and the application where a reload keeps the target."""
 
     spot: Spot
     name: Target
     health: Health
-    paces: Paces
+    limiters: RateLimiters
     poller: Poller | None = None
 
     @property
@@ -88,8 +90,8 @@ class App:
         keys = JobContext(KeyNames.of(config.jobs.tags), KeyNames.of(config.jobs.hyperparameters))
         by_tags = KeyNames.of(config.totals.by_tags)
         self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags)
-        self._everyone = asyncio.Semaphore(_EVERYONE * config.polling.max_concurrency)
-        self._hanging = asyncio.Semaphore(_HANGING * config.polling.max_concurrency)
+        at_a_time = config.polling.max_concurrency
+        self._in_flight = InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time)
         before = {watch.spot.key: watch for watch in earlier.watches} if earlier else {}
         self.watches: list[Watch] = [self._watch(spot, before.get(spot.key)) for spot in spots(config)]
 
@@ -179,8 +181,8 @@ class App:
             watch.name = (account, region)
             self._display.health(watch.name, watch.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
-        async with self._sessions.client(region, spot.role, calls) as client:
-            api = SageMaker(client, calls, watch.paces.limits, self._clock, self._everyone, self._hanging, watch.paces)
+        async with self._sessions.client(SAGEMAKER, region, spot.role, calls) as sdk:
+            api = SageMaker(Client(sdk, calls, watch.limiters, self._in_flight, self._clock))
             watch.poller = self._poller(watch, api)
             yield watch.poller
 
@@ -190,21 +192,21 @@ class App:
             watch.name, api, settings, self.ledger, self._display, watch.health, self._clock, random.random()
         )
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> RateLimits:
         polling = self.config.polling
-        return Limits(
+        return rate_limits(
             polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
         )
 
     def _watch(self, spot: Spot, earlier: Watch | None) -> Watch:
         name = (spot.role.account if spot.role else "", self._region(spot))
         if earlier is None:
-            health, paces = Health(_said(name), Calls(), self._clock.time, self.loaded), None
+            health, limiters = Health(_said(name), Calls(), self._clock.time, self.loaded), None
         else:
-            health, paces = earlier.health.successor(), earlier.paces
-        if paces is None or paces.limits != self._limits():
-            paces = Paces(self._limits(), self._clock)
-        return Watch(spot, name, health, paces)
+            health, limiters = earlier.health.successor(), earlier.limiters
+        if limiters is None or limiters.limits != self._limits():
+            limiters = RateLimiters(self._limits(), self._clock)
+        return Watch(spot, name, health, limiters)
 
     def _region(self, spot: Spot) -> str:
         """The region as far as it is known before anybody is asked."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiobotocore.client import AioBaseClient
 from botocore.hooks import BaseEventHooks
 
-from exporter.aws.errors import code_of, code_of_exception, is_gone
+from exporter.aws.errors import code_of, code_of_exception
 from exporter.polling.api import Calls
 
 _log = logging.getLogger(__name__)
 _STARTED, _JOB = "exporter.started", "exporter.job"
 
 
-def watch(client: AioBaseClient, calls: Calls) -> None:
-    """Count what this client sends, and every failure that it gets to hear of."""
+def watch(client: AioBaseClient, calls: Calls, is_answer: Callable[[object], bool]) -> None:
+    """Count what this client sends, and every failure that it gets to hear of, but errors that are answers."""
 
     def sent(event_name: str, **_: Any) -> None:
         calls.sent(_operation(event_name))
@@ -28,7 +29,7 @@ def watch(client: AioBaseClient, calls: Calls) -> None:
         error = parsed_response.get("Error") if isinstance(parsed_response, dict) else None
         if exception is not None:
             calls.failed(_operation(event_name), code_of_exception(exception))
-        elif error and not is_gone(error):
+        elif error and not is_answer(error):
             calls.failed(_operation(event_name), code_of(error))
 
     service = client.meta.service_model.service_id.hyphenize()

@@ -1,4 +1,4 @@
-"""Credentials and clients: one SDK session and one client for each target."""
+"""Credentials and clients: one SDK session and one client for each service and target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +46,21 @@ class Role:
         return self.arn.split(":")[4]
 
 
+def _never(_: object) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class AwsService:
+    """A service of AWS by the SDK's name. `is_answer` tells of its errors those that are answers, and no failures."""
+
+    name: str
+    is_answer: Callable[[object], bool] = _never
+
+
 class Sessions:
-    """Opens clients. They share what is big (the loaded models of the services, the authorities to trust) and the
-    credentials of the environment, the profile or the instance."""
+    """Opens clients of any service. They share what is big (the loaded models of the services, the authorities to
+    trust) and the credentials of the environment, the profile or the instance."""
 
     def __init__(self, timeout: float, connections: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._config = AioConfig(
@@ -94,33 +106,34 @@ class Sessions:
         return self._account
 
     @asynccontextmanager
-    async def client(self, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Any]:
-        """Open a client for SageMaker, whose requests are counted. Raises ApiError."""
+    async def client(self, service: AwsService, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Any]:
+        """Open the SDK's client for a service, whose requests are counted. Raises ApiError."""
         self._region = self._region or region
         target = f"{role.account if role else self._account or 'own account'}/{region}"
-        try:
-            # What is wrong with the exporter's own credentials shows here, and not in each call.
-            await self._own.get_frozen_credentials()
-            credentials = self._own if role is None else self._assumed(role, region, target)
-            context = self._session(credentials).create_client("sagemaker", region, config=self._config)
-            client = await context.__aenter__()
-        except Exception as error:
-            failure = api_error(ASSUME if role else IDENTITY, error)
-            calls.failed(failure.operation, failure.code)
-            raise failure from error
-        try:
-            renew_when_refused(client, credentials)
-            watch(client, calls)
+        async with AsyncExitStack() as stack:
+            try:
+                # What is wrong with the exporter's own credentials shows here, and not in each call.
+                await self._own.get_frozen_credentials()
+                credentials = self._own if role is None else self._assumed(role, region, target)
+                client = await stack.enter_async_context(self._opened(service.name, region, credentials, target))
+            except Exception as error:
+                failure = api_error(ASSUME if role else IDENTITY, error)
+                calls.failed(failure.operation, failure.code)
+                raise failure from error
+            watch(client, calls, service.is_answer)
+            yield client
+
+    @asynccontextmanager
+    async def _opened(self, service: str, region: str, credentials: Any, target: str) -> AsyncIterator[Any]:
+        """Open a client with credentials that may be renewable. Its calls are logged as those of `target`."""
+        async with self._session(credentials).create_client(service, region, config=self._config) as client:
+            if isinstance(credentials, Renewable):
+                renew_when_refused(client, credentials)
             log_calls(client.meta.events, target)
             yield client
-        finally:
-            await client.close()
 
     async def _account_of(self, credentials: Any, region: str) -> str:
-        async with self._session(credentials).create_client("sts", region, config=self._config) as sts:
-            if isinstance(credentials, Renewable):
-                renew_when_refused(sts, credentials)
-            log_calls(sts.meta.events, f"own account/{region}")
+        async with self._opened("sts", region, credentials, f"own account/{region}") as sts:
             return str((await sts.get_caller_identity())["Account"])
 
     async def _load_own(self) -> Any:

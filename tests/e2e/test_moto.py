@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,8 +11,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from exporter.app import App
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters, RateLimits
+from exporter.aws.sessions import AwsService, Sessions
 from exporter.clock import SystemClock
 from exporter.config import Config
+from exporter.polling.api import Calls
 from tests.e2e.exposed import Exposed
 
 REGION = "us-east-1"
@@ -58,3 +63,28 @@ async def test_a_job_of_moto_is_shown(moto: str) -> None:
     assert metrics.value(prefix + "max_runtime_seconds", **who) == 3600
     assert metrics.by(prefix + "tags", "tag_team", **who) == {("vision",): 1}
     assert metrics.value(prefix + "creation_timestamp_seconds", **who) == answer["CreationTime"].timestamp()
+
+
+async def test_cloudwatch_of_moto_answers_a_client_of_the_same_kind(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudWatch speaks three protocols: the SDK has to choose the one whose answers are read as JSON."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto)
+    namespace, read, now = "/aws/sagemaker/TrainingJobs", "GetMetricData", datetime.now(UTC)
+    metric = {"MetricName": "GPUUtilization", "Dimensions": [{"Name": "Host", "Value": "a-job/algo-1"}]}
+    boto3.client("cloudwatch", REGION, endpoint_url=moto).put_metric_data(
+        Namespace=namespace, MetricData=[{**metric, "Timestamp": now, "Value": 42.0}]
+    )
+    stat = {"Metric": {**metric, "Namespace": namespace}, "Period": 60, "Stat": "Average"}
+    asked = {
+        "MetricDataQueries": [{"Id": "q0", "MetricStat": stat}],
+        "StartTime": now - timedelta(minutes=5),
+        "EndTime": now + timedelta(minutes=5),
+    }
+    calls, clock = Calls(), SystemClock()
+    async with Sessions(10.0, 10).client(AwsService("cloudwatch"), REGION, None, calls) as sdk:
+        limiters = RateLimiters(RateLimits({(read,): 10.0}, 5, 10.0), clock)
+        client = Client(sdk, calls, limiters, InFlight(5, 5), clock)
+        answer = await client.call(read, asked, listing="MetricDataResults")
+    (result,) = answer["MetricDataResults"]
+    assert (result["Values"], result["StatusCode"]) == ([42.0], "Complete")
+    assert abs(result["Timestamps"][0] - now.timestamp()) <= 60
+    assert (dict(calls.requests), dict(calls.errors)) == ({read: 1}, {})

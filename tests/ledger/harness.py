@@ -18,7 +18,9 @@ from operator import le
 from pathlib import Path
 from typing import Any
 
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws import client as aws
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.ledger.statefile import StateError
@@ -46,6 +48,7 @@ _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
 # How long into the calm some jobs are denied.
 _DENIED_ON = 600.0
+_LIMITS = rate_limits(5.0, 50.0, 5.0, 20, 2.0)
 _AFTER_EVERYTHING = START + 1000 * DAY
 # These are never ahead of the bill.
 _WITH_THE_BILL = ("sagemaker_training_seconds_total", "sagemaker_training_instance_seconds_total")
@@ -205,7 +208,7 @@ class Harness:
 
     def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
         calls = Calls()
-        api = SageMaker(self.client, calls, Limits(5.0, 50.0, 5.0, 20, 2.0), clock, asyncio.Semaphore(20))
+        api = SageMaker(aws.Client(self.client, calls, RateLimiters(_LIMITS, clock), aws.InFlight(20, 20), clock))
         settings = PollerSettings(
             settle=60.0,
             retention=300.0,

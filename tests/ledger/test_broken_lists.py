@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import SystemClock
 from exporter.polling.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, CreatedBetween
 
@@ -39,8 +40,8 @@ async def test_answer_without_its_list_is_an_error(
     operation: str, ask: Callable[[Api], Awaitable[object]], answer: dict[str, Any]
 ) -> None:
     calls = Calls()
-    limits = Limits(1000.0, 1000.0, 1000.0, 10, 10.0)
-    api = SageMaker(_Hollow(answer), calls, limits, SystemClock(), asyncio.Semaphore(10))
+    clock, limits = SystemClock(), rate_limits(1000.0, 1000.0, 1000.0, 10, 10.0)
+    api = SageMaker(Client(_Hollow(answer), calls, RateLimiters(limits, clock), InFlight(10, 10), clock))
     with pytest.raises(ApiError) as failed:
         await ask(api)
     assert (failed.value.operation, failed.value.code) == (operation, "InvalidResponse")

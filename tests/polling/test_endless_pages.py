@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import SystemClock
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
@@ -113,16 +115,17 @@ def test_jobs_that_a_walk_shows_before_its_pages_repeat_are_found_and_read() -> 
 
 
 async def test_tags_whose_pages_repeat_are_an_error() -> None:
-    class Client:
+    class Repeating:
         asked = 0
 
         async def list_tags(self, **_: Any) -> dict[str, Any]:
             self.asked += 1
             return {"Tags": [{"Key": "team", "Value": "vision"}], "NextToken": "A"}
 
-    client, calls = Client(), Calls()
-    api = SageMaker(client, calls, Limits(1000.0, 1000.0, 1000.0, 10, 10.0), SystemClock(), asyncio.Semaphore(10))
+    sdk, calls = Repeating(), Calls()
+    clock, limits = SystemClock(), rate_limits(1000.0, 1000.0, 1000.0, 10, 10.0)
+    api = SageMaker(Client(sdk, calls, RateLimiters(limits, clock), InFlight(10, 10), clock))
     with pytest.raises(ApiError, match=ENDLESS):
         await api.tags("arn")
-    assert client.asked == 2
+    assert sdk.asked == 2
     assert calls.errors == {(TAGS, ENDLESS): 1}

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, Calls
 from exporter.polling.assembly import PollerSettings, assemble
@@ -145,7 +147,8 @@ def poller(
 ) -> Poller:
     """With `rps` for every operation and `lookback` days."""
     clock, calls = LoopClock(), Calls()
-    api = SageMaker(region, calls, Limits(rps, rps, rps, 20, 10.0), clock, asyncio.Semaphore(200))
+    limiters = RateLimiters(rate_limits(rps, rps, rps, 20, 10.0), clock)
+    api = SageMaker(Client(region, calls, limiters, InFlight(200, 200), clock))
     settings = PollerSettings(
         discovery_interval=DISCOVERY,
         active_interval=INTERVAL,

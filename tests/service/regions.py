@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from exporter.aws.sessions import Role
+from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
 from exporter.polling.api import Calls
 from exporter.service import Service
@@ -35,7 +35,7 @@ class Regions:
         return role.account if role else await self.identify()
 
     @asynccontextmanager
-    async def client(self, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
+    async def client(self, service: AwsService, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
         self.made[region] += 1
         yield self.regions[region]
 

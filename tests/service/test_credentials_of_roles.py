@@ -17,6 +17,7 @@ from botocore.httpsession import get_cert_path
 from botocore.loaders import JSONFileLoader
 
 from exporter.app import App
+from exporter.aws.sagemaker import SAGEMAKER
 from exporter.aws.sessions import Role, Sessions
 from exporter.clock import SystemClock
 from exporter.config import Config
@@ -52,7 +53,7 @@ def bundle(tmp_path: Path) -> str:
 
 @asynccontextmanager
 async def listing(region: str = REGION) -> AsyncIterator[Any]:
-    async with Sessions(5.0, 50).client(region, ROLE, Calls()) as client:
+    async with Sessions(5.0, 50).client(SAGEMAKER, region, ROLE, Calls()) as client:
         yield client.list_training_jobs
 
 
@@ -105,7 +106,8 @@ async def test_a_region_whose_sts_fails_fails_alone(sim: Simulator) -> None:
     shared = Sessions(5.0, 50)
     async with AsyncExitStack() as stack:
         clients = [
-            await stack.enter_async_context(shared.client(region, ROLE, Calls())) for region in ("ap-east-1", REGION)
+            await stack.enter_async_context(shared.client(SAGEMAKER, region, ROLE, Calls()))
+            for region in ("ap-east-1", REGION)
         ]
         outcomes = await asyncio.gather(*(c.list_training_jobs() for c in clients), return_exceptions=True)
     assert isinstance(outcomes[0], Exception)
@@ -120,8 +122,8 @@ async def test_without_credentials_of_its_own_it_says_so_and_looks_again(
     with monkeypatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         with pytest.raises(ApiError, match="no AWS credentials were found"):
-            await shared.client(REGION, ROLE, Calls()).__aenter__()
-    async with shared.client(REGION, ROLE, Calls()) as client:
+            await shared.client(SAGEMAKER, REGION, ROLE, Calls()).__aenter__()
+    async with shared.client(SAGEMAKER, REGION, ROLE, Calls()) as client:
         assert len((await client.list_training_jobs())["TrainingJobSummaries"]) == 1
 
 
@@ -163,11 +165,11 @@ async def test_the_authorities_to_trust_are_read_once_for_all_clients(
     monkeypatch.setattr("botocore.httpsession.SSLContext", Counting)
     shared = Sessions(5.0, 50)
     for account in (ACCOUNT, OTHER):
-        async with shared.client(REGION, Role(f"arn:aws:iam::{account}:role/exporter"), Calls()) as client:
+        async with shared.client(SAGEMAKER, REGION, Role(f"arn:aws:iam::{account}:role/exporter"), Calls()) as client:
             await client.list_training_jobs()
     assert assumed(sim) == 2
     # One's own, where the environment names one; a new configuration reads it anew.
     assert loaded == [bundle]
-    async with Sessions(5.0, 50).client(REGION, ROLE, Calls()) as client:
+    async with Sessions(5.0, 50).client(SAGEMAKER, REGION, ROLE, Calls()) as client:
         await client.list_training_jobs()
     assert loaded == [bundle] * 2

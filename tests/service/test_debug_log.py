@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from exporter.aws.sagemaker import SAGEMAKER
 from exporter.aws.sessions import Role, Sessions
 from exporter.polling.api import Calls
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
@@ -30,7 +31,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
 async def calls_of_a_role() -> None:
     sessions = Sessions(5.0, 50)
     await sessions.account(REGION, None)
-    async with sessions.client(REGION, ROLE, Calls()) as client:
+    async with sessions.client(SAGEMAKER, REGION, ROLE, Calls()) as client:
         for ask, parameters in (
             (client.describe_training_job, {"TrainingJobName": "steady-000000"}),
             (client.describe_training_job, {"TrainingJobName": "nobody"}),
@@ -90,7 +91,7 @@ async def test_a_call_that_is_not_answered_is_a_line_too(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "http://127.0.0.1:1")
     with caplog.at_level(logging.DEBUG, logger="exporter"):
-        async with Sessions(5.0, 50).client(REGION, None, Calls()) as client:
+        async with Sessions(5.0, 50).client(SAGEMAKER, REGION, None, Calls()) as client:
             with pytest.raises(Exception, match="Could not connect"):
                 await client.list_training_jobs()
     (line,) = said(caplog)

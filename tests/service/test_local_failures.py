@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.aws.sagemaker import SAGEMAKER
 from exporter.aws.sessions import Sessions
 from exporter.polling.api import ApiError, Calls
 from exporter.simulator import Simulator
@@ -266,7 +267,7 @@ async def test_what_fails_when_a_client_is_opened_is_counted(sim: Simulator, pro
     profile("[default")
     calls = Calls()
     with pytest.raises(ApiError, match="BrokenProfileFile"):
-        await Sessions(5.0, 10).client(REGION, None, calls).__aenter__()
+        await Sessions(5.0, 10).client(SAGEMAKER, REGION, None, calls).__aenter__()
     assert dict(calls.errors) == {("GetCallerIdentity", "BrokenProfileFile"): 1}
 
 

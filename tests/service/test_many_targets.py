@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from exporter.app import App
-from exporter.aws.sessions import Role
+from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
 from exporter.ledger.sqlite import Target
 from exporter.polling.api import LIST, Answer, ApiError, Calls
@@ -52,7 +52,7 @@ class World:
         return role.account
 
     @asynccontextmanager
-    async def client(self, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
+    async def client(self, service: AwsService, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Region]:
         yield self.regions[await self.account(region, role), region]
 
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from exporter.app import App
+from exporter.aws.sagemaker import SAGEMAKER
 from exporter.aws.sessions import Role, Sessions
 from exporter.clock import SystemClock
 from exporter.config import Config
@@ -92,7 +93,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @asynccontextmanager
 async def listing(role: Role | None, calls: Calls | None = None, clock: Monotonic | None = None) -> AsyncIterator[Any]:
-    async with Sessions(5.0, 50, clock or Monotonic()).client(REGION, role, calls or Calls()) as client:
+    async with Sessions(5.0, 50, clock or Monotonic()).client(SAGEMAKER, REGION, role, calls or Calls()) as client:
         yield client.list_training_jobs
 
 
@@ -139,7 +140,9 @@ async def test_what_did_not_change_is_looked_for_once_a_minute(keys: Keys, loads
 async def test_a_hundred_targets_read_it_once(sim: Simulator, keys: Keys, loads: list[object]) -> None:
     sessions = Sessions(5.0, 50, Monotonic())
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(sessions.client(REGION, None, Calls())) for _ in range(20)]
+        clients = [
+            await stack.enter_async_context(sessions.client(SAGEMAKER, REGION, None, Calls())) for _ in range(20)
+        ]
         assert len(loads) == 1
         keys.write(SECOND)
         keys.expire(FIRST)
@@ -188,7 +191,7 @@ async def test_who_the_exporter_is_is_found_out_with_rotated_keys(sim: Simulator
 async def test_keys_of_another_account_are_refused(sim: Simulator, keys: Keys) -> None:
     sessions, calls = Sessions(5.0, 50, Monotonic()), Calls()
     assert await sessions.account(REGION, None) == ACCOUNT
-    async with sessions.client(REGION, None, calls) as client:
+    async with sessions.client(SAGEMAKER, REGION, None, calls) as client:
         keys.expire(FIRST)
         keys.write(FOREIGN)
         for _ in range(2):
@@ -203,9 +206,9 @@ async def test_a_profile_that_comes_later_is_found(keys: Keys, monkeypatch: pyte
     monkeypatch.setenv("AWS_PROFILE", "late")
     sessions = Sessions(5.0, 50)
     with pytest.raises(ApiError, match=r"NoSuchProfile: .*late"):
-        await sessions.client(REGION, ROLE, Calls()).__aenter__()
+        await sessions.client(SAGEMAKER, REGION, ROLE, Calls()).__aenter__()
     keys.write(FIRST, "late")
-    async with sessions.client(REGION, ROLE, Calls()) as client:
+    async with sessions.client(SAGEMAKER, REGION, ROLE, Calls()) as client:
         await client.list_training_jobs()
 
 

@@ -2,90 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
 import pytest
 
-from exporter.aws.sagemaker import Limits, SageMaker
+from exporter.aws.client import Client, InFlight
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SAGEMAKER, SageMaker, rate_limits
 from exporter.aws.sessions import Sessions
 from exporter.aws.transport import LARGEST, LARGEST_XML
 from exporter.clock import SystemClock
 from exporter.polling.api import ApiError, Calls, CreatedBetween
+from tests.unit.endpoint import Reply, answering, cut, endless, late, trickle, whole
 
 REGION = "us-east-1"
-LIMITS = Limits(1000.0, 1000.0, 1000.0, 10, 1.0)
+LIMITS = rate_limits(1000.0, 1000.0, 1000.0, 10, 1.0)
 ALL = CreatedBetween(None, None)
-Send = Callable[[bytes], Awaitable[None]]
-
-
-@asynccontextmanager
-async def answering(
-    patch: pytest.MonkeyPatch, *answers: Callable[[Send], Awaitable[None]]
-) -> AsyncIterator[list[bytes]]:
-    """An endpoint that gives these answers, the last one again and again; gives the requests that came."""
-    left, requests = list(answers), []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def send(data: bytes) -> None:
-            writer.write(data)
-            await writer.drain()
-
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            requests.append(await reader.readexactly(length))
-            await (left.pop(0) if len(left) > 1 else left[0])(send)
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    async with server:
-        yield requests
-
-
-def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Callable[[Send], Awaitable[None]]:
-    async def answer(send: Send) -> None:
-        lines = (b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), b"Connection: close", *headers, b"", b"")
-        await send(b"\r\n".join(lines))
-        await send(body)
-
-    return answer
-
-
-async def endless(send: Send) -> None:
-    await send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        await send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
-
-
-async def cut(send: Send) -> None:
-    await send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"TrainingJob')
-
-
-async def late(send: Send) -> None:
-    await send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"TrainingJob')
-    await asyncio.sleep(60)
-
-
-async def trickle(send: Send) -> None:
-    await send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    while True:
-        await send(b" ")
-        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
 async def sagemaker(calls: Calls) -> AsyncIterator[SageMaker]:
-    async with Sessions(LIMITS.timeout, 10).client(REGION, None, calls) as client:
-        yield SageMaker(client, calls, LIMITS, SystemClock(), asyncio.Semaphore(10))
+    async with Sessions(LIMITS.timeout, 10).client(SAGEMAKER, REGION, None, calls) as client:
+        clock = SystemClock()
+        yield SageMaker(Client(client, calls, RateLimiters(LIMITS, clock), InFlight(10, 10), clock))
 
 
 @pytest.mark.parametrize(
@@ -97,9 +40,7 @@ async def sagemaker(calls: Calls) -> AsyncIterator[SageMaker]:
     ],
     ids=["whole", "endless", "error"],
 )
-async def test_an_answer_that_is_too_large_is_not_read(
-    answer: Callable[[Send], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_is_too_large_is_not_read(answer: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = Calls()
     async with answering(monkeypatch, answer) as requests, sagemaker(calls) as api:
         tracemalloc.start()
@@ -145,7 +86,7 @@ async def test_a_packed_answer_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(("broken", "code"), [(cut, "ConnectionError"), (late, "Timeout")], ids=["cut", "late"])
 async def test_what_is_cut_off_or_late_is_asked_for_again(
-    broken: Callable[[Send], Awaitable[None]], code: str, monkeypatch: pytest.MonkeyPatch
+    broken: Reply, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls()
     async with answering(monkeypatch, broken, whole(b'{"TrainingJobName":"a"}')), sagemaker(calls) as api:

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from exporter.aws.pace import Pace
+from exporter.aws.rates import RateLimiter
 from exporter.simulator.clock import ManualClock
 
 
-async def taken(pace: Pace, clock: ManualClock, turns: list[tuple[int, float]], name: int) -> None:
-    await pace.turn()
+async def taken(limiter: RateLimiter, clock: ManualClock, turns: list[tuple[int, float]], name: int) -> None:
+    await limiter.wait()
     turns.append((name, clock.monotonic()))
 
 
@@ -26,8 +26,8 @@ async def pass_by(clock: ManualClock, seconds: float, steps: int) -> None:
 
 async def test_those_who_come_together_go_one_by_one() -> None:
     clock = ManualClock()
-    pace, turns = Pace(4.0, clock), list[tuple[int, float]]()
-    waiting = [asyncio.create_task(taken(pace, clock, turns, name)) for name in range(9)]
+    limiter, turns = RateLimiter(4.0, clock), list[tuple[int, float]]()
+    waiting = [asyncio.create_task(taken(limiter, clock, turns, name)) for name in range(9)]
     await pass_by(clock, 2.0, 64)
     assert turns == [(name, name / 4) for name in range(9)]
     await asyncio.gather(*waiting)
@@ -35,9 +35,9 @@ async def test_those_who_come_together_go_one_by_one() -> None:
 
 async def test_time_without_calls_is_no_right_to_a_burst() -> None:
     clock = ManualClock()
-    pace, turns = Pace(2.0, clock), list[tuple[int, float]]()
+    limiter, turns = RateLimiter(2.0, clock), list[tuple[int, float]]()
     clock.advance(60.0)
-    waiting = [asyncio.create_task(taken(pace, clock, turns, name)) for name in range(3)]
+    waiting = [asyncio.create_task(taken(limiter, clock, turns, name)) for name in range(3)]
     await pass_by(clock, 1.0, 32)
     assert turns == [(0, 60.0), (1, 60.5), (2, 61.0)]
     await asyncio.gather(*waiting)
@@ -45,8 +45,8 @@ async def test_time_without_calls_is_no_right_to_a_burst() -> None:
 
 async def test_whoever_gives_up_holds_nobody_up() -> None:
     clock = ManualClock()
-    pace, turns = Pace(1.0, clock), list[tuple[int, float]]()
-    waiting = [asyncio.create_task(taken(pace, clock, turns, name)) for name in range(3)]
+    limiter, turns = RateLimiter(1.0, clock), list[tuple[int, float]]()
+    waiting = [asyncio.create_task(taken(limiter, clock, turns, name)) for name in range(3)]
     await pass_by(clock, 0.5, 4)
     waiting[1].cancel()
     await pass_by(clock, 1.5, 16)
