@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 import random
 from collections.abc import AsyncIterator, Collection, Iterable
@@ -25,6 +24,7 @@ from exporter.exposition.family import Family, Group
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
+from exporter.logs import Log
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.display import BoardDisplay
@@ -34,7 +34,7 @@ from exporter.process.families import ProcessHealth, show_process
 from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 # How many targets may send as much as they may at a time, so that hundreds do not open thousands of connections; and
 # of those that hang how many may wait for an answer.
 _EVERYONE, _HANGING = 10, 1
@@ -140,7 +140,7 @@ class App:
                 self._unreachable(watch, error)
             except Exception:  # noqa: BLE001
                 # A mistake of ours in one target must not hide the others.
-                _log.exception("%s: polling broke off, and begins anew", "/".join(watch.name))
+                _log.exception("polling failed unexpectedly; restarting", target=_said(watch.name))
                 self._unreachable(watch, ApiError("poll", "InternalError"))
             self._clear(watch)
             await self._clock.sleep(self.config.polling.discovery_interval)
@@ -179,6 +179,7 @@ class App:
         if watch.name != (account, region):
             self._display.forget(watch.name)
             watch.name = (account, region)
+            watch.health.target = _said(watch.name)
             self._display.health(watch.name, watch.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
         async with self._sessions.client(SAGEMAKER, region, spot.role, calls) as sdk:

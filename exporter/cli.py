@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import platform
 import traceback
@@ -21,6 +20,7 @@ from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.statefile import StateError
+from exporter.logs import Log
 from exporter.output import OutputError, ReaderGoneError
 from exporter.process import signals
 from exporter.process.stopping import run, until_stopped
@@ -29,7 +29,7 @@ from exporter.web import config as webconfig
 from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _AFTER = "after_"
 _NAMES = frozenset(family.name for family in CATALOGUE)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
@@ -79,7 +79,7 @@ def _confess(error: Exception, verbose: bool) -> None:
 def _serve(options: argparse.Namespace) -> int:
     security = _security(options)
     service = Service(lambda: _load(options), SystemClock())
-    announce = _announce(service.config, security)
+    announce = _announce(service.config, security, options.log_format)
     run(lambda: serve_until_stopped(service, options.web_enable_lifecycle, security, announce))
     return 0
 
@@ -126,7 +126,8 @@ async def _run_demo(options: argparse.Namespace) -> None:
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
         service = Service(lambda: demo.own_targets(_load(options, demo.SETTINGS)), clock)
         await demo.refuse_real_totals(service.config.state.path, clock)
-        await serve_until_stopped(service, options.web_enable_lifecycle, security, _announce(service.config, security))
+        announce = _announce(service.config, security, options.log_format)
+        await serve_until_stopped(service, options.web_enable_lifecycle, security, announce)
 
 
 def _metrics(options: argparse.Namespace) -> int:
@@ -156,7 +157,7 @@ def _read(file: str | None, warn: Callable[[Problem], None], **options: Any) -> 
 
 
 def _warn_in_log(problem: Problem) -> None:
-    _log.warning("%s", problem)
+    _log.warning("a setting may be wrong", **problem.fields)
 
 
 def _warn_on_standard_error(problem: Problem) -> None:
@@ -176,18 +177,24 @@ def _overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
     return {key: value for key, value in flags.items() if value is not None}
 
 
-def _announce(config: Config, security: WebConfigFile | None) -> Callable[[tuple[tuple[str, int], ...]], None]:
+def _announce(
+    config: Config, security: WebConfigFile | None, style: str
+) -> Callable[[tuple[tuple[str, int], ...]], None]:
     scheme, web = "https" if security and security.tls() else "http", config.web
 
     def say(bound: tuple[tuple[str, int], ...]) -> None:
         for host, port in bound:
             name = "localhost" if ip_address(host).is_unspecified else f"[{host}]" if ":" in host else host
             root = f"{scheme}://{name}:{port}{web.prefix}"
-            text = f"metrics at {root}{web.telemetry_path}, status at {root}/"
+            metrics, status = f"{root}{web.telemetry_path}", f"{root}/"
+            if style == "json":
+                # Containers mix both outputs, and whoever asks for JSON parses every line.
+                _log.info("listening", metrics=metrics, status=status)
+                continue
             try:
-                output.say(text)
+                output.say(f"metrics at {metrics}, status at {status}")
             except OutputError as error:
-                _log.warning("%s (%s)", text, error)
+                _log.warning("listening", metrics=metrics, status=status, reason=str(error))
 
     return say
 

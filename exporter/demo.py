@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,10 +11,11 @@ from exporter.clock import Clock
 from exporter.config import Config, Target
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.statefile import StateError
+from exporter.logs import Log
 from exporter.simulator import Plan, ScaledClock, Simulator
 from exporter.simulator.generator import DEMO_PACE
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
 _UNPROXIED = "127.0.0.1,localhost"
@@ -93,7 +93,7 @@ def own_targets(config: Config) -> Config:
     targets = (Target(regions=REGIONS),)
     if config.targets == targets:
         return config
-    _log.warning("the demo polls simulated jobs of %s in %s, not the configured targets", *ACCOUNTS, ", ".join(REGIONS))
+    _log.warning("the demo polls simulated jobs, not the configured targets", regions=", ".join(REGIONS))
     return config.model_copy(update={"targets": targets})
 
 

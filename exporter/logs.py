@@ -1,4 +1,4 @@
-"""Logging to standard error, as logfmt or JSON lines."""
+"""Logging to standard error, as logfmt or JSON lines: constant messages, and fields for what varies."""
 
 from __future__ import annotations
 
@@ -10,38 +10,79 @@ LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
 
 
+class Log:
+    """Logs plain sentences that never vary, so that people can search for them; what varies is passed by keyword and
+    becomes a field. A field that is None is left out."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, message: str, **fields: object) -> None:
+        self._write(logging.DEBUG, message, fields)
+
+    def info(self, message: str, **fields: object) -> None:
+        self._write(logging.INFO, message, fields)
+
+    def warning(self, message: str, **fields: object) -> None:
+        self._write(logging.WARNING, message, fields)
+
+    def error(self, message: str, **fields: object) -> None:
+        self._write(logging.ERROR, message, fields)
+
+    def exception(self, message: str, **fields: object) -> None:
+        """Log an error with the kind of the exception that is being handled."""
+        self._write(logging.ERROR, message, fields, failed=True)
+
+    @property
+    def shows_debug(self) -> bool:
+        """Whether debug messages are wanted."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
+    def _write(self, level: int, message: str, fields: dict[str, object], failed: bool = False) -> None:
+        if self._logger.isEnabledFor(level):
+            known = {key: value for key, value in fields.items() if value is not None}
+            self._logger.log(level, message, exc_info=failed or None, extra={"fields": known}, stacklevel=3)
+
+
 def configure(level: str, style: str) -> None:
-    """The SDK's own logs stay out below errors: at debug level they hold requests."""
+    """Log in this style from now on, warnings of Python included. The SDK's own logs stay out below errors: at debug
+    level they hold requests."""
     # A standard error that cannot be written is not worth a traceback on it.
     logging.raiseExceptions = False
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if style == "json" else _Logfmt())
+    handler.setFormatter(Json() if style == "json" else Logfmt())
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper().replace("WARN", "WARNING"))
 
 
-def _fields(record: logging.LogRecord) -> dict[str, str]:
+class Json(logging.Formatter):
+    """A record as an object on one line; numbers and booleans stay what they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_fields(record), ensure_ascii=False, default=str)
+
+
+class Logfmt(logging.Formatter):
+    """A record as key=value, quoted where a value is not plain."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{key}={_quoted(value)}" for key, value in _fields(record).items())
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
     moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     level = record.levelname.lower().replace("warning", "warn")
-    fields = {"ts": moment, "level": level, "caller": record.name, "msg": record.getMessage()}
-    # A message that is about one thing has its parts in `extra={"fields": ...}`.
-    fields |= {key: str(value) for key, value in getattr(record, "fields", {}).items()}
+    fields: dict[str, object] = {"ts": moment, "level": level, "caller": record.name, "msg": record.getMessage()}
+    fields |= getattr(record, "fields", {})
     if record.exc_info and record.exc_info[0]:
         # The kind of a failure only: its text may quote what AWS said.
         fields["err"] = record.exc_info[0].__name__
     return fields
 
 
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(_fields(record), ensure_ascii=False)
-
-
-class _Logfmt(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return " ".join(f"{key}={_quoted(value)}" for key, value in _fields(record).items())
-
-
-def _quoted(value: str) -> str:
-    plain = value and all(c.isprintable() and c not in ' ="' for c in value)
-    return value if plain else json.dumps(value, ensure_ascii=False)
+def _quoted(value: object) -> str:
+    text = json.dumps(value) if isinstance(value, bool) else str(value)
+    plain = text and all(c.isprintable() and c not in ' ="' for c in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)

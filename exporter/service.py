@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 
-from exporter.app import App
+from exporter import __version__
+from exporter.app import App, spots
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.ledger.ledger import Ledger
+from exporter.logs import Log
 from exporter.process.garbage import Garbage
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
@@ -21,7 +22,7 @@ from exporter.web.security import WebSecurity
 from exporter.web.server import serve
 from exporter.web.status import status
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 # How often to look whether every job was read once.
 _LOOK = 0.1
 # How long a reload waits for targets that fail, so that an outage of a minute takes no series away.
@@ -106,7 +107,9 @@ class Service:
                 raise ReloadError("web and state cannot change while it runs; restart instead")
         except (ConfigError, ReloadError) as error:
             self._open().reload_ok = False
-            _log.error("the configuration was not reloaded: %s", error)
+            problems = error.problems if isinstance(error, ConfigError) else ()
+            for fields in [problem.fields for problem in problems] or [{"problem": str(error)}]:
+                _log.error("the configuration was not reloaded, the one before stays", **fields)
             raise ReloadError(str(error)) from error
         except Exception:
             # A reload that failed without a known cause must show, too.
@@ -126,7 +129,7 @@ class Service:
         await self._take_over(config, app, polling)
         # Only now does nothing here refer to the old application any more.
         self._garbage.collect()
-        _log.info("configuration reloaded")
+        _log.info("the configuration was reloaded", **_summary(config))
 
     async def _until_complete(self, app: App) -> None:
         """Wait until all jobs were read by the new polls; not for ever, and not for a target that fails unless it was
@@ -137,7 +140,7 @@ class Service:
         while (missing := app.incomplete(up)) and self._clock.monotonic() < patience:
             await self._clock.sleep(_LOOK)
         if missing:
-            _log.warning("the reload does not wait any longer for every job to be read: %s", ", ".join(missing))
+            _log.warning("the reload does not wait any longer for every job to be read", targets=", ".join(missing))
 
     async def _take_over(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
         old, earlier = self._open(), self._polling
@@ -204,6 +207,7 @@ async def serve_until_stopped(
         if not ended.done():
             ended.set_result(None)
 
+    _log.info("starting", version=__version__, **_summary(service.config))
     web = service.config.web
     async with AsyncExitStack() as stack:
         stack.enter_context(handled({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}))
@@ -215,6 +219,17 @@ async def serve_until_stopped(
         stack.push_async_callback(service.stop_reloads)
         stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
         await ended
+
+
+def _summary(config: Config) -> dict[str, str | int]:
+    """What is polled and how, for the log."""
+    tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
+    return {
+        "targets": len(spots(config)),
+        "strategy": config.polling.strategy,
+        "state": config.state.path or "memory",
+        "sources": ",".join(("jobs", *tags)),
+    }
 
 
 def _patience(config: Config, old: App) -> float:

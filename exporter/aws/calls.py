@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +10,10 @@ from aiobotocore.client import AioBaseClient
 from botocore.hooks import BaseEventHooks
 
 from exporter.aws.errors import code_of, code_of_exception
+from exporter.logs import Log
 from exporter.polling.api import Calls
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _STARTED, _JOB = "exporter.started", "exporter.job"
 
 
@@ -40,7 +40,7 @@ def watch(client: AioBaseClient, calls: Calls, is_answer: Callable[[object], boo
 def log_calls(events: BaseEventHooks, target: str) -> None:
     """Log each call of a client, or of all clients of a session, in one line with its retries, if debug messages are
     wanted. Of what is sent only the name of the job is in it, of what comes back only the status and the code."""
-    if not _log.isEnabledFor(logging.DEBUG):
+    if not _log.shows_debug:
         return
 
     def started(params: Any, context: dict[str, Any], **_: Any) -> None:
@@ -55,16 +55,16 @@ def log_calls(events: BaseEventHooks, target: str) -> None:
         said(event_name, context, status=None, code=code_of_exception(exception))
 
     def said(event_name: str, context: dict[str, Any], status: int | None, code: str | None) -> None:
-        fields = {
-            "operation": _operation(event_name),
-            "target": target,
-            "job": context.get(_JOB),
-            "duration_seconds": f"{time.perf_counter() - context[_STARTED]:.3f}",
-            "attempts": context.get("retries", {}).get("attempt"),
-            "status": status,
-            "code": code,
-        }
-        _log.debug("AWS call", extra={"fields": {key: value for key, value in fields.items() if value is not None}})
+        _log.debug(
+            "AWS call",
+            operation=_operation(event_name),
+            target=target,
+            job=context.get(_JOB),
+            duration_seconds=round(time.perf_counter() - context[_STARTED], 3),
+            attempts=context.get("retries", {}).get("attempt"),
+            status=status,
+            code=code,
+        )
 
     events.register("provide-client-params", started)
     events.register("after-call", answered)

@@ -44,6 +44,17 @@ class Problem:
     def column(self) -> int | None:
         return self.place.column if self.place else None
 
+    @property
+    def fields(self) -> dict[str, str | int | None]:
+        """What a log line says of the problem."""
+        return {
+            "file": self.file or None,
+            "line": self.line,
+            "key": self.path or None,
+            "problem": self.message,
+            "allowed": self.allowed or None,
+        }
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.place.line}" if self.place else self.file
         prefix = "".join(f"{part}: " for part in (where, self.path) if part)

@@ -7,7 +7,6 @@ waits in memory and is tried again with the next reading.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,11 @@ from exporter.ledger.accounting import Batch, Changes, Reading, account, forget,
 from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.sqlite import Account, Store, Tables, Target, TargetMarks
 from exporter.ledger.statefile import Connect, StateError
+from exporter.logs import Log
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _T = TypeVar("_T")
 
 
@@ -212,7 +212,7 @@ class Ledger:
         self.last_error, self._in_doubt = reason, True
         if reason not in self._reasons:
             self._reasons.add(reason)
-            _log.error("the totals cannot be written and stand still, what is read waits in memory: %s", reason)
+            _log.error("the totals cannot be written and stand still, what is read waits in memory", reason=reason)
 
     def _show(self, changes: Changes) -> None:
         for target, series in changes.series.items():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from contextlib import suppress
 
 from exporter.ledger.presence import Fate, Presence
 from exporter.ledger.reasons import reason
 from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, empty_log, open_file
+from exporter.logs import Log
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class OpenFile:
@@ -48,7 +48,7 @@ class OpenFile:
         try:
             self.stay()
         except (StateError, sqlite3.Error) as error:
-            _log.error("%s", error)
+            _log.error("the state file was not closed in order", file=self.path, reason=str(error))
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -68,7 +68,10 @@ class OpenFile:
                 raise StateError(f"{self.path}: was changed by another program while it was open; it is opened anew")
             case Fate.LOG_LOST:
                 # Nothing is lost: each transaction is moved into the file before it is shown.
-                _log.warning("%s: its log was deleted or replaced while it was open; opened anew", self.path)
+                _log.warning(
+                    "the log of the state file was deleted or replaced; both are opened anew",
+                    file=self.path,
+                )
                 self._let_go()
                 self.connection()
             case Fate.SAME:
@@ -82,7 +85,7 @@ class OpenFile:
             raise self._lost("was deleted while it was open, and cannot be written anew", error) from error
         self._let_go()
         self.connection()
-        _log.warning("%s: was deleted while it was open, and was written anew with all it had", self.path)
+        _log.warning("the state file was deleted while it was open and is written anew with all it had", file=self.path)
 
     def _keep(self, db: sqlite3.Connection) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,9 @@ from pathlib import Path
 from exporter.ledger import wal
 from exporter.ledger.presence import log_of
 from exporter.ledger.reasons import is_damage, reason
+from exporter.logs import Log
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 MEMORY = ":memory:"
 _APPLICATION_ID = 0x53_4D_45_58  # "SMEX"
 
@@ -151,11 +151,10 @@ def _examine_log(path: str, file: Path) -> None:
         )
     if found.lost:
         _log.warning(
-            "%s: the last transaction in %s is incomplete, as after a power cut, and is ignored; no total that was "
-            "shown is lost, because each transaction is written to %s before it is shown",
-            path,
-            log.name,
-            file.name,
+            "the last transaction in the log is incomplete, as after a power cut, and is ignored; no total that was "
+            "shown is lost, because each transaction is written to the state file before it is shown",
+            file=path,
+            log=log.name,
         )
     if found.readable and _identity(file, with_log=False) not in (None, _identity(file, with_log=True)):
         raise StateError(

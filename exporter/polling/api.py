@@ -67,8 +67,14 @@ class ApiError(Exception):
     to do and holds nothing that AWS said, which may name roles. `advice` replaces what the code stands for."""
 
     def __init__(self, operation: str, code: str, advice: str = "") -> None:
-        super().__init__(f"{operation}: {code}: {advice or _ADVICE.get(code, 'AWS answered with an error')}")
-        self.operation, self.code = operation, code
+        advice = advice or _ADVICE.get(code, "AWS answered with an error")
+        super().__init__(f"{operation}: {code}: {advice}")
+        self.operation, self.code, self.advice = operation, code, advice
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a log line says of the failure."""
+        return {"operation": self.operation, "code": self.code, "advice": self.advice}
 
     @property
     def denied(self) -> bool:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from exporter.clock import Clock
+from exporter.logs import Log
 from exporter.polling.api import DESCRIBE, Api, ApiError
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.tagging import Tagger
 from exporter.polling.tracker import Fleet
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _BATCH = 25
 # So many jobs are tried, when none can be read, before the target is at fault.
 _TRIALS = 10
@@ -196,7 +196,7 @@ class Describer:
         times = self._fleet.refuse(name, self._clock.monotonic())
         if name not in self._said and (error.denied or times >= _PERSISTENT):
             self._said.add(name)
-            _log.warning("%s: job %.100r cannot be read, and is tried again less often: %s", self._name, name, error)
+            _log.warning("a job cannot be read; retrying less often", target=self._name, job=name[:100], **error.fields)
         others = len(self._said - {name})
         self._health.noticed(error, f" (job {name:.100}{f' and {others} more' if others else ''})")
 
@@ -210,7 +210,7 @@ class Describer:
             raise self._health.calls.refused(DESCRIBE, "InvalidResponse")
         if name in self._said:
             self._said.discard(name)
-            _log.info("%s: job %.100r can be read again", self._name, name)
+            _log.info("a job can be read again", target=self._name, job=name[:100])
         job = await self._tagger.tagged(job)
         # A job that has ended and whose tags are denied is read only to be counted some day.
         waits = job.terminal and self._tagger.waits_for(name)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from exporter.logs import Log
 from exporter.polling.api import ApiError, Calls
 from exporter.polling.families import TargetHealth
 from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES, TrainingJob
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _NONE: frozenset[str] = frozenset()
 # The activity that any success of another ends: only an answer shows that there is a connection.
 CONNECTION = "connection"
@@ -30,7 +30,7 @@ class Health:
 
     def __init__(self, target: str, calls: Calls, time: Callable[[], float], since: float = 0.0) -> None:
         """`since` is when the calls began to be counted."""
-        self._target, self._time = target, time
+        self.target, self._time = target, time
         self.calls, self.since = calls, since
         self.last_attempt: float | None = None
         self.last_success: float | None = None
@@ -54,7 +54,7 @@ class Health:
         self.last_attempt = self._time()
         for each in (CONNECTION, activity):
             if self._failing.pop(each, None) is not None:
-                _log.info("%s: %s works again", self._target, each)
+                _log.info("polling works again", target=self.target, activity=each)
         if not self._failing:
             self.last_success = self.last_attempt
 
@@ -67,7 +67,7 @@ class Health:
         self.last_attempt = self._time()
         codes = self._failing.setdefault(activity, set())
         if error.code not in codes:
-            _log.warning("%s: %s fails: %s", self._target, activity, error)
+            _log.warning("polling fails", target=self.target, activity=activity, **error.fields)
         codes.add(error.code)
         self.noticed(error)
 
@@ -78,7 +78,7 @@ class Health:
     def successor(self) -> Health:
         """Return the health of the same target in an application that takes over: nothing is known yet, but what was
         counted goes on. Both may count calls; what jobs say is for this one to count until `takes_over`."""
-        later = Health(self._target, self.calls, self._time, self.since)
+        later = Health(self.target, self.calls, self._time, self.since)
         later._unknown, later._counts_unknown = self._unknown, False
         return later
 
@@ -93,7 +93,7 @@ class Health:
         new = _statuses(job) - earlier - _KNOWN - counted
         for status in sorted(new) if self._counts_unknown else ():
             if status not in self._unknown:
-                _log.warning("%s: unknown status %.100r, exported as it is", self._target, status)
+                _log.warning("an unknown status is exported as it is", target=self.target, status=status[:100])
             self._unknown[status] += 1
         return counted | new if new else counted
 

@@ -7,7 +7,6 @@ While sweeps work they read every active job, and only what the index does not s
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from typing import Protocol
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
+from exporter.logs import Log
 from exporter.polling.api import SEARCH, Answer, Api, ApiError
 from exporter.polling.describer import Describer
 from exporter.polling.discovery import OVERLAP, Discovery
@@ -28,7 +28,7 @@ from exporter.polling.tracker import Fleet, Followed
 from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.job import TrainingJob
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 # How often to look for what is due: often enough that even a short interval is no burst.
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
 # How long before the lookback a job may have been created that cannot be read, and is still followed.
@@ -203,7 +203,7 @@ class Poller:
         """Drop jobs that could not be read for months: ever more would have to be listed after a restart, and kept."""
         created_before = self._api.now() - self._schedule.lookback - _PATIENCE
         for name in self.fleet.refused_since(created_before):
-            _log.warning("%s: job %.100r could never be read and is given up: the totals lack it", self._name, name)
+            _log.warning("a job could never be read; the totals lack it", target=self._name, job=name[:100])
             self.fleet.drop(name)
             self._display.gone(self._target, name)
 
@@ -279,7 +279,7 @@ class Poller:
         """Whether Search is denied: then jobs are described, from now on."""
         if not error.denied or error.operation != SEARCH:
             return False
-        _log.warning("%s: %s; jobs are described instead", self._name, error)
+        _log.warning("the search is denied; jobs are described instead", target=self._name, **error.fields)
         self._search = False
         self.fleet.take_back(self._clock.monotonic())
         self.health.noticed(error)

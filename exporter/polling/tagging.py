@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 from exporter.clock import Clock
+from exporter.logs import Log
 from exporter.polling.api import TAGS, Api, ApiError
 from exporter.polling.health import Health
 from exporter.polling.intake import Reader
 from exporter.training.job import TrainingJob
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 # After so many denials in a row the policy seems to lack the operation: then at most one job a second is tried.
 _DENIALS = 20
 
@@ -75,7 +75,7 @@ class Tagger:
         """Once for each job; but once in all where no tags could be read yet, which is a matter of the policy."""
         if self._works:
             if name not in self._said:
-                _log.warning("%s: tags of job %.100r cannot be read: %s", self._name, name, error)
+                _log.warning("the tags of a job cannot be read", target=self._name, job=name[:100], **error.fields)
         elif not self._said:
-            _log.warning("%s: tags cannot be read: %s", self._name, error)
+            _log.warning("tags cannot be read", target=self._name, **error.fields)
         self._said.add(name)

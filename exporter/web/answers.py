@@ -6,14 +6,14 @@ to the frames of that task: a reference cycle that keeps the buffers of the answ
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from exporter.logs import Log
 from exporter.web.connection import Connection
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,7 +31,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         # Nobody reads it: aiohttp finds out that the client has gone when it tries to send it.
         return web.Response(status=500)
     except Exception as error:  # noqa: BLE001
-        _log.error("%s %s failed: %s", request.method, request.path, _where(error))
+        _log.error("a request failed", method=request.method, path=request.path, reason=_where(error))
         _forget(error)
         return web.Response(status=500, text="Internal error; see the log of the exporter.\n")
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from exporter.config import Address
+from exporter.logs import Log
 from exporter.web.connection import Connection
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _BACKLOG = 128
 _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -130,7 +130,7 @@ class Acceptor:
             except OSError as error:
                 if error.errno not in _FULL:
                     continue  # The client gave up between its request and our accept.
-                _log.warning("cannot accept connections: %s", error.strerror)
+                _log.warning("connections cannot be accepted", reason=error.strerror)
                 await asyncio.sleep(1)
                 continue
             if self._has_room():
@@ -171,6 +171,6 @@ class Acceptor:
             await loop.connect_accepted_socket(lambda: connection, sock, ssl=context, ssl_handshake_timeout=timeout)
             await connection.closed
         except OSError as error:
-            _log.debug("a connection failed: %s", error.strerror or type(error).__name__)
+            _log.debug("a connection failed", reason=error.strerror or type(error).__name__)
         finally:
             connection.abort()

@@ -17,7 +17,8 @@ import aiohttp
 from tests.deploy.kubernetes import Object, of_kind
 from tests.prometheus import ROOT
 
-_SAID = re.compile(rb"metrics at https?://127\.0\.0\.1:(\d+)/metrics")
+# Printed, or logged where the log is JSON.
+_SAID = re.compile(r'metrics(?: at |": ")https?://127\.0\.0\.1:(\d+)/metrics')
 # Where the manifests mount; on this machine below a folder of the test.
 _MOUNTS = ("/etc/sagemaker-exporter", "/var/lib/sagemaker-exporter")
 
@@ -67,19 +68,19 @@ async def running(
     _lay_out(container, list(found), pod, folder, secrets or {})
     flags = [_here(each, folder) for each in container["args"]]
     log = folder / "exporter.log"
-    with log.open("wb") as sink:
+    with log.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "exporter", *flags, "--web.listen-address=127.0.0.1:0"),
             env={**os.environ, **_environment(container), **environment},
             cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=sink,
             stderr=sink,
         )
-        assert process.stdout is not None
         try:
             async with asyncio.timeout(20):
-                said = _SAID.match(await process.stdout.readline())
-            assert said, log.read_text()
+                while not (said := _SAID.search(log.read_text())):
+                    assert process.returncode is None, log.read_text()
+                    await asyncio.sleep(0.05)
             yield Running(container, int(said[1]), log)
         finally:
             if process.returncode is None:

@@ -25,6 +25,7 @@ from exporter.cli import _overrides, _parser, main
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
 from tests.e2e.demonstration import Demonstration, demonstration
 from tests.e2e.exposed import Exposed, lead_to
+from tests.prometheus import ROOT
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 # Families of the catalogue that a demo has only with luck: none.
@@ -37,6 +38,7 @@ def _logging_as_it_was() -> Iterator[None]:
     root, own = logging.getLogger(), logging.getLogger("exporter")
     handlers, levels = root.handlers[:], (root.level, own.level)
     yield
+    logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     own.setLevel(levels[1])
@@ -245,6 +247,31 @@ def test_each_address_is_announced_and_answers(tmp_path: Path) -> None:
                     assert answer.read() == b"ok\n"
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("style", ["json", "logfmt"])
+def test_the_first_line_of_the_log_says_what_runs(style: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"state: {{path: {tmp_path}/state.db}}\n")
+    flags = (f"--log.format={style}", "--web.listen-address=127.0.0.1:0", f"--config.file={config}", "--jobs=1")
+    command = (sys.executable, "-m", "exporter", "demo", *flags)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            lines = [process.stdout.readline() for _ in range(2)] if process.stdout else []
+        finally:
+            process.kill()
+    fields = f"version={__version__} targets=2 strategy=describe state={tmp_path}/state.db sources=jobs,tags\n"
+    if style == "logfmt":
+        assert lines[0].endswith(f"level=info caller=exporter.service msg=starting {fields}")
+        assert lines[1].startswith("metrics at http://127.0.0.1:")
+        return
+    # Not a single line of both outputs is anything else.
+    first, second = map(json.loads, lines)
+    assert list(first) == ["ts", "level", "caller", "msg", "version", "targets", "strategy", "state", "sources"]
+    assert (first["msg"], first["version"], first["targets"]) == ("starting", __version__, 2)
+    assert second["msg"] == "listening"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics", second["metrics"])
+    assert second["status"] == second["metrics"].removesuffix("metrics")
 
 
 def test_an_address_that_cannot_be_listened_on_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,7 +169,7 @@ def test_an_announcement_that_cannot_be_written_ends_nothing(redirect: str, tmp_
         out = full.fileno() if redirect == "full" else writer
         with subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=log) as process:
             try:
-                _until(lambda: "metrics at http://127.0.0.1:" in Path(log.name).read_text(), "it does not serve")
+                _until(lambda: "metrics=http://127.0.0.1:" in Path(log.name).read_text(), "it does not serve")
                 assert process.poll() is None
                 process.terminate()
                 assert process.wait(_PATIENCE) == 0

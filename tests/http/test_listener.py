@@ -15,6 +15,7 @@ from exporter.web.listener import Acceptor, ListenError, bind
 from exporter.web.routes import WebOptions
 from exporter.web.server import serve
 from tests.http.fakes import FakeExporter, connected, exchange, get
+from tests.logged import lines
 
 HAS_IPV6 = socket.has_dualstack_ipv6()
 
@@ -171,4 +172,4 @@ async def test_accepting_goes_on_after_errors(
         await asyncio.wait([task])
         await acceptor.close()
     assert slept == [1]
-    assert "cannot accept connections: Too many open files" in caplog.text
+    assert lines(caplog) == ['msg="connections cannot be accepted" reason="Too many open files"']

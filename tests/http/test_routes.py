@@ -14,6 +14,7 @@ from exporter.config import Address
 from exporter.web.page import CONTENT_SECURITY_POLICY, Status
 from exporter.web.routes import Limits, ReloadError, WebOptions
 from tests.http.fakes import LOCAL, FakeExporter, connected, cut_off, exchange, get, serving, status
+from tests.logged import text
 
 
 async def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -73,8 +74,9 @@ async def test_an_error_before_the_first_piece_is_a_500_that_tells_nothing(caplo
     assert (code, headers["content-type"]) == (500, "text/plain; charset=utf-8")
     assert body == b"Internal error; see the log of the exporter.\n"
     (record,) = (r for r in caplog.records if r.name.startswith("exporter"))
-    assert record.getMessage().startswith("GET /metrics failed: ValueError at FakeExporter.metrics:")
-    assert "secret" not in caplog.text
+    assert record.getMessage() == "a request failed"
+    assert 'method=GET path=/metrics reason="ValueError at FakeExporter.metrics:' in text(caplog)
+    assert "secret" not in text(caplog)
     assert record.exc_info is None
 
 
@@ -87,7 +89,7 @@ async def test_an_error_half_way_never_looks_like_an_end(version: str, caplog: p
             assert await cut_off(reader)
         assert (await ask(port, "/healthz"))[0] == 200
     assert exporter.ended.is_set()
-    assert "GET /metrics failed: OSError" in caplog.text
+    assert 'method=GET path=/metrics reason="OSError at ' in text(caplog)
 
 
 async def test_a_client_that_leaves_ends_its_scrape_quietly(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from exporter.web.config.tls import subject_alternative_names
 from exporter.web.routes import Limits
 from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import FakeExporter, connected, cut_off, exchange, get, serving
+from tests.logged import lines, messages
 
 SERVER = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 CLIENTS = "  client_ca_file: ca.pem\n  client_auth_type: "
@@ -219,7 +220,7 @@ async def test_a_new_certificate_is_shown_to_the_next_connection(
         assert await serial(port, client) == before
         authority.sign("server", *LOOPBACK)
         assert await serial(port, client) != before
-    assert "web configuration reloaded" in caplog.text
+    assert "the web configuration was reloaded" in messages(caplog)
 
 
 async def test_a_broken_new_pair_leaves_the_old_one_and_is_logged_once(
@@ -237,10 +238,10 @@ async def test_a_broken_new_pair_leaves_the_old_one_and_is_logged_once(
         assert await serial(port, client) == before
         authority.sign("server", *LOOPBACK)
         assert await serial(port, client) != before
-    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert len(errors) == 2
-    assert errors[0].startswith("web configuration not reloaded, the one before stays: ")
-    assert "tls_server_config.cert_file: cannot be used: key values mismatch" in errors[0]
+    assert messages(caplog).count("the web configuration was not reloaded, the one before stays") == 2
+    assert [record.levelno for record in caplog.records if "not reloaded" in record.getMessage()] == [logging.ERROR] * 2
+    errors = [line for line in lines(caplog) if "not reloaded" in line]
+    assert 'key=tls_server_config.cert_file problem="cannot be used: key values mismatch' in errors[0]
 
 
 async def test_an_authority_that_is_taken_away_is_trusted_no_longer(

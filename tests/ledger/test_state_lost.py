@@ -15,6 +15,7 @@ from exporter.ledger import openfile, statefile, wal
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.statefile import StateError
 from tests.ledger.books import START, TARGET, Time, job, ledger, readings, running, shown, true
+from tests.logged import messages, text
 
 
 @pytest.fixture
@@ -127,11 +128,9 @@ async def test_a_transaction_that_a_power_cut_tore_is_left_out(
     damage(log(file), log(file).stat().st_size - 1)
     async with ledger(file) as books:
         assert shown(books, "jobs_created") == 19
-    (record,) = caplog.records
-    assert record.getMessage() == (
-        f"{file}: the last transaction in state.db-wal is incomplete, as after a power cut, and is ignored; no total "
-        "that was shown is lost, because each transaction is written to state.db before it is shown"
-    )
+    assert "no total that was shown is lost, because each transaction is written to the state file" in text(caplog)
+    assert "the last transaction in the log is incomplete, as after a power cut, and is ignored" in text(caplog)
+    assert "log=state.db-wal" in text(caplog)
 
 
 @pytest.mark.parametrize("end", [0, 1, 31, 32, 33, 40])
@@ -204,7 +203,7 @@ async def test_a_file_that_is_deleted_is_written_anew(
     if end == "kill":
         shutil.copytree(path.parent, grave)
     await books.__aexit__(None, None, None)
-    assert "was deleted while it was open, and was written anew" in caplog.text
+    assert "the state file was deleted while it was open and is written anew with all it had" in messages(caplog)
     async with ledger((grave if end == "kill" else path.parent) / path.name) as again:
         assert true(again) == before
         await again.apply(readings(job("live")))
@@ -296,7 +295,7 @@ async def test_a_log_that_is_deleted_costs_nothing(path: Path, caplog: pytest.Lo
     log(path).unlink()
     await books.apply(readings(job("second")))
     assert (books.write_errors, shown(books, "jobs_created")) == (0, 3)
-    assert "its log was deleted or replaced" in caplog.text
+    assert "the log of the state file was deleted or replaced; both are opened anew" in messages(caplog)
     await books.__aexit__(None, None, None)
     async with ledger(path) as again:
         assert shown(again, "jobs_created") == 3
@@ -310,15 +309,17 @@ async def test_write_errors_are_logged_when_they_begin_and_when_they_end(
     overwrite(path)
     for _ in range(4):
         await books.apply(readings(job("second")))
-    told = [record.getMessage() for record in caplog.records if record.name == "exporter.ledger.ledger"]
-    assert len(told) == 2
-    assert told[0].endswith("was changed by another program while it was open; it is opened anew")
-    assert told[1].startswith("the totals cannot be written and stand still, what is read waits in memory: ")
+    told = [record for record in caplog.records if record.name == "exporter.ledger.ledger"]
+    failure = "the totals cannot be written and stand still, what is read waits in memory"
+    assert [record.getMessage() for record in told] == [failure] * 2
+    reasons = [vars(record)["fields"]["reason"] for record in told]
+    assert reasons[0].endswith("was changed by another program while it was open; it is opened anew")
+    assert reasons[1] not in ("", reasons[0])
     async with ledger(path.with_name("other.db")) as other:
         await other.begin(TARGET)
         await other.apply(readings(job(), running("live"), job("more")))
     path.with_name("other.db").replace(path)
     caplog.clear()
     await books.apply(readings(job("second")))
-    assert [record.getMessage() for record in caplog.records] == ["the totals are written again"]
+    assert messages(caplog) == ["the totals are written again"]
     await books.__aexit__(None, None, None)

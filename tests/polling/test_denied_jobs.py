@@ -19,6 +19,7 @@ from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
+from tests.logged import field, messages, text
 from tests.polling import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
 from tests.polling.test_by_tags import job as tagged
@@ -87,9 +88,8 @@ def test_others_are_read_at_their_pace_and_the_target_stays_up(denied: int, capl
 
     caplog.set_level(logging.INFO, "exporter")
     virtual_time.run(scenario())
-    said = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
-    assert len(said) == denied
-    assert "role/secret" not in caplog.text
+    assert messages(caplog).count("a job cannot be read; retrying less often") == denied
+    assert "role/secret" not in text(caplog)
 
 
 def test_a_denied_job_costs_few_calls() -> None:
@@ -147,7 +147,8 @@ def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.Log
 
     caplog.set_level(logging.INFO, "exporter")
     virtual_time.run(scenario())
-    assert len([record for record in caplog.records if "can be read again" in record.getMessage()]) == 2
+    assert messages(caplog).count("a job can be read again") == 2
+    assert field(caplog, "job")[-2:] == ["denied", "runs"]
 
 
 def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -307,8 +308,7 @@ async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCa
         assert one.health.up
         await one.live(2.5 * HOUR)
         assert one.counted("jobs_finished") == {("Completed", "vision"): 40}
-    said = [record.getMessage() for record in caplog.records if "tags" in record.getMessage()]
-    assert len(said) <= denied + 1
+    assert len([message for message in messages(caplog) if "tags" in message]) <= denied + 1
 
 
 async def test_a_role_that_may_not_be_assumed_for_a_while_is_no_denial_of_tags() -> None:
@@ -349,7 +349,7 @@ async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCapt
         assert one.counted("jobs_created") == {}
         assert one.health.up
     assert world.calls[TAGS] <= 300
-    assert len([record for record in caplog.records if "tags" in record.getMessage()]) == 1
+    assert [message for message in messages(caplog) if "tags" in message] == ["tags cannot be read"]
 
 
 @pytest.mark.parametrize(

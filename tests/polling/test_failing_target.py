@@ -10,6 +10,7 @@ import pytest
 
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
+from tests.logged import lines
 from tests.polling import virtual_time
 from tests.polling.world import INTERVAL, Job, Region, error, jobs, poller, polling
 
@@ -92,9 +93,10 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
 
     caplog.set_level(logging.INFO, "exporter")
     virtual_time.run(scenario())
-    fails, works = (record.getMessage() for record in caplog.records)
-    assert f"reading fails: DescribeTrainingJob: {code}" in fails
-    assert works.endswith("reading works again")
+    fails, works = lines(caplog)
+    assert 'msg="polling fails"' in fails
+    assert f"activity=reading operation=DescribeTrainingJob code={code}" in fails
+    assert 'msg="polling works again"' in works
 
 
 @pytest.mark.parametrize("search", [False, True])

@@ -12,6 +12,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import Followed
+from tests.logged import lines
 from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, TARGET, Job, Region, jobs, poller, polling
 
@@ -47,10 +48,10 @@ def test_a_denied_search_is_said_once_and_jobs_are_described_from_then_on(caplog
 
     caplog.set_level(logging.INFO, "exporter")
     virtual_time.run(scenario())
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert said.endswith("jobs are described instead")
-    assert "/".join(TARGET) in said
-    assert "role/secret" not in caplog.text
+    (said,) = lines(caplog)
+    assert said.startswith('msg="the search is denied; jobs are described instead" ')
+    assert f"target={'/'.join(TARGET)} operation=Search code=AccessDeniedException" in said
+    assert "role/secret" not in said
 
 
 def test_a_search_that_is_denied_later_leaves_no_job_unread() -> None:

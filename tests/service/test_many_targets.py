@@ -18,6 +18,7 @@ from exporter.ledger.sqlite import Target
 from exporter.polling.api import LIST, Answer, ApiError, Calls
 from exporter.polling.poller import Poller
 from exporter.web.status import status
+from tests.logged import lines, messages, text
 from tests.polling import virtual_time
 from tests.polling.virtual_time import LoopClock
 from tests.polling.world import INTERVAL, Region, jobs
@@ -135,7 +136,7 @@ def test_targets_that_hang_or_are_denied_delay_no_other(
 
     caplog.set_level(logging.WARNING, "exporter")
     virtual_time.run(scenario())
-    said = Counter(record.getMessage() for record in caplog.records)
+    said = Counter(lines(caplog))
     assert said
     # Not at every poll: once for each thing that a target does.
     assert max(said.values()) == 1
@@ -175,7 +176,8 @@ def test_a_region_that_is_not_enabled_says_so(
 
     caplog.set_level(logging.WARNING, "exporter")
     virtual_time.run(scenario())
-    (said,) = [record.getMessage() for record in caplog.records]
+    (said,) = lines(caplog)
+    assert f"/{REGIONS[0]} activity=discovery operation={LIST} code=UnrecognizedClientException " in said
     assert "is the region enabled in the account?" in said
 
 
@@ -238,4 +240,5 @@ def test_a_mistake_of_ours_in_one_target_does_not_end_the_others(
             assert_fresh(app, world)
 
     virtual_time.run(scenario())
-    assert "polling broke off, and begins anew" in caplog.text
+    assert messages(caplog)[0] == "polling failed unexpectedly; restarting"
+    assert "of ours" not in text(caplog)

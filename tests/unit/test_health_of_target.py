@@ -17,7 +17,7 @@ JOB = TrainingJob(account="1", region="r", name="job", status="InProgress", seco
 
 def health(calls: Calls | None = None) -> Health:
     times = iter(range(100, 1000))
-    return Health("1 r", calls or Calls(), lambda: float(next(times)))
+    return Health("1/r", calls or Calls(), lambda: float(next(times)))
 
 
 def test_nothing_is_known_before_anything_was_tried() -> None:
@@ -52,11 +52,13 @@ def test_a_failure_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogC
         one.failed("discovery", error)
     one.succeeded("discovery")
     one.succeeded("discovery")
-    assert [record.getMessage() for record in caplog.records] == [
-        f"1 r: discovery fails: {THROTTLED}",
-        f"1 r: discovery fails: {DENIED}",
-        "1 r: discovery works again",
+    discovery = {"target": "1/r", "activity": "discovery"}
+    assert [(record.getMessage(), vars(record)["fields"]) for record in caplog.records] == [
+        ("polling fails", discovery | THROTTLED.fields),
+        ("polling fails", discovery | DENIED.fields),
+        ("polling works again", discovery),
     ]
+    assert THROTTLED.fields["code"] == THROTTLED.code
 
 
 def test_the_last_error_of_each_kind_is_remembered() -> None:

@@ -6,7 +6,6 @@ again. A change that is of no use is logged once and what was there before stays
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from aiolimiter import AsyncLimiter
 
 from exporter.config.file import read
 from exporter.config.problems import ConfigError
+from exporter.logs import Log
 from exporter.web.config import tls
 from exporter.web.config.basicauth import BasicAuthenticator
 from exporter.web.config.format import RateLimit, WebConfig, parse
@@ -24,7 +24,7 @@ from exporter.web.security import Refusal
 
 __all__ = ["WebConfig", "WebConfigFile", "check"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="sagemaker-exporter", charset="UTF-8"'}
 
 _Stamp = tuple[int, int, int] | None
@@ -85,9 +85,9 @@ class WebConfigFile:
                 self._loaded = self._load()
             except ConfigError as error:
                 for problem in error.problems:
-                    _log.error("web configuration not reloaded, the one before stays: %s", problem)
+                    _log.error("the web configuration was not reloaded, the one before stays", **problem.fields)
             else:
-                _log.info("web configuration reloaded from %s", self._path)
+                _log.info("the web configuration was reloaded", file=self._path)
         return self._loaded
 
     def _load(self) -> _Loaded:
