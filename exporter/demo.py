@@ -18,15 +18,6 @@ from exporter.simulator.generator import DEMO_PACE
 _log = Log(__name__)
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
-_UNPROXIED = "127.0.0.1,localhost"
-# Settings of the user's own AWS account, of which the demo needs none.
-_OF_THE_USER = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-)
 # What --jobs and --speed may be: more is too much for one process to simulate and to poll.
 JOBS = (1, 10_000)
 SPEED = (0.01, 100.0)
@@ -66,21 +57,21 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",
-            # Nothing of the user's own may lead the demo away from the simulator.
-            AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="false",
-            NO_PROXY=_UNPROXIED,
-            no_proxy=_UNPROXIED,
+            # The files in the home directory are the user's own, too.
+            AWS_CONFIG_FILE=os.devnull,
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         ):
             yield clock
 
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Set these, hide what leads to the user's own account, and put everything back."""
+    """Hide what is for the user's own account, set these, and put everything back."""
     before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
     os.environ.update(variables)
-    for variable in _OF_THE_USER:
-        os.environ.pop(variable, None)
     try:
         yield
     finally:
