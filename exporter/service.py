@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from exporter import __version__
@@ -17,6 +17,7 @@ from exporter.process.garbage import Garbage
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
 from exporter.web import page
+from exporter.web.answers import where
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
@@ -82,71 +83,82 @@ class Service:
             await self._reloads.request()
         except StoppedError as error:
             raise ReloadError("the exporter is stopping") from error
-        if self._switching:
-            await asyncio.wait([self._switching], timeout=_ANSWER)
+        if switching := self._switching:
+            await asyncio.wait([switching], timeout=_ANSWER)
+            if switching.done() and not switching.cancelled():
+                switching.result()
 
     async def _pause(self) -> None:
         await self._clock.sleep(_PAUSE)
 
     async def _reload(self) -> None:
         await self._started.wait()
-        config = self._loaded_anew()
+        try:
+            await self._begin_to_switch()
+        except ConfigError as error:
+            raise self._refused(str(error), [problem.fields for problem in error.problems]) from error
+        except ReloadError as error:
+            raise self._refused(str(error)) from error
+        except Exception as error:
+            raise self._refused(_mistake(error)) from error
+
+    def _refused(self, why: str, problems: Sequence[Mapping[str, object]] = ()) -> ReloadError:
+        """Show that a reload failed; returns the error to raise."""
+        self._open().reload_ok = False
+        for fields in problems or [{"problem": why}]:
+            _log.error("the configuration was not reloaded, the one before stays", **fields)
+        return ReloadError(why)
+
+    async def _begin_to_switch(self) -> None:
+        config = self._load()
+        if (config.web, config.state) != (self._config.web, self._config.state):
+            raise ReloadError("web and state cannot change while it runs; restart instead")
+        self._open().reload_ok = True
         if self._switching and not self._switching.done() and config == self._coming:
             return
         # A configuration that is newer than one that is not shown yet takes its place.
         await self._abandon()
         old = self._open()
+        app, polling = self._poll(config, old.ledger, old)
         old.ledger.backfill = config.totals.backfill
         self._coming = config
-        self._switching = asyncio.create_task(self._switch(config, *self._poll(config, old.ledger, old)))
-
-    def _loaded_anew(self) -> Config:
-        try:
-            config = self._load()
-            if (config.web, config.state) != (self._config.web, self._config.state):
-                raise ReloadError("web and state cannot change while it runs; restart instead")
-        except (ConfigError, ReloadError) as error:
-            self._open().reload_ok = False
-            problems = error.problems if isinstance(error, ConfigError) else ()
-            for fields in [problem.fields for problem in problems] or [{"problem": str(error)}]:
-                _log.error("the configuration was not reloaded, the one before stays", **fields)
-            raise ReloadError(str(error)) from error
-        except Exception:
-            # A reload that failed without a known cause must show, too.
-            self._open().reload_ok = False
-            raise
-        self._open().reload_ok = True
-        return config
+        self._switching = asyncio.create_task(self._switch(config, app, polling))
+        self._switching.add_done_callback(_retrieve)
 
     async def _switch(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
         """Show what the polls of a new configuration know once they have read every job. Until then they run beside the
-        old ones, which the totals do not mind."""
+        old ones, which the totals do not mind. Raises ReloadError, and then the old ones go on."""
         try:
-            await self._until_complete(app)
+            await self._until_complete(app, polling)
+            app.take_over()
         except asyncio.CancelledError:
             await _stop(polling)
             raise
-        await self._take_over(config, app, polling)
+        except Exception as error:
+            await _stop(polling)
+            raise self._refused(_mistake(error)) from error
+        await self._show(config, app, polling)
         # Only now does nothing here refer to the old application any more.
         self._garbage.collect()
         _log.info("the configuration was reloaded", **_summary(config))
 
-    async def _until_complete(self, app: App) -> None:
+    async def _until_complete(self, app: App, polling: asyncio.Task[None]) -> None:
         """Wait until all jobs were read by the new polls; not for ever, and not for a target that fails unless it was
-        up before."""
+        up before. Raises what ended the new polls."""
         old = self._open()
         up = {watch.spot.key for watch in old.watches if watch.health.up}
         patience = self._clock.monotonic() + _patience(app.config, old)
         while (missing := app.incomplete(up)) and self._clock.monotonic() < patience:
+            if polling.done():
+                polling.result()
             await self._clock.sleep(_LOOK)
         if missing:
             _log.warning("the reload does not wait any longer for every job to be read", targets=", ".join(missing))
 
-    async def _take_over(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
+    async def _show(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
         old, earlier = self._open(), self._polling
         app.reload_ok = old.reload_ok
         self._config, self._app, self._polling = config, app, polling
-        app.take_over()
         if earlier:
             await _stop(earlier)
 
@@ -183,7 +195,9 @@ class Service:
         return self._app
 
     def _poll_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and self.ended and not self.ended.done() and (error := task.exception()):
+        """End the exporter with its polls; those of a reload that is not shown yet only fail the reload."""
+        error = None if task.cancelled() else task.exception()
+        if error and task is self._polling and self.ended and not self.ended.done():
             self.ended.set_exception(error)
 
 
@@ -244,6 +258,16 @@ async def _reload(service: Service) -> None:
         await service.reload()
     except ReloadError:
         return
+
+
+def _mistake(error: Exception) -> str:
+    return f"internal error ({where(error)}), please report it"
+
+
+def _retrieve(switching: asyncio.Task[None]) -> None:
+    """Whoever asked for the reload may not wait for it any more; the log has what it raised."""
+    if not switching.cancelled():
+        switching.exception()
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

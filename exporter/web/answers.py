@@ -31,7 +31,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         # Nobody reads it: aiohttp finds out that the client has gone when it tries to send it.
         return web.Response(status=500)
     except Exception as error:  # noqa: BLE001
-        _log.error("a request failed", method=request.method, path=request.path, reason=_where(error))
+        _log.error("a request failed", method=request.method, path=request.path, reason=where(error))
         _forget(error)
         return web.Response(status=500, text="Internal error; see the log of the exporter.\n")
 
@@ -83,8 +83,8 @@ async def _watched(request: web.Request, handler: Handler) -> web.StreamResponse
         connection.request_ended()
 
 
-def _where(error: BaseException) -> str:
-    """An unexpected error as one line that holds no data: its type and the place in the code."""
+def where(error: BaseException) -> str:
+    """Return an unexpected error as one line that holds no data: its type and the place in the code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
