@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from exporter.polling.api import Answer, ApiError, CreatedBetween, JobPage
+from exporter.polling.api import ApiError, CreatedBetween
+from exporter.polling.listing import RecordPage
 from exporter.polling.paging import pages
+from exporter.training.job import TrainingJob
 
-Source = Callable[[CreatedBetween, str | None], Awaitable[JobPage]]
+Source = Callable[[CreatedBetween, str | None], Awaitable[RecordPage]]
 # Listings may show a new job a little late, and clocks differ.
 OVERLAP = 600.0
 # Two looks at AWS's clock may differ by as much without any harm.
@@ -24,7 +26,7 @@ _RECENT = 900.0
 class Found(NamedTuple):
     """A page of a walk and the source it came from."""
 
-    jobs: Sequence[Answer]
+    jobs: Sequence[TrainingJob]
     source: Source
 
 
@@ -97,8 +99,7 @@ class Discovery:
         self.until, self.gap = until, CreatedBetween(oldest, before)
 
 
-def _lowest(reached: float | None, jobs: Sequence[Answer]) -> float | None:
+def _lowest(reached: float | None, jobs: Sequence[TrainingJob]) -> float | None:
     """The earliest creation time so far."""
-    created = (job.get("CreationTime") for job in jobs)
-    times = (float(time) for time in created if isinstance(time, int | float) and not isinstance(time, bool))
-    return min((time for time in (reached, *times) if time is not None), default=None)
+    times = (reached, *(job.created for job in jobs))
+    return min((time for time in times if time is not None), default=None)

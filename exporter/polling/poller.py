@@ -17,12 +17,13 @@ from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.sqlite import Target
 from exporter.logs import Log
-from exporter.polling.api import SEARCH, Answer, Api, ApiError
+from exporter.polling.api import SEARCH, Api, ApiError
 from exporter.polling.describer import Describer
 from exporter.polling.discovery import OVERLAP, Discovery
 from exporter.polling.first_sync import FirstSync
 from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
+from exporter.polling.listing import Listing
 from exporter.polling.paging import pages
 from exporter.polling.tracker import Fleet, Followed
 from exporter.training.active import UNKNOWN, ActiveCounts
@@ -76,6 +77,7 @@ class Poller:
         self.fleet, self._reader, self._ledger, self._display = fleet, reader, ledger, display
         self.health, self._clock = health, clock
         marked = ledger.marks(target).discovered_until or None
+        self._listing = Listing(api, reader.parse)
         self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
         self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
         self.first_sync = FirstSync(schedule.active_interval)
@@ -131,8 +133,8 @@ class Poller:
         self._report()
 
     async def _walk(self, by_search: bool, full: bool) -> None:
-        recent = self._api.list_jobs
-        history = self._api.search_created if by_search else recent
+        recent = self._listing.recent
+        history = self._listing.history if by_search else recent
         pages = 0
         async for found in self._discovery.walk(self._api.now, recent, history, full):
             pages += 1
@@ -159,8 +161,8 @@ class Poller:
 
     async def _active_in_index(self) -> set[str]:
         seen: set[str] = set()
-        async for page in pages(self._api.search_active, self.health.calls.refused):
-            seen.update(str(answer.get("TrainingJobName")) for answer in page.jobs)
+        async for page in pages(self._listing.active, self.health.calls.refused):
+            seen.update(job.name for job in page.jobs)
             await self._found(page.jobs, from_index=True)
         return seen
 
@@ -207,9 +209,9 @@ class Poller:
             self.fleet.drop(name)
             self._display.gone(self._target, name)
 
-    async def _found(self, answers: Sequence[Answer], from_index: bool) -> None:
+    async def _found(self, listed: Sequence[TrainingJob], from_index: bool) -> None:
         """A page of jobs: follow those that must be, and take in what the index says of them."""
-        jobs = [job for job in map(self._reader.parse, answers) if job is not None and job.created is not None]
+        jobs = [job for job in listed if job.created is not None]
         closed = await self._ledger.closed(jobs)
         now, at, news = self._api.now(), self._clock.monotonic(), News.none()
         for job in jobs:

@@ -116,6 +116,26 @@ async def test_a_denied_search_falls_back_at_once_and_leaves_the_target_up() -> 
             assert (SEARCH, "AccessDeniedException") in poller.health.last_errors
 
 
+class _Indexed(_Api):
+    """Search works; the index knows nothing of the active jobs but their names."""
+
+    async def search_active(self, token: str | None) -> JobPage:
+        return JobPage([{"TrainingJobName": job["TrainingJobName"]} for job in self.jobs], None, SEARCH)
+
+    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
+        return JobPage([job for job in self.jobs if _within(span, job)], None, SEARCH)
+
+
+async def test_a_job_whose_entry_in_the_index_cannot_be_read_is_described() -> None:
+    clock = _Clock()
+    async with Ledger("", clock.time) as ledger:
+        poller = _poller(_Indexed([_answer(1)], clock), ledger, clock, search=True)
+        await poller.discover()
+        assert poller.fleet.due(clock.now) == []
+        await poller.sweep()
+        assert poller.fleet.due(clock.now) == ["job-1"]
+
+
 def test_a_settled_job_that_changed_is_read_again_and_shown_whole_meanwhile() -> None:
     fleet, health = Fleet(Pace(30.0, 120.0, 3600.0)), Health("target", Calls(), lambda: NOW)
     reader = Reader(*TARGET, Allowlist(), fleet, health)

@@ -14,6 +14,7 @@ import pytest
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.polling.discovery import Discovery
+from exporter.polling.listing import RecordPage
 from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
@@ -85,12 +86,12 @@ async def test_a_walk_after_one_that_took_its_time_from_a_wrong_clock_finds_what
     """AWS's clock was believed to be an hour ahead for a while: what was created then is found once it is not."""
     now, created = 1_000_000.0, [999_000.0]
 
-    async def listing(span: CreatedBetween, token: str | None) -> JobPage:
-        return JobPage([{"CreationTime": t} for t in created if t >= (span.after or 0.0)], None)
+    async def listing(span: CreatedBetween, token: str | None) -> RecordPage:
+        return RecordPage([record(created=t) for t in created if t >= (span.after or 0.0)], None)
 
     async def walked(discovery: Discovery, clock: float) -> list[Any]:
         found = [page async for page in discovery.walk(lambda: clock, listing, listing, full=False)]
-        return [job["CreationTime"] for page in found for job in page.jobs]
+        return [job.created for page in found for job in page.jobs]
 
     discovery = Discovery(100_000.0, None)
     assert await walked(discovery, now + HOUR) == created

@@ -15,8 +15,9 @@ from exporter.app import App
 from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
 from exporter.ledger.sqlite import Target
-from exporter.polling.api import LIST, Answer, ApiError, Calls
+from exporter.polling.api import LIST, ApiError, Calls
 from exporter.polling.poller import Poller
+from exporter.training.job import TrainingJob
 from exporter.web.status import status
 from tests.logged import lines, messages, text
 from tests.polling import virtual_time
@@ -225,10 +226,10 @@ def test_a_mistake_of_ours_in_one_target_does_not_end_the_others(
     async def scenario() -> None:
         world, found, mistaken = World(1), Poller._found, True
 
-        async def mistake(self: Poller, answers: Sequence[Answer], from_index: bool) -> None:
+        async def mistake(self: Poller, jobs: Sequence[TrainingJob], from_index: bool) -> None:
             if mistaken and self._target[1] == REGIONS[0]:
                 raise AttributeError("of ours")
-            await found(self, answers, from_index)
+            await found(self, jobs, from_index)
 
         monkeypatch.setattr(Poller, "_found", mistake)
         async with running(world, monkeypatch) as app:

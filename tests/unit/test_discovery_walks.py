@@ -8,13 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.polling.api import LIST, ApiError, CreatedBetween, JobPage
+from exporter.polling.api import LIST, ApiError, CreatedBetween
 from exporter.polling.discovery import Discovery
+from exporter.polling.listing import RecordPage
+from exporter.training.job import TrainingJob
 
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW, LOOKBACK, PAGE = 1_000_000.0, 100_000.0, 3
+
+
+def record(name: str, created: float | None) -> TrainingJob:
+    return TrainingJob(account="123456789012", region="us-east-1", name=name, status="InProgress", created=created)
 
 
 @dataclass
@@ -25,7 +31,7 @@ class Listing:
     failing: set[int] = field(default_factory=set)
     asked: list[CreatedBetween] = field(default_factory=list)
 
-    async def __call__(self, span: CreatedBetween, token: str | None) -> JobPage:
+    async def __call__(self, span: CreatedBetween, token: str | None) -> RecordPage:
         self.asked.append(span)
         if len(self.asked) - 1 in self.failing:
             raise ApiError(LIST, "ThrottlingException")
@@ -34,8 +40,8 @@ class Listing:
             (t for t in self.created if (after is None or t >= after) and (before is None or t < before)), reverse=True
         )
         start = int(token or 0)
-        jobs = [{"TrainingJobName": f"job-{t}", "CreationTime": t} for t in found[start : start + PAGE]]
-        return JobPage(jobs, str(start + PAGE) if start + PAGE < len(found) else None)
+        jobs = [record(f"job-{t}", t) for t in found[start : start + PAGE]]
+        return RecordPage(jobs, str(start + PAGE) if start + PAGE < len(found) else None)
 
 
 async def walked(discovery: Discovery, now: float, listing: Listing, full: bool = False) -> set[float]:
@@ -43,7 +49,7 @@ async def walked(discovery: Discovery, now: float, listing: Listing, full: bool 
     seen = set[float]()
     try:
         async for page in discovery.walk(lambda: now, listing, listing, full):
-            seen |= {float(job["CreationTime"]) for job in page.jobs}
+            seen |= {job.created for job in page.jobs if job.created is not None}
     except ApiError:
         pass
     return seen
@@ -115,7 +121,7 @@ async def test_a_machine_whose_clock_is_ahead_leaves_nothing_out_of_the_first_wa
     for full in (True, False) if failing else (True,):
         try:
             async for page in discovery.walk(lambda: next(told), listing, listing, full):
-                seen |= {float(job["CreationTime"]) for job in page.jobs}
+                seen |= {job.created for job in page.jobs if job.created is not None}
         except ApiError:
             listing.failing = set()
     assert seen == set(listing.created)
@@ -137,7 +143,7 @@ async def test_a_full_walk_asks_the_search_index_for_what_is_old() -> None:
     created = [NOW - 10, NOW - 500, NOW - 50_000]
     recent, history = Listing(created), Listing(created[1:])
     found = [page async for page in Discovery(LOOKBACK, None).walk(lambda: NOW, recent, history, full=True)]
-    assert {job["CreationTime"] for page in found for job in page.jobs} == set(created)
+    assert {job.created for page in found for job in page.jobs} == set(created)
     assert [page.source for page in found] == [recent, history]
 
 
@@ -150,8 +156,8 @@ async def test_a_first_request_that_fails_leaves_everything_to_the_next_walk() -
 
 
 async def test_a_job_without_a_creation_time_is_passed_on() -> None:
-    async def source(span: CreatedBetween, token: str | None) -> JobPage:
-        return JobPage([{"TrainingJobName": "odd", "CreationTime": True}, {"TrainingJobName": "none"}], None)
+    async def source(span: CreatedBetween, token: str | None) -> RecordPage:
+        return RecordPage([record("none", None), record("none too", None)], None)
 
     discovery = Discovery(LOOKBACK, None)
     found = [page async for page in discovery.walk(lambda: NOW, source, source, False)]
