@@ -57,7 +57,9 @@ def ordinary(jobs: int = 40) -> Status:
         ready=False,
         targets=(
             TargetRow("123456789012", "us-east-1", True, NOW - 12, NOW - 12, 1.34, 23, 840, None, NOW + 41),
-            TargetRow("210987654321", "eu-west-1", False, NOW - 7, NOW - 3700, 10.0, 3, 12, 0.42, None, errors),
+            TargetRow(
+                "210987654321", "eu-west-1", False, NOW - 7, NOW - 3700, 10.0, 3, 12, "5 of 12 read", None, errors
+            ),
             TargetRow("", "", None),
             TargetRow("123456789012", "us-west-2", True, first_sync="page 3, back to 2026-10-30"),
         ),

@@ -11,11 +11,11 @@ VOID = {"meta", "input", "br", "rect"}
 ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "form", "h1", "h2", "p"),
     *("a", "dl", "dt", "dd", "div", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "ul", "li"),
-    *("label", "input", "select", "option", "button", "time", "code", "bdi", "br", "progress", "svg", "rect"),
+    *("label", "input", "select", "option", "button", "time", "code", "bdi", "br", "svg", "rect"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "name", "content", "href", "rel", "class", "id", "role", "scope", "method", "action", "type"),
-    *("value", "maxlength", "selected", "datetime", "title", "max", "viewbox", "preserveaspectratio", "x", "y"),
+    *("value", "maxlength", "selected", "datetime", "title", "viewbox", "preserveaspectratio", "x", "y"),
     *("width", "height", "data-label"),
 }
 

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.web import page
 from exporter.web.page import CONTENT_SECURITY_POLICY, StateRow, TargetRow, render
 from tests.http.fakes import NOW, status
 from tests.http.pages import HOSTILE, hostile, job, ordinary
@@ -34,7 +36,7 @@ def test_it_says_what_is_polled_how_fresh_and_what_failed() -> None:
         "✗ AccessDenied in ListTrainingJobs , 1 time, last 7 s ago",
         "region not known yet account not known yet … not tried yet never never",
         "not begun",
-        "42 %",
+        "5 of 12 read",
         "page 3, back to 2026-10-30",
         "40 of 40 jobs shown",
     ):
@@ -81,6 +83,13 @@ def test_any_text_at_all(text: str, query: str) -> None:
     page = render(status(row), {"q": query, "status": text, "region": query, "page": query})
     Page(page)
     page.encode()
+
+
+def test_templates_escape_everything_but_the_style() -> None:
+    folder = Path(page.__file__).parent / "templates"
+    text = "\n".join(file.read_text() for file in sorted(folder.iterdir()))
+    assert re.findall(r"\S+\|\s*safe\b", text) == ["style|safe"]
+    assert not re.search(r"autoescape|__html__|Markup", text)
 
 
 def test_names_are_isolated_from_the_direction_around_them() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from exporter.web.page import render
 from exporter.web.page.style import STYLE
-from exporter.web.page.text import escaped, moment, phase_bar, phase_kind, span
-from tests.http.fakes import NOW
-from tests.http.parsed import Page
+from exporter.web.page.text import Whole, moment, phase_bar, phase_kind, printable, span
+from tests.http.fakes import NOW, status
+from tests.http.pages import job
+from tests.http.parsed import shown
 
 
 def luminance(colour: str) -> float:
@@ -38,14 +41,22 @@ def test_contrast(scheme: int) -> None:
 
 
 def test_the_bar_is_as_wide_as_the_phases_are_long() -> None:
-    page = Page(phase_bar([("Starting", 25.0), ("Nothing", 0.0), ("Training", 75.0), ("New", 100.0)]))
-    rects = [(a["class"], float(a["x"]), float(a["width"])) for a in page.all("rect")]
-    assert rects == [("wait", 0.0, 125.0), ("train", 125.0, 375.0), ("other", 500.0, 500.0)]
+    bar = phase_bar([("Starting", 25.0), ("Nothing", 0.0), ("Training", 75.0), ("New", 100.0)])
+    assert [(phase.kind, float(phase.left), float(phase.width)) for phase in bar] == [
+        ("wait", 0.0, 125.0),
+        ("train", 125.0, 375.0),
+        ("other", 500.0, 500.0),
+    ]
+    rects = [a for a in shown(status(job(phases=(("Training", 75.0), ("New", 25.0))))).all("rect") if "x" in a]
+    assert [(a["class"], a["x"], a["width"]) for a in rects] == [
+        ("train", "0.00", "750.00"),
+        ("other", "750.00", "250.00"),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 0.0])
 def test_a_span_without_length_has_no_bar(seconds: float) -> None:
-    assert phase_bar([("Starting", seconds)]) == ""
+    assert phase_bar([("Starting", seconds)]) == []
 
 
 def test_kinds_of_phases() -> None:
@@ -77,16 +88,28 @@ def test_a_line_breaks_between_units_and_not_within() -> None:
 
 
 def test_moments_have_the_exact_time() -> None:
-    text = moment(NOW - 60, NOW).replace("\N{NO-BREAK SPACE}", " ")
+    found = moment(NOW - 60, NOW)
+    assert found
+    text = found.__html__().replace("\N{NO-BREAK SPACE}", " ")
     assert text == '<time datetime="2026-11-24T05:59:00Z" title="2026-11-24 05:59:00 UTC">1 min ago</time>'
 
 
 @pytest.mark.parametrize("timestamp", [None, float("nan"), float("inf"), 1e18, -1e18])
 def test_moments_that_are_none(timestamp: float | None) -> None:
-    assert moment(timestamp, NOW, "never") == "never"
+    assert moment(timestamp, NOW) is None
 
 
 def test_text_is_escaped_and_cut() -> None:
-    assert escaped("<&\"'>") == "&lt;&amp;&quot;&#x27;&gt;"
-    assert escaped("a\x00\x1fb\ud800") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
-    assert escaped("x" * 201) == "x" * 200 + "…"
+    page = render(status(job(name="<&\"'>")), {})
+    assert "<bdi>&lt;&amp;&#34;&#39;&gt;</bdi>" in page
+    assert printable("a\x00\x1fb\ud800") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"
+    assert printable("x" * 201) == "x" * 200 + "…"
+    assert printable("x" * 200) == "x" * 200
+    assert printable("\x00" * 201) == "\N{REPLACEMENT CHARACTER}"
+    assert printable(201) == 201
+
+
+def test_what_is_shown_whole_is_escaped_too() -> None:
+    assert printable(Whole("x" * 201)) == "x" * 201
+    page = render(replace(status(), root="https://x/" + "a" * 300 + '"<'), {})
+    assert f'href="https://x/{"a" * 300}&#34;&lt;metrics"' in page

@@ -101,6 +101,20 @@ def test_the_wheel_is_typed_and_has_the_version_of_the_tag(tmp_path: Path) -> No
         timeout=60,
     )
     assert said.stdout == "7.8.9\n"
+    rendering = """
+from exporter.web.page import Status, render
+print(render(Status("7.8.9", 0.0, 0.0, True, (), ()), {}))
+"""
+    page = subprocess.run(
+        [sys.executable, "-c", rendering],
+        cwd=tmp_path / "installed",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "version 7.8.9" in page.stdout
+    assert page.stdout.endswith("</html>\n")
 
 
 def test_the_steps_of_a_release_are_targets() -> None:

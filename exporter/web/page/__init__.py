@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
 
-from exporter.web.page.jobs import Job, JobRow, asked, jobs_section
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from exporter.web.page.jobs import Job, JobRow, asked, jobs_shown
 from exporter.web.page.style import CONTENT_SECURITY_POLICY, STYLE
-from exporter.web.page.text import escaped, moment, name, row, span, table
+from exporter.web.page.text import LONGEST, PHASE_KINDS, Whole, moment, printable, span
 
 __all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "Job", "JobRow", "StateRow", "Status", "TargetRow", "asked", "render"]
 
@@ -46,8 +48,8 @@ class TargetRow:
     poll_seconds: float | None = None
     jobs_active: int = 0
     jobs_tracked: int = 0
-    first_sync: float | str | None = None
-    """How far the first walk through the history is: a ratio or words; None once it is done."""
+    first_sync: str | None = None
+    """How far the first walk through the history is, in words; None once it is done."""
     next_discovery: float | None = None
     errors: tuple[ErrorRow, ...] = ()
 
@@ -75,117 +77,30 @@ class Status:
 
 
 def render(status: Status, query: Mapping[str, str]) -> str:
-    """The whole page; `query` holds the filters of the form (q, status, account, region) and the page."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>sagemaker-exporter</title><style>{STYLE}</style></head><body>"
-        f"{_header(status)}<main>{_targets(status)}{jobs_section(status.jobs, status.now, query)}</main>"
-        f"{_footer(status)}</body></html>\n"
+    """Return the whole page; `query` holds the filters of the form (q, status, account, region) and the page."""
+    paths = (("Metrics", status.telemetry_path.lstrip("/")), ("Health", "healthz"), ("Readiness", "readyz"))
+    return _template().render(
+        status=status,
+        jobs=jobs_shown(status.jobs, query),
+        endpoints=[(text, Whole(status.root + path)) for text, path in paths],
+        when=partial(moment, now=status.now),
+        span=span,
+        phase_kinds=PHASE_KINDS,
+        longest=LONGEST,
+        style=STYLE,
     )
 
 
-def _header(status: Status) -> str:
-    paths = [("Metrics", status.telemetry_path.lstrip("/")), ("Health", "healthz"), ("Readiness", "readyz")]
-    nav = "".join(f'<a href="{html.escape(status.root + path)}">{text}</a>' for text, path in paths)
-    facts = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in _facts(status))
-    return (
-        f'<header><h1>sagemaker-exporter</h1><p class="quiet">Amazon SageMaker training jobs for Prometheus'
-        f" · version {escaped(status.version)}</p>"
-        f'<nav aria-label="Endpoints">{nav}</nav><dl>{facts}</dl></header>'
+@cache
+def _template() -> Template:
+    """Return the page's template, with those that it includes, compiled at the first page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        finalize=printable,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
     )
-
-
-def _facts(status: Status) -> list[tuple[str, str]]:
-    ready = '<span class="good">✓ ready</span>' if status.ready else '<span class="warn">… not ready yet</span>'
-    config = moment(status.config_loaded, status.now, "defaults")
-    if not status.config_ok:
-        config = '<span class="bad">✗ last reload refused</span>, ' + config
-    facts = [
-        ("Readiness", ready),
-        ("Started", moment(status.started, status.now)),
-        ("Configuration loaded", config),
-        ("Strategy", escaped(status.strategy)),
-        ("Totals kept", _state(status.state or StateRow("in memory, until it ends"), status.now)),
-        ("Targets", f"{len(status.targets):,}"),
-        ("Jobs tracked", f"{len(status.jobs):,}"),
-    ]
-    return [*facts, ("Shard", escaped(status.shard))] if status.shard else facts
-
-
-def _state(state: StateRow, now: float) -> str:
-    text = escaped(state.where)
-    if state.last_write is not None:
-        text += f", written {moment(state.last_write, now)}"
-    if state.errors:
-        text += f', <span class="bad">✗ {_counted(state.errors, "write error")}</span>'
-    return text
-
-
-def _targets(status: Status) -> str:
-    if not status.targets:
-        return "<h2>Targets</h2><p>No targets: this shard has none, or the configuration names none.</p>"
-    heads = ("Target", "State", "Last success", "Last poll", "Jobs", "First sync", "Errors")
-    caption = "Each account and region that is polled, and how fresh it is."
-    rows = (_target(target, status.now) for target in status.targets)
-    return '<h2 id="targets">Targets</h2>' + table("targets", caption, heads, rows)
-
-
-def _target(target: TargetRow, now: float) -> str:
-    account = escaped(target.account_id or "account not known yet")
-    return row(
-        f"{name(target.region or 'region not known yet')}<br><code>{account}</code>",
-        (
-            ("State", _up(target.up)),
-            ("Last success", moment(target.last_success, now, "never")),
-            ("Last poll", _last_poll(target, now)),
-            ("Jobs", f"{target.jobs_active:,} active of {target.jobs_tracked:,} tracked"),
-            ("First sync", _first_sync(target)),
-            ("Errors", _errors(target.errors, now)),
-        ),
-    )
-
-
-def _up(up: bool | None) -> str:
-    if up is None:
-        return '<span class="idle">… not tried yet</span>'
-    return '<span class="good">✓ up</span>' if up else '<span class="bad">✗ down</span>'
-
-
-def _last_poll(target: TargetRow, now: float) -> str:
-    text = moment(target.last_attempt, now, "never")
-    if target.poll_seconds is not None:
-        text += f", took {target.poll_seconds:.1f} s"
-    if target.next_discovery is not None:
-        text += "; next " + (moment(target.next_discovery, now) if target.next_discovery > now else "one due")
-    return text
-
-
-def _first_sync(target: TargetRow) -> str:
-    progress = target.first_sync
-    if progress is None:
-        return "not begun" if target.up is None else "done"
-    if isinstance(progress, str):
-        return escaped(progress)
-    percent = 0 if math.isnan(progress) else round(100 * min(max(progress, 0.0), 1.0))
-    return f'<progress max="100" value="{percent}" aria-label="First sync"></progress> {percent} %'
-
-
-def _errors(errors: tuple[ErrorRow, ...], now: float) -> str:
-    items = "".join(
-        f'<li><span class="bad">✗&nbsp;{escaped(e.code)}</span> in <code>{escaped(e.operation)}</code>, '
-        f"{_counted(e.count, 'time')}, last {moment(e.when, now)}: {escaped(e.message)}</li>"
-        for e in errors
-    )
-    return f"<ul>{items}</ul>" if items else "none"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _footer(status: Status) -> str:
-    return (
-        f'<footer class="quiet">Up for {span(status.now - status.started)}; the page shows what was known '
-        "when it was asked for. Reload it for what is new.</footer>"
-    )
+    return environment.get_template("page.html")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
-from exporter.web.page.text import PHASE_KINDS, escaped, moment, name, phase_bar, row, table
+from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
 ROWS = 200
 FIELDS = ("q", "status", "account", "region", "page")
-_LONGEST = 200
 _MARKS = {
     "InProgress": ("live", "▶"),
     "Completed": ("good", "✓"),
@@ -74,6 +72,45 @@ class JobRow:
         return self
 
 
+class Choice(NamedTuple):
+    """A field of the form whose values are known, and the one that was chosen."""
+
+    values: list[str]
+    chosen: str
+
+
+class Row(NamedTuple):
+    """A job as the table shows it."""
+
+    job: JobRow
+    console: Whole
+    kind: str
+    """The class of the colour of its status."""
+    mark: str
+    details: list[str]
+    over: bool
+    unsettled: bool
+    phases: list[Phase]
+    spans: Whole
+    """The same in words."""
+
+
+class JobsShown(NamedTuple):
+    """What the template shows: the form as it was filled in, one page of the jobs that it chooses, and its
+    neighbours."""
+
+    q: str
+    status: Choice
+    account: Choice
+    region: Choice
+    position: str
+    page: int
+    pages: int
+    previous: Whole | None
+    next: Whole | None
+    rows: list[Row]
+
+
 @dataclass(frozen=True, slots=True)
 class _Filter:
     q: str = ""
@@ -89,21 +126,21 @@ class _Filter:
             and self.region in ("", job.region)
         )
 
-    def link(self, page: int) -> str:
+    def link(self, page: int) -> Whole:
         """The query of another page of the same choice."""
         fields = {"q": self.q, "status": self.status, "account": self.account, "region": self.region}
         chosen = {key: value for key, value in fields.items() if value}
-        return html.escape("?" + urlencode({**chosen, "page": str(page)}, errors="replace")) + "#jobs"
+        return Whole("?" + urlencode({**chosen, "page": str(page)}, errors="replace") + "#jobs")
 
 
 def asked(query: Mapping[str, str]) -> dict[str, str]:
     """What a query asks for: the fields of the form, cut at a length; everything else makes no other page."""
-    return {field: value[:_LONGEST] for field in FIELDS if (value := query.get(field, ""))}
+    return {field: value[:LONGEST] for field in FIELDS if (value := query.get(field, ""))}
 
 
-def jobs_section(jobs: Sequence[Job], now: float, query: Mapping[str, str]) -> str:
-    """The form, the jobs it chooses (active ones first, then the newest), and links to the other pages."""
-    chosen = _Filter(*(query.get(key, "")[:_LONGEST] for key in ("q", "status", "account", "region")))
+def jobs_shown(jobs: Sequence[Job], query: Mapping[str, str]) -> JobsShown:
+    """Return a page of the jobs that the form chooses, active ones first, then the newest."""
+    chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
         (job for job in jobs if chosen.fits(job)),
         key=lambda job: (job.status in _TERMINAL, -(job.created or 0.0), job.name),
@@ -115,9 +152,17 @@ def jobs_section(jobs: Sequence[Job], now: float, query: Mapping[str, str]) -> s
     position = f"{len(shown):,} of {len(found):,} jobs shown"
     if len(found) != len(jobs):
         position += f", {len(jobs):,} tracked"
-    return (
-        f'<h2 id="jobs">Jobs</h2>{_form(jobs, chosen)}{_links(chosen, page, pages, position)}'
-        f"{_table(shown, now)}{_links(chosen, page, pages, position) if pages > 1 else ''}"
+    return JobsShown(
+        chosen.q,
+        _choice((job.status for job in jobs), chosen.status),
+        _choice((job.account_id for job in jobs), chosen.account),
+        _choice((job.region for job in jobs), chosen.region),
+        position,
+        page,
+        pages,
+        chosen.link(page - 1) if page > 1 else None,
+        chosen.link(page + 1) if page < pages else None,
+        [_row(job.row()) for job in shown],
     )
 
 
@@ -125,99 +170,32 @@ def _page(text: str) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
-def _form(jobs: Sequence[Job], chosen: _Filter) -> str:
-    return (
-        '<form method="get" action="#jobs" role="search" aria-label="Filter jobs">'
-        f'<label>Name contains<input type="search" name="q" value="{escaped(chosen.q)}" '
-        f'maxlength="{_LONGEST}"></label>'
-        f"{_select('Status', 'status', chosen.status, (job.status for job in jobs))}"
-        f"{_select('Account', 'account', chosen.account, (job.account_id for job in jobs))}"
-        f"{_select('Region', 'region', chosen.region, (job.region for job in jobs))}"
-        '<button type="submit">Filter</button><a href="?#jobs">Clear</a></form>'
-    )
-
-
-def _select(label: str, field: str, chosen: str, values: Iterable[str]) -> str:
+def _choice(values: Iterable[str], chosen: str) -> Choice:
     # A choice that no job has any more stays visible, or the form would not say why nothing is shown.
-    options = "".join(
-        f'<option value="{escaped(value)}"{" selected" if value == chosen else ""}>{escaped(value)}</option>'
-        for value in sorted({*values, chosen} - {""})
-    )
-    return f'<label>{label}<select name="{field}"><option value="">all</option>{options}</select></label>'
+    return Choice(sorted({*values, chosen} - {""}), chosen)
 
 
-def _links(chosen: _Filter, page: int, pages: int, position: str) -> str:
-    links = [f"<span>{position}</span>"]
-    if pages > 1:
-        links.append(f"<span>page {page:,} of {pages:,}</span>")
-    if page > 1:
-        links.append(f'<a href="{chosen.link(page - 1)}">← previous</a>')
-    if page < pages:
-        links.append(f'<a href="{chosen.link(page + 1)}">next →</a>')
-    return f'<nav class="pages" aria-label="Pages of jobs">{"".join(links)}</nav>'
-
-
-def _table(jobs: Sequence[Job], now: float) -> str:
-    if not jobs:
-        return "<p>No job fits.</p>"
-    key = "".join(
-        f'<li><svg viewBox="0 0 1 1" aria-hidden="true"><rect class="{kind}" width="1" height="1"/></svg>{words}</li>'
-        for kind, words in PHASE_KINDS.items()
-    )
-    heads = ("Job", "Status", "Created", "End", "Instances", "Phases")
-    return f'<ul class="key" aria-label="Colours of the phases">{key}</ul>' + table(
-        "jobs", "Active jobs first, then the newest.", heads, (_row(job.row(), now) for job in jobs)
+def _row(job: JobRow) -> Row:
+    kind, mark = _MARKS.get(job.status, ("idle", "?"))
+    over, phases = job.status in _TERMINAL, phase_bar(job.phases)
+    return Row(
+        job,
+        _console(job),
+        kind,
+        mark,
+        details=[detail for detail in (job.failure, job.secondary_status) if detail not in ("", job.status)],
+        over=over or job.ended is not None,
+        unsettled=over and not job.settled,
+        phases=phases,
+        spans=Whole(" · ".join(phase.label for phase in phases)),
     )
 
 
-def _row(job: JobRow, now: float) -> str:
-    spot = {True: ", spot", False: ", on demand", None: ""}[job.spot]
-    place = f"{escaped(job.region)} · <code>{escaped(job.account_id)}</code>"
-    link = f'<a href="{_console(job)}" rel="noreferrer">{name(job.name)}</a>'
-    return row(
-        f'{link}<br><span class="quiet">{place}</span>',
-        (
-            ("Status", _status(job, now)),
-            ("Created", _created(job, now)),
-            ("End", _end(job, now)),
-            ("Instances", (escaped(job.instances) or "unknown") + spot),
-            ("Phases", phase_bar(job.phases) or "none yet"),
-        ),
-    )
-
-
-def _status(job: JobRow, now: float) -> str:
-    css, mark = _MARKS.get(job.status, ("idle", "?"))
-    text = f'<span class="{css}">{mark}&nbsp;{escaped(job.status)}</span>'
-    details = (detail for detail in (job.failure, job.secondary_status) if detail not in ("", job.status))
-    text += "".join(f"<br>{escaped(detail)}" for detail in details)
-    if job.status in _TERMINAL and not job.settled:
-        text += '<br><span class="quiet">not settled yet</span>'
-    elif job.last_modified is not None:
-        text += f'<br><span class="quiet">changed {moment(job.last_modified, now)}</span>'
-    return text
-
-
-def _created(job: JobRow, now: float) -> str:
-    text = moment(job.created, now)
-    if job.started is not None:
-        text += f'<br><span class="quiet">training began {moment(job.started, now)}</span>'
-    return text
-
-
-def _end(job: JobRow, now: float) -> str:
-    if job.ended is not None or job.status in _TERMINAL:
-        return moment(job.ended, now)
-    if job.deadline is None:
-        return "no deadline known"
-    return ("deadline passed " if job.deadline < now else "deadline ") + moment(job.deadline, now)
-
-
-def _console(job: JobRow) -> str:
+def _console(job: JobRow) -> Whole:
     domain = "console.aws.amazon.com"
     if job.region.startswith("cn-"):
         domain = "console.amazonaws.cn"
     elif job.region.startswith("us-gov-"):
         domain = "console.amazonaws-us-gov.com"
-    region, job_name = (quote(text, safe="", errors="replace") for text in (job.region, job.name[:_LONGEST]))
-    return f"https://{domain}/sagemaker/home?region={region}#/jobs/{job_name}"
+    region, job_name = (quote(text, safe="", errors="replace") for text in (job.region, job.name[:LONGEST]))
+    return Whole(f"https://{domain}/sagemaker/home?region={region}#/jobs/{job_name}")

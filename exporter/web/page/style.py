@@ -47,7 +47,6 @@ button{width:auto;cursor:pointer;font-weight:600}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 .bar{display:block;width:100%;height:12px;border-radius:3px;margin:4px 0;background:var(--line)}
 td.errors{min-width:17em}td.status{min-width:9.5em}
-progress{width:8em;max-width:100%}
 .phases{min-width:17em;font-size:.85rem}
 .wait{fill:var(--wait)}.prepare{fill:var(--prepare)}.train{fill:var(--train)}.upload{fill:var(--upload)}
 .interrupt{fill:var(--interrupt)}.other{fill:var(--other)}

@@ -1,13 +1,13 @@
-"""Small pieces of the status page: escaped text, ages and spans for people, and the bar of a job's phases."""
+"""Small pieces of the status page: printable text, ages and spans for people, and the bar of a job's phases."""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-_LONGEST = 200
+LONGEST = 200
 # Control characters and lone surrogates: not allowed in HTML, or not in UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -38,17 +38,40 @@ _KIND = {
 }
 
 
-def escaped(text: str) -> str:
-    """Text for an element or a quoted attribute, cut at a length that no real name reaches."""
-    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: _LONGEST + 1])
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST] + "…"
-    return html.escape(text)
+class Whole(str):
+    """Text that is printable already and is shown whole, however long it is: URLs above all."""
+
+    __slots__ = ()
 
 
-def name(text: str) -> str:
-    """A name somebody chose, in an element of its own: its writing direction stays within."""
-    return f"<bdi>{escaped(text)}</bdi>"
+class Moment(NamedTuple):
+    """A time: how long ago or ahead it is, and when exactly."""
+
+    text: str
+    exact: datetime
+
+    def __html__(self) -> str:
+        """Return the element that a template shows: made of nothing but digits and units."""
+        exact = self.exact
+        return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}" title="{exact:%Y-%m-%d %H:%M:%S} UTC">{self.text}</time>'
+
+
+class Phase(NamedTuple):
+    """A phase's part of the bar: the class of its colour, its place and width in thousandths, and what it says."""
+
+    kind: str
+    left: str
+    width: str
+    label: Whole
+
+
+def printable(value: object) -> object:
+    """Return plain text without what HTML or UTF-8 cannot hold, cut at a length that no real name reaches; anything
+    else as it is. Templates apply this to all that they print, before they escape it."""
+    if type(value) is not str or (len(value) <= LONGEST and not _UNPRINTABLE.search(value)):
+        return value
+    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value[: LONGEST + 1])
+    return text[:LONGEST] + "…" if len(text) > LONGEST else text
 
 
 def span(seconds: float) -> str:
@@ -63,14 +86,14 @@ def span(seconds: float) -> str:
     return " ".join(part for part in parts[:2] if part) or f"0{_NBSP}s"
 
 
-def moment(timestamp: float | None, now: float, missing: str = "unknown") -> str:
-    """How long ago or ahead, exact time in UTC as the title; `missing` if it is not known."""
+def moment(timestamp: float | None, now: float) -> Moment | None:
+    """Return a time as the page shows it; None if it is not known."""
     exact = None if timestamp is None else _utc(timestamp)
     if timestamp is None or exact is None:
-        return missing
+        return None
     away = now - timestamp
     text = f"{span(away)} ago" if away >= 0 else f"in {span(-away)}"
-    return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}" title="{exact:%Y-%m-%d %H:%M:%S} UTC">{text}</time>'
+    return Moment(text, exact)
 
 
 def _utc(timestamp: float) -> datetime | None:
@@ -80,46 +103,21 @@ def _utc(timestamp: float) -> datetime | None:
         return None
 
 
-def table(label_id: str, caption: str, heads: Sequence[str], rows: Iterable[str]) -> str:
-    """A table that stays one for screen readers when a phone shows its rows as cards."""
-    head = "".join(f'<th scope="col" role="columnheader">{text}</th>' for text in heads)
-    return (
-        f'<table role="table" aria-labelledby="{label_id}"><caption>{caption}</caption>'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
-        f'<tbody role="rowgroup">{"".join(rows)}</tbody></table>'
-    )
-
-
-def row(head: str, cells: Iterable[tuple[str, str]]) -> str:
-    """A row: its header, and (label, content) of each cell, all of it HTML already."""
-    body = "".join(
-        f'<td role="cell" class="{label.lower()}" data-label="{label}"><div>{content}</div></td>'
-        for label, content in cells
-    )
-    return f'<tr role="row"><th scope="row" role="rowheader">{head}</th>{body}</tr>'
-
-
 def phase_kind(secondary_status: str) -> str:
     """The class of a phase's colour."""
     return _KIND.get(secondary_status, "other")
 
 
-def phase_bar(phases: Sequence[tuple[str, float]]) -> str:
-    """One bar of all phases, widths by their seconds, and the same in words below."""
+def phase_bar(phases: Sequence[tuple[str, float]]) -> list[Phase]:
+    """Return the parts of a bar of all phases, widths by their seconds; none where the phases have no length."""
     spans = [(status, seconds) for status, seconds in phases if seconds > 0]
     total = sum(seconds for _, seconds in spans)
     if not 0 < total < float("inf"):
-        return ""
-    words = " · ".join(f"{escaped(status)} {span(seconds)}" for status, seconds in spans)
-    rects, left = [], 0.0
+        return []
+    parts, left = [], 0.0
     for status, seconds in spans:
         width = _BAR * seconds / total
-        rects.append(
-            f'<rect class="{phase_kind(status)}" x="{left:.2f}" y="0" width="{width:.2f}" height="12">'
-            f"<title>{escaped(status)} {span(seconds)}</title></rect>"
-        )
+        label = Whole(f"{printable(status)} {span(seconds)}")
+        parts.append(Phase(phase_kind(status), f"{left:.2f}", f"{width:.2f}", label))
         left += width
-    return (
-        f'<svg class="bar" viewBox="0 0 {_BAR:.0f} 12" preserveAspectRatio="none" aria-hidden="true">'
-        f"{''.join(rects)}</svg>{words}"
-    )
+    return parts
