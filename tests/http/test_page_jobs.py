@@ -28,6 +28,7 @@ def test_a_running_job() -> None:
         ({"status": "Failed", "ended": NOW - 60, "settled": True}, "✗ Failed"),
         ({"status": "Failed", "failure": "ClientError", "settled": True}, "✗ Failed ClientError Training"),
         ({"status": "Stopped", "settled": True}, "◼ Stopped"),
+        ({"status": "Deleting", "secondary_status": "Stopped"}, "◼ Deleting Stopped not settled yet"),
         ({"status": "Paused"}, "? Paused"),
         ({"deadline": NOW - 60}, "deadline passed 1 min ago"),
         ({"deadline": None}, "no deadline known"),
@@ -42,8 +43,10 @@ def test_other_jobs(fields: dict[str, object], expected: str) -> None:
 
 
 def test_active_jobs_come_first_then_the_newest() -> None:
-    jobs = (job(3, status="Failed"), job(2), job(1, status="Completed"), job(4, created=None), job(0))
-    assert shown(status(*jobs)).names() == ["job-00000", "job-00002", "job-00004", "job-00001", "job-00003"]
+    ended = (job(3, status="Failed"), job(1, status="Completed"), job(5, status="Deleting"))
+    jobs = (*ended, job(2), job(4, created=None), job(0))
+    names = [f"job-{number:05}" for number in (0, 2, 4, 1, 3, 5)]
+    assert shown(status(*jobs)).names() == names
 
 
 @pytest.mark.parametrize(

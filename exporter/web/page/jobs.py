@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
+from exporter.training.job import TERMINAL
 from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
 ROWS = 200
@@ -19,7 +20,6 @@ _MARKS = {
     "Stopped": ("idle", "◼"),
     "Deleting": ("idle", "◼"),
 }
-_TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 
 class Job(Protocol):
@@ -143,7 +143,7 @@ def jobs_shown(jobs: Sequence[Job], query: Mapping[str, str]) -> JobsShown:
     chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
         (job for job in jobs if chosen.fits(job)),
-        key=lambda job: (job.status in _TERMINAL, -(job.created or 0.0), job.name),
+        key=lambda job: (job.status in TERMINAL, -(job.created or 0.0), job.name),
     )
     page, pages = _page(query.get("page", "")), max(1, -(-len(found) // ROWS))
     page = min(page, pages)
@@ -177,7 +177,7 @@ def _choice(values: Iterable[str], chosen: str) -> Choice:
 
 def _row(job: JobRow) -> Row:
     kind, mark = _MARKS.get(job.status, ("idle", "?"))
-    over, phases = job.status in _TERMINAL, phase_bar(job.phases)
+    over, phases = job.status in TERMINAL, phase_bar(job.phases)
     return Row(
         job,
         _console(job),
