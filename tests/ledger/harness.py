@@ -1,7 +1,6 @@
 """A schedule of jobs, an exporter that polls it through troubles and deaths, and people who delete jobs meanwhile.
 
-Everything follows from the seed. What nobody can know is not in the schedule: a job is deleted only when the state
-file has all of it, since what happened to it after the last reading, or between two, AWS never tells.
+Everything follows from the seed.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import shutil
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from operator import le
 from pathlib import Path
-from typing import Any
 
 from exporter.aws import client as aws
 from exporter.aws.rates import RateLimiters
@@ -28,18 +25,14 @@ from exporter.polling.api import Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
-from exporter.simulator import answers, generator, life
-from exporter.simulator.casting import Casting
-from exporter.simulator.errors import ApiError
-from exporter.simulator.life import Life
-from exporter.simulator.shapes import SHAPES
 from exporter.simulator.store import Jobs
-from exporter.training.facts import NO_BILL, Facts
-from exporter.training.parsing import Allowlist, parse
-from tests.ledger.bills import delayed, moments, so_far
+from exporter.training.parsing import Allowlist
+from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
-from tests.ledger.fates import Fate, Oddities, Setting, respelled
+from tests.ledger.fates import Fate, Oddities, Setting
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
+from tests.ledger.people import People
+from tests.ledger.schedule import Schedule
 from tests.ledger.troubles import Client
 from tests.ledger.verdict import expected, exposed, to_be_exposed
 from tests.ledger.watched import Watched
@@ -49,19 +42,8 @@ _PATIENCE = 1.5 * _HOUR
 # How long into the calm some jobs are denied.
 _DENIED_ON = 600.0
 _LIMITS = rate_limits(5.0, 50.0, 5.0, 20, 2.0)
-_AFTER_EVERYTHING = START + 1000 * DAY
 # These are never ahead of the bill.
 _WITH_THE_BILL = ("sagemaker_training_seconds_total", "sagemaker_training_instance_seconds_total")
-_SHAPES_OF_NAMESAKES = (
-    "on_demand",
-    "late_billing",
-    "spot",
-    "heterogeneous",
-    "pool_expired",
-    "algorithm_error",
-    "stopped",
-)
-_STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
 
 
 class Harness:
@@ -71,12 +53,12 @@ class Harness:
         self.chance, self._folder, self._graves = random.Random(seed), folder, 0
         self._ruin = random.Random(f"ruin {seed}")
         self.setting = Setting.drawn(self.chance)
-        self._late = random.Random(f"bills {seed}")
-        self._likely = self._late.choice((0.0, 0.1, 0.4))
         folder.mkdir(exist_ok=True)
         self.path = folder / "state.db"
         self.time = Time(START)
         self.jobs = Jobs()
+        self._schedule = Schedule(seed, self.chance, self.jobs)
+        self._people = People(self.time, self.jobs, self.chance, self._schedule)
         self.client = Client(TARGET, self.jobs, self.time, self.chance, self.setting.consistency)
         self.client.denied = self.setting.denied
         self.client.odd, self.client.odd_chance = Oddities.drawn(seed), random.Random(f"odd answers {seed}")
@@ -87,26 +69,26 @@ class Harness:
         self._first_start = 0.0
         self._disk_fails_until = -math.inf
         self._calm = False
-        self._seed, self._namesakes, self.deletions = seed, 4, 0
+        self._seed = seed
         self.history: list[str] = []
         self.unfinished: list[str] = []
 
     def run(self) -> None:
         """Raises AssertionError where a total goes down, or is not the schedule's in the end."""
         random.seed(self._seed)
-        self._schedule(START, 600.0, history=self.chance.choice((0.0, 400.0)))
+        self._schedule.add(START, 600.0, history=self.chance.choice((0.0, 400.0)))
         long = self.chance.choice((0.0, 0.0, 6 * _HOUR, 40 * DAY))
-        while self.time.now < self._all_over() + 300:
+        while self.time.now < self._schedule.all_over() + 300:
             self._live(Fate.drawn(self.time.now, self.chance))
             self.time.passed += self.chance.choice((1.0, 20.0, 200.0))
             if long and self._knows_its_jobs() and self.chance.random() < 0.3:
                 # Jobs that begin and end meanwhile, and others that still run afterwards.
-                self._schedule(self.time.now + long / 2, 100.0)
+                self._schedule.add(self.time.now + long / 2, 100.0)
                 self.time.passed += long
-                self._schedule(self.time.now, 200.0, history=100.0)
+                self._schedule.add(self.time.now, 200.0, history=100.0)
                 long = 0.0
         self._wait_for_bills()
-        self._calm = True
+        self._calm = self._people.calm = True
         self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
@@ -120,17 +102,17 @@ class Harness:
 
     def _wait_for_bills(self) -> None:
         """Be there at some of the moments when a bill comes or is given up, and let the others go by."""
-        for _ in range(self._late.randint(0, 4)):
+        for _ in range(self._schedule.late.randint(0, 4)):
             if not (later := list(moments(self.jobs.all(), self.time.now))):
                 break
-            wait = max(0.0, self._late.choice(later) - self._late.uniform(0, 300) - self.time.now)
-            asleep = wait if self._late.random() < 0.3 else 0.0
+            wait = max(0.0, self._schedule.late.choice(later) - self._schedule.late.uniform(0, 300) - self.time.now)
+            asleep = wait if self._schedule.late.random() < 0.3 else 0.0
             self.time.passed += wait - asleep
-            fate = Fate.drawn(self.time.now + asleep, self._late)
+            fate = Fate.drawn(self.time.now + asleep, self._schedule.late)
             fate.asleep = asleep
             self._live(fate)
-            self.time.passed += self._late.choice((1.0, 20.0, 200.0))
-        over = max(self.time.now, self._all_over(), *moments(self.jobs.all(), self.time.now))
+            self.time.passed += self._schedule.late.choice((1.0, 20.0, 200.0))
+        over = max(self.time.now, self._schedule.all_over(), *moments(self.jobs.all(), self.time.now))
         self.time.passed += over + 1.0 - self.time.now
 
     def _knows_its_jobs(self) -> bool:
@@ -144,15 +126,6 @@ class Harness:
     def totals(self) -> dict[SeriesKey, Amounts]:
         assert self._ledger is not None
         return {key: series.shown for key, series in self._ledger.totals(TARGET).items() if any(series.shown)}
-
-    def _schedule(self, start: float, seconds: float, history: float = 0.0) -> None:
-        plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
-        fleet = generator.Fleet(plan, self.chance.randrange(2**32), start, *TARGET)
-        lives = map(respelled, fleet.until(start + seconds))
-        self.jobs.add(*(delayed(one, self._late, self._likely) for one in lives))
-
-    def _all_over(self) -> float:
-        return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self.jobs.all())
 
     def _live(self, fate: Fate) -> None:
         """One life of the exporter."""
@@ -179,7 +152,7 @@ class Harness:
                 assert ledger._store.first_start == self._first_start
                 around = [
                     asyncio.create_task(self._poller(ledger, clock).run()),
-                    asyncio.create_task(self._people(ledger)),
+                    asyncio.create_task(self._people.interfere(ledger, self._shows_what_is_written)),
                 ]
                 await self._until(fate)
                 for task in around:
@@ -198,7 +171,7 @@ class Harness:
     async def _until(self, fate: Fate) -> None:
         """A kill that finds nothing to interrupt gives up; where all is calm, until the totals are right."""
         if fate.asleep:
-            await asyncio.sleep(self._late.uniform(0, 100))
+            await asyncio.sleep(self._schedule.late.uniform(0, 100))
             self.time.passed += fate.asleep
         await asyncio.sleep(fate.at - self.time.now if not self._calm else 0.0)
         if fate.turns or fate.moments:
@@ -287,43 +260,6 @@ class Harness:
             assert all(map(le, self._high.get(key, series.shown), series.shown)), key
             self._high[key] = series.shown
         trained = {key: series.shown for key, series in totals.items() if key.family in _WITH_THE_BILL}
-        if self._likely and trained != self._trained:
+        if self._schedule.has_late_bills and trained != self._trained:
             self._trained, due = trained, self.due(self.time.now)
             assert all(shown <= due.get(key, (0,)) for key, shown in trained.items()), "ahead of the bill"
-
-    async def _people(self, ledger: Ledger) -> None:
-        """They delete jobs, use their names again, and set the machine's clock."""
-        while not self._calm:
-            await asyncio.sleep(self.chance.uniform(5, 40))
-            if self.chance.random() < 0.1:
-                self.time.ahead = self.chance.choice(_STEPS_OF_THE_CLOCK)
-            over = [one for one in self.jobs.all() if one.end < self.time.now and one.deleted == math.inf]
-            if over and self._knows(ledger, one := self.chance.choice(over)):
-                self._delete(one)
-            self._shows_what_is_written(ledger)
-
-    def _delete(self, one: Life) -> None:
-        try:
-            gone = life.delete(one, self.time.now)
-        except ApiError:
-            # Its warm pool is still there.
-            return
-        gone = replace(so_far(gone, self.time.now), deleting_seconds=self.chance.choice((0.0, 45.0)))
-        self.jobs.replace(one, gone)
-        self.deletions += 1
-        if self._namesakes > 0 and self.chance.random() < 0.5:
-            self._namesakes -= 1
-            cast = Casting(self.chance, gone.gone + self.chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
-            shape = SHAPES[self.chance.choice(_SHAPES_OF_NAMESAKES)]
-            self.jobs.add(delayed(replace(shape(cast)[0], name=one.name), self._late, self._likely))
-
-    def _knows(self, ledger: Ledger, one: Life) -> bool:
-        """Whether the state file has all that AWS will ever say of a job that is deleted now."""
-        job = parse(answers.describe(so_far(one, self.time.now), _AFTER_EVERYTHING), *TARGET, Allowlist())
-        assert job is not None
-        account = ledger._recorded([job.identity]).get(job.identity)
-        return account is not None and _values(account.facts) == _values(Facts.of(job))
-
-
-def _values(facts: Facts) -> dict[str, Any]:
-    return {name: value for name, (_, value) in facts.known.items() if name != NO_BILL}

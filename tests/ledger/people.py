@@ -1,0 +1,73 @@
+"""People who delete jobs while the exporter runs, use their names again, and set the machine's clock.
+
+What nobody can know is not counted: a job is deleted only when the state file has all of it, since what happened to it
+after the last reading, or between two, AWS never tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from exporter.ledger.ledger import Ledger
+from exporter.simulator import answers, life
+from exporter.simulator.errors import ApiError
+from exporter.simulator.life import Life
+from exporter.simulator.store import Jobs
+from exporter.training.facts import NO_BILL, Facts
+from exporter.training.parsing import Allowlist, parse
+from tests.ledger.bills import so_far
+from tests.ledger.books import DAY, START, TARGET
+from tests.ledger.mortal import Time
+from tests.ledger.schedule import Schedule
+
+_HOUR = 3600.0
+_AFTER_EVERYTHING = START + 1000 * DAY
+_STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
+
+
+class People:
+    """They do nothing any more once all is `calm`."""
+
+    def __init__(self, time: Time, jobs: Jobs, chance: random.Random, schedule: Schedule) -> None:
+        self._time, self._jobs, self._chance, self._schedule = time, jobs, chance, schedule
+        self._namesakes = 4
+        self.calm = False
+
+    async def interfere(self, ledger: Ledger, afterwards: Callable[[Ledger], None]) -> None:
+        """Do one thing or another now and then, for ever; `afterwards` looks at the ledger each time."""
+        while not self.calm:
+            await asyncio.sleep(self._chance.uniform(5, 40))
+            if self._chance.random() < 0.1:
+                self._time.ahead = self._chance.choice(_STEPS_OF_THE_CLOCK)
+            over = [one for one in self._jobs.all() if one.end < self._time.now and one.deleted == math.inf]
+            if over and self._knows(ledger, one := self._chance.choice(over)):
+                self._delete(one)
+            afterwards(ledger)
+
+    def _delete(self, one: Life) -> None:
+        try:
+            gone = life.delete(one, self._time.now)
+        except ApiError:
+            # Its warm pool is still there.
+            return
+        gone = replace(so_far(gone, self._time.now), deleting_seconds=self._chance.choice((0.0, 45.0)))
+        self._jobs.replace(one, gone)
+        if self._namesakes > 0 and self._chance.random() < 0.5:
+            self._namesakes -= 1
+            self._schedule.add_namesake(gone)
+
+    def _knows(self, ledger: Ledger, one: Life) -> bool:
+        """Whether the state file has all that AWS will ever say of a job that is deleted now."""
+        job = parse(answers.describe(so_far(one, self._time.now), _AFTER_EVERYTHING), *TARGET, Allowlist())
+        assert job is not None
+        account = ledger._recorded([job.identity]).get(job.identity)
+        return account is not None and _values(account.facts) == _values(Facts.of(job))
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    return {name: value for name, (_, value) in facts.known.items() if name != NO_BILL}

@@ -1,0 +1,55 @@
+"""The jobs of a run of the harness: what the simulator's generator draws, some with bills and rules that are late."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from exporter.simulator import generator
+from exporter.simulator.casting import Casting
+from exporter.simulator.life import Life
+from exporter.simulator.shapes import SHAPES
+from exporter.simulator.store import Jobs
+from tests.ledger.bills import delayed
+from tests.ledger.books import TARGET
+from tests.ledger.fates import respelled
+
+_SHAPES_OF_NAMESAKES = (
+    "on_demand",
+    "late_billing",
+    "spot",
+    "heterogeneous",
+    "pool_expired",
+    "algorithm_error",
+    "stopped",
+)
+
+
+class Schedule:
+    """Adds lives to the jobs of the simulator. `late` draws whatever concerns late bills, apart from all else."""
+
+    def __init__(self, seed: int, chance: random.Random, jobs: Jobs) -> None:
+        self._chance, self._jobs = chance, jobs
+        self.late = random.Random(f"bills {seed}")
+        self._likely = self.late.choice((0.0, 0.1, 0.4))
+
+    @property
+    def has_late_bills(self) -> bool:
+        return self._likely > 0
+
+    def add(self, start: float, seconds: float, history: float = 0.0) -> None:
+        """Add jobs that are created from `start` on for some seconds, and those of a `history` before."""
+        plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
+        fleet = generator.Fleet(plan, self._chance.randrange(2**32), start, *TARGET)
+        lives = map(respelled, fleet.until(start + seconds))
+        self._jobs.add(*(delayed(one, self.late, self._likely) for one in lives))
+
+    def add_namesake(self, gone: Life) -> None:
+        """Add a job that has the name of one that was deleted."""
+        cast = Casting(self._chance, gone.gone + self._chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
+        shape = SHAPES[self._chance.choice(_SHAPES_OF_NAMESAKES)]
+        self._jobs.add(delayed(replace(shape(cast)[0], name=gone.name), self.late, self._likely))
+
+    def all_over(self) -> float:
+        """When the last job and the last warm pool end."""
+        return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self._jobs.all())
