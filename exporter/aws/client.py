@@ -44,6 +44,10 @@ class Client:
         """Return AWS's time by its last answer, in Unix seconds."""
         return self._aws_clock.now(self._clock.monotonic())
 
+    def doubts_now(self) -> bool:
+        """Return whether answers contradict the machine's clock, and it is not decided yet which of them is right."""
+        return self._aws_clock.doubtful
+
     async def call(self, operation: str, parameters: Mapping[str, Any], *, listing: str = "") -> Answer:
         """Call an operation when its turn has come, and return the answer as the JSON that it is. `listing` names a
         list that must be in it: an answer without one is broken, and does not say that there is nothing. Raises

@@ -26,6 +26,11 @@ class AwsClock:
     def now(self, at: float) -> float:
         return at + (self._offset if self._accepted else min(self._offset, self._earliest))
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether answers contradict the machine's clock, and it is not decided yet which of them is right."""
+        return not self._accepted and self._contradictions > 0
+
     def heard(self, date: float, wall: float, at: float) -> None:
         """Take the date of an answer into account."""
         offset, machine = date - at, wall - at

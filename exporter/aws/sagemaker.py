@@ -40,6 +40,9 @@ class SageMaker:
     def now(self) -> float:
         return self._client.now()
 
+    def doubts_now(self) -> bool:
+        return self._client.doubts_now()
+
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
         parameters: dict[str, Any] = {"MaxResults": _PAGE, **_NEWEST_FIRST}
         if span.after is not None:

@@ -164,3 +164,8 @@ class Api(Protocol):
     def now(self) -> float:
         """AWS's clock by its last answer, Unix seconds."""
         ...
+
+    def doubts_now(self) -> bool:
+        """Whether `now` may be wrong: answers contradict the machine's clock, and it is not decided yet which of them
+        is right. Nothing is settled or deleted by `now` then."""
+        ...

@@ -217,7 +217,7 @@ class Describer:
         if not waits:
             self._fleet.accept(name)
         at = self._clock.monotonic()
-        self._reader.described(job, self._api.now(), at, news)
+        self._reader.described(job, self._api.now(), at, news, doubtful=self._api.doubts_now())
         if waits:
             self._fleet.refuse(name, at)
 

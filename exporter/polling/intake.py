@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -75,8 +76,8 @@ class Reader:
         if self._fleet.listed(job):
             news.jobs[job.name] = job
 
-    def described(self, job: TrainingJob, now: float, at: float, news: News) -> None:
-        """A full answer about a followed job."""
+    def described(self, job: TrainingJob, now: float, at: float, news: News, doubtful: bool = False) -> None:
+        """A full answer about a followed job. It settles nothing where `now` is `doubtful`."""
         followed = self._fleet.get(job.name)
         if followed is None:
             return
@@ -84,10 +85,11 @@ class Reader:
             job = replace(job, created=followed.job.created)
         if job.identity != followed.job.identity:
             self.follow(job, at, news)
-        self._take(self._with_tags(job), now, at, self._fleet.pace.settle, news)
+        self._take(self._with_tags(job), now, at, math.inf if doubtful else self._fleet.pace.settle, news)
 
-    def indexed(self, job: TrainingJob, now: float, at: float, news: News) -> None:
-        """An answer of the search index about a followed job: late, and without some of the fields."""
+    def indexed(self, job: TrainingJob, now: float, at: float, news: News, doubtful: bool = False) -> None:
+        """An answer of the search index about a followed job: late, and without some of the fields. It settles nothing
+        where `now` is `doubtful`."""
         followed = self._fleet.get(job.name)
         if followed is None or job.identity != followed.job.identity:
             return
@@ -96,7 +98,7 @@ class Reader:
             return
         if followed.read:
             job = _completed(job, known)
-        self._take(job, now, at, self._fleet.pace.settle + _INDEX_LAG, news)
+        self._take(job, now, at, math.inf if doubtful else self._fleet.pace.settle + _INDEX_LAG, news)
         if not job.terminal:
             # The next sweep reads it; a describe is for those that a sweep misses.
             self._fleet.rest(job.name)

@@ -189,8 +189,9 @@ class Poller:
         if full:
             self._next_resync = began + self._schedule.resync_interval
             self._describer.resync()
-            followed = [one.job.identity for one in self.fleet.followed()]
-            await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
+            if not self._api.doubts_now():
+                followed = [one.job.identity for one in self.fleet.followed()]
+                await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
 
     def _recorded_until(self) -> float | None:
         """Up to when the ledger has every job: one that was found and not read yet must be found again after a kill,
@@ -219,7 +220,7 @@ class Poller:
                 # The next sweep reads a new job that runs.
                 self._reader.follow(job, math.inf if self._search and not job.terminal else at, news)
             if from_index:
-                self._reader.indexed(job, now, at, news)
+                self._reader.indexed(job, now, at, news, doubtful=self._api.doubts_now())
             else:
                 self._reader.listed(job, news)
         await self._publish(news)

@@ -44,6 +44,9 @@ class Account:
     def now(self) -> float:
         return self.clock.time()
 
+    def doubts_now(self) -> bool:
+        return False
+
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
         return JobPage([{name: self.job[name] for name in (*_SUMMARY, *_TIMES) if name in self.job}], None)
 

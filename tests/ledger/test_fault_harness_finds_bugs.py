@@ -162,7 +162,7 @@ def give_a_bill_up_never(patch: Patch) -> None:
 def give_a_bill_up_by_the_clock_of_the_machine(patch: Patch) -> None:
     described = Reader.described
 
-    def wrong(reader: Reader, job: TrainingJob, now: float, at: float, news: News) -> None:
+    def wrong(reader: Reader, job: TrainingJob, now: float, at: float, news: News, doubtful: bool) -> None:
         described(reader, job, reader._health._time(), at, news)
 
     patch.setattr(Reader, "described", wrong)

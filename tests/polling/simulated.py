@@ -60,6 +60,9 @@ class World:
     def now(self) -> float:
         return self.clock.time()
 
+    def doubts_now(self) -> bool:
+        return False
+
     def truth(self) -> Totals:
         """What all that happened so far sums up to."""
         return total(self.jobs.all(), self.now())

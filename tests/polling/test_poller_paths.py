@@ -78,6 +78,9 @@ class _Api:
     def now(self) -> float:
         return self._clock.time()
 
+    def doubts_now(self) -> bool:
+        return False
+
 
 def _within(span: CreatedBetween, job: dict[str, object]) -> bool:
     created = job["CreationTime"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.series import SeriesKey
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.polling.discovery import Discovery
 from exporter.polling.listing import RecordPage
@@ -20,6 +21,7 @@ from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
 from tests.polling import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Settings, World, exporter
+from tests.polling.virtual_time import LoopClock
 from tests.polling.world import DISCOVERY, INTERVAL, Job, Region, jobs, poller, polling
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
@@ -157,6 +159,24 @@ class Lying(Region):
         return await self._dated(await super().describe_training_job(**asked))
 
 
+class Behind(LoopClock):
+    """AWS's clock, of which the machine's is 200 days ahead."""
+
+    def time(self) -> float:
+        return super().time() - 200 * DAY
+
+
+class Unbilled(Lying):
+    """Jobs that have ended, and whose bills are late."""
+
+    async def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
+        found = [one["TrainingJob"] for one in answer.get("Results", ())]
+        for job in (answer, *found):
+            job.pop("BillableTimeInSeconds", None)
+            job["TrainingTimeInSeconds"] = 600
+        return await super()._dated(answer)
+
+
 @STRATEGIES
 @pytest.mark.parametrize("wrong", [3600.0, -3600.0, 365 * DAY])
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -176,5 +196,25 @@ def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, sear
                 region.jobs.append(Job("new", region.clock.time()))
                 await asyncio.sleep(2 * DISCOVERY + INTERVAL)
                 assert one.fleet.get("new") is not None
+
+    virtual_time.run(scenario())
+
+
+@STRATEGIES
+def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: bool) -> None:
+    """The machine's clock is 200 days ahead, and so far no answer had the right date."""
+
+    async def scenario() -> None:
+        region = Unbilled([], clock=Behind())
+        region.jobs = jobs(1, region.clock.time() - 3600, region.clock.time() - 1800)
+        region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
+        async with Ledger("", LoopClock().time, 400 * DAY) as ledger:
+            one = poller(region, ledger, search=search, lookback=400.0)
+            async with polling(one):
+                await asyncio.sleep(3 * INTERVAL + 120.0)
+                (followed,) = one.fleet.followed()
+                assert (followed.read, followed.settled_at) == (True, None)
+            seconds = SeriesKey("sagemaker_training_seconds_total", ("false",), ())
+            assert ledger.totals(TARGET)[seconds].shown == (0,)
 
     virtual_time.run(scenario())

@@ -80,3 +80,15 @@ def test_it_comes_back_after_it_was_led_astray_for_long(machine: float, wrong: f
     for at in range(600, 700, 20):
         heard(clock, at, machine=machine)
     assert heard(clock, 700.0, machine=machine) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_time_is_doubtful_until_the_dates_or_the_machine_are_right() -> None:
+    clock = AwsClock(TRUE, 0.0)
+    assert not clock.doubtful
+    heard(clock, 1.0, HOUR)
+    assert clock.doubtful
+    heard(clock, 2.0)
+    assert not clock.doubtful
+    # One that was accepted is kept until a minute of answers contradicts it.
+    heard(clock, 3.0, HOUR)
+    assert not clock.doubtful
