@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 
 _START = 1_700_000_000.0
@@ -22,7 +23,7 @@ async def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.db"
         figures: dict[str, float] = {}
-        async with Ledger(str(path), lambda: _START) as ledger:
+        async with open_ledger(str(path), lambda: _START) as ledger:
             for name, step in (("new", 0), ("changed", 1), ("ended", 2), ("unchanged", 2)):
                 figures |= await _polls(ledger, name, step)
             for first in range(_POLL * _POLLS, _MANY, _POLL):
@@ -30,7 +31,7 @@ async def measure() -> dict[str, float]:
         scale = 100_000 / _MANY
         figures["bytes_per_100000_jobs"] = path.stat().st_size * scale
         began = time.perf_counter()
-        async with Ledger(str(path), lambda: _START):
+        async with open_ledger(str(path), lambda: _START):
             figures["open_seconds_per_100000_jobs"] = (time.perf_counter() - began) * scale
         return figures
 

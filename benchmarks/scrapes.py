@@ -20,6 +20,7 @@ from exporter.clock import SystemClock
 from exporter.exposition.board import Board
 from exporter.exposition.labels import NO_KEYS, KeyNames
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Calls
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
@@ -80,7 +81,7 @@ def run(pipe: Connection, path: str) -> None:
 
 async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
     clock = SystemClock()
-    async with Ledger("", clock.time) as ledger, Sessions(10.0, 10).client(SAGEMAKER, REGION, None, Calls()):
+    async with open_ledger("", clock.time) as ledger, Sessions(10.0, 10).client(SAGEMAKER, REGION, None, Calls()):
         tracked = _Tracked(ledger, clock)
         Garbage().collect()
         empty = gauges.resident()["now"]

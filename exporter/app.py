@@ -23,7 +23,8 @@ from exporter.exposition.board import Board
 from exporter.exposition.family import Family, Group
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.opening import open_ledger
+from exporter.ledger.store import Target
 from exporter.logs import Log
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
 from exporter.polling.assembly import PollerSettings, assemble
@@ -98,8 +99,8 @@ class App:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: Config, clock: Clock) -> AsyncIterator[App]:
-        """With a ledger of its own, open while the block runs. Raises StateError where its file cannot be used."""
-        async with Ledger(config.state.path, clock.time, config.totals.backfill) as ledger:
+        """With a ledger of its own, open while the block runs. Raises StoreError where its file cannot be used."""
+        async with open_ledger(config.state.path, clock.time, config.totals.backfill) as ledger:
             yield cls(config, clock, ledger)
 
     async def run(self) -> None:

@@ -19,7 +19,7 @@ from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
-from exporter.ledger.statefile import StateError
+from exporter.ledger.store import StoreError
 from exporter.logs import Log
 from exporter.output import OutputError, ReaderGoneError
 from exporter.process import signals
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
         return ended.status
     except OutputError:
         raise
-    except (ConfigError, StateError, ListenError) as error:
+    except (ConfigError, StoreError, ListenError) as error:
         output.complain(str(error))
     except Exception as error:  # noqa: BLE001
         _confess(error, options.log_level == "debug")

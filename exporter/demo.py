@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import Config, Target
-from exporter.ledger.ledger import Ledger
-from exporter.ledger.statefile import StateError
+from exporter.ledger.opening import open_ledger
+from exporter.ledger.store import StoreError
 from exporter.logs import Log
 from exporter.simulator import Plan, ScaledClock, Simulator
 from exporter.simulator.generator import DEMO_PACE
@@ -89,10 +89,10 @@ def own_targets(config: Config) -> Config:
 
 
 async def refuse_real_totals(path: str, clock: Clock) -> None:
-    """Raises StateError for a state file that has totals of other accounts than the demo's."""
+    """Raises StoreError for a state file that has totals of other accounts than the demo's."""
     if not path:
         return
-    async with Ledger(path, clock.time) as ledger:
+    async with open_ledger(path, clock.time) as ledger:
         real = {account for account, _ in ledger.targets()} - set(ACCOUNTS)
     if real:
-        raise StateError(f"{path}: has totals of real accounts, to which the demo adds none; name another state.path")
+        raise StoreError(f"{path}: has totals of real accounts, to which the demo adds none; name another state.path")

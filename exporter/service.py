@@ -12,6 +12,7 @@ from exporter.app import App, spots
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.logs import Log
 from exporter.process.garbage import Garbage
 from exporter.process.reloads import Reloads, StoppedError
@@ -56,10 +57,10 @@ class Service:
         return self._config
 
     async def start(self) -> None:
-        """Begin to poll. Raises StateError."""
+        """Begin to poll. Raises StoreError."""
         config = self._config
         self._ledger = await self._stack.enter_async_context(
-            Ledger(config.state.path, self._clock.time, config.totals.backfill)
+            open_ledger(config.state.path, self._clock.time, config.totals.backfill)
         )
         self._app, self._polling = self._poll(config, self._ledger)
         self._started.set()
@@ -207,7 +208,7 @@ async def serve_until_stopped(
     security: WebSecurity | None,
     bound: Callable[[tuple[tuple[str, int], ...]], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises ListenError, StateError."""
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises ListenError, StoreError."""
     loop = asyncio.get_running_loop()
     ended = service.ended = loop.create_future()
     reloads: set[asyncio.Task[None]] = set()

@@ -8,7 +8,7 @@ from exporter.catalogue import GROUPS
 from exporter.exposition.board import Board
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
 from exporter.process.families import ProcessHealth, show_process

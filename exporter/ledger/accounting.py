@@ -1,4 +1,4 @@
-"""One transaction of the ledger: which readings count, and what each adds to which series."""
+"""Decides what a transaction of the ledger writes: which readings count, and what each adds to which series."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.ledger.series import Amounts, Series, SeriesKey, add, difference, known_series, zero
-from exporter.ledger.sqlite import Account, Record, Tables, Target, TargetMarks
+from exporter.ledger.store import (
+    NO_MARKS,
+    JobRecord,
+    LedgerUpdate,
+    Snapshot,
+    Target,
+    TargetMarks,
+    Totals,
+    Transaction,
+)
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
@@ -14,7 +23,6 @@ _DAY = 86400.0
 # A job lives at most 30 days, and its warm pool less than one more.
 _LONGEST_LIFE = 32 * _DAY
 _LOST_AFTER_MS = round(60 * _DAY * 1000)
-_UNMARKED = TargetMarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +62,26 @@ class Batch:
         return bool(self.readings or self.begun or self.discovered)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a transaction changed, to be shown once it is on disk."""
-
-    series: Mapping[Target, Mapping[SeriesKey, Series]]
-    marks: Mapping[Target, TargetMarks]
-
-    @classmethod
-    def everything(cls, tables: Tables) -> Changes:
-        return cls(tables.series(), tables.marks())
-
-
-def account(tables: Tables, batch: Batch, baseline: float, now: float) -> Changes:
-    """Account for a batch. Jobs that ended before the `baseline` do not count."""
-    for target, until in batch.discovered.items():
-        tables.mark_discovered(target, until)
-    marks = tables.marks()
-    recorded = tables.records(batch.readings)
-    accounts = {record.identity: record.account for record in recorded.values()}
-    books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, {})
+def apply_batch(
+    batch: Batch, recorded: Mapping[Identity, JobRecord], committed: Snapshot, baseline: float, now: float
+) -> LedgerUpdate:
+    """Account for a batch, given what is `recorded` of its jobs. Jobs that ended before the `baseline` do not count;
+    series that are new begin `now`."""
+    marks = {
+        target: committed.marks.get(target, NO_MARKS)._replace(discovered_until=until)
+        for target, until in batch.discovered.items()
+    }
+    known = {record.identity: record for record in recorded.values()}
+    books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, [])
     for identity, reading in _by_job(batch.readings, recorded).items():
-        known = accounts.get(identity)
-        if known or (not reading.facts.empty and _counts(reading, marks, baseline)):
-            books.enter(reading, known)
-    tables.write_jobs(books.accounts)
-    return Changes({target: _sum(tables, target, deltas, now) for target, deltas in books.deltas.items()}, marks)
+        record = known.get(identity)
+        if record or (not reading.facts.empty and _counts(reading, committed.marks, baseline)):
+            books.enter(reading, record)
+    totals = {target: _sum(committed.totals.get(target, {}), deltas, now) for target, deltas in books.deltas.items()}
+    return LedgerUpdate(books.records, totals, marks)
 
 
-def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, Record]) -> dict[Identity, Reading]:
+def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, JobRecord]) -> dict[Identity, Reading]:
     """One reading for each job: by the identity that is recorded of it, or by the first that the batch has."""
     found: dict[Identity, Reading] = {}
     named: dict[tuple[str, str, str], list[Identity]] = {}
@@ -98,18 +97,29 @@ def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, Re
     return found
 
 
-def forget(tables: Tables, target: Target, lookback: float, now: float, followed: Iterable[Identity]) -> Changes:
-    """Drop what no listing of this target can bring back, but nothing from the time of a job that is `followed` and
-    not settled: what is not recorded of it yet would never count."""
+def forget(
+    transaction: Transaction,
+    committed: Snapshot,
+    target: Target,
+    lookback: float,
+    now: float,
+    followed: Iterable[Identity],
+) -> LedgerUpdate:
+    """Delete what no listing of this target can bring back, but nothing from the time of a job that is `followed` and
+    not settled: what is not recorded of it yet would never count. Return how far jobs are forgotten then, so that none
+    of them is ever taken for a new one."""
     before = round((now - max(lookback, _LONGEST_LIFE)) * 1000)
     old = [identity for identity in followed if identity.created_ms < before]
-    recorded = tables.jobs(old)
+    recorded = transaction.records(old)
     awaited = [i.created_ms for i in old if i not in recorded or not recorded[i].settled]
-    tables.forget_jobs(target, min((before, *awaited)), min((before - _LOST_AFTER_MS, *awaited)))
-    return Changes({}, tables.marks())
+    latest = transaction.delete_records(target, min((before, *awaited)), min((before - _LOST_AFTER_MS, *awaited)))
+    marks = committed.marks.get(target, NO_MARKS)
+    if latest is None or latest <= marks.forgotten_ms:
+        return LedgerUpdate()
+    return LedgerUpdate(marks={target: marks._replace(forgotten_ms=latest)})
 
 
-def is_closed(job: TrainingJob, known: Account | None, marks: TargetMarks, baseline: float) -> bool:
+def is_closed(job: TrainingJob, known: JobRecord | None, marks: TargetMarks, baseline: float) -> bool:
     """Whether a job need not be read for the totals: settled and unchanged since, ended before everything that
     counts, or forgotten."""
     if known is None:
@@ -121,7 +131,7 @@ def is_closed(job: TrainingJob, known: Account | None, marks: TargetMarks, basel
 def _counts(reading: Reading, marks: Mapping[Target, TargetMarks], baseline: float) -> bool:
     """Whether a job that was never accounted for is to be."""
     target = (reading.identity.account, reading.identity.region)
-    if _forgotten(reading.identity, marks.get(target, _UNMARKED)):
+    if _forgotten(reading.identity, marks.get(target, NO_MARKS)):
         return False
     return reading.over_since is None or reading.over_since >= baseline
 
@@ -132,15 +142,16 @@ def _forgotten(identity: Identity, marks: TargetMarks) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """A transaction in the making: what is to be added to each series, and what each job will have been."""
+    """An update in the making: what is to be added to each series, and what is recorded of each job then."""
 
     deltas: dict[Target, dict[SeriesKey, Amounts | None]]
-    accounts: dict[Identity, Account]
+    records: list[JobRecord]
 
-    def enter(self, reading: Reading, known: Account | None) -> None:
+    def enter(self, reading: Reading, known: JobRecord | None) -> None:
         old = known.facts if known else None
         new = old.merged(reading.facts) if old else reading.facts
-        if known == Account(new, reading.settled):
+        record = JobRecord(reading.identity, new, reading.settled)
+        if known == record:
             return
         deltas = self.deltas.setdefault((reading.identity.account, reading.identity.region), {})
         if old is None and new.cost_tags:
@@ -149,19 +160,15 @@ class _Books:
         for key, delta in difference(new, old).items():
             earlier = deltas.get(key)
             deltas[key] = add(earlier, delta) if earlier else delta
-        self.accounts[reading.identity] = Account(new, reading.settled)
+        self.records.append(record)
 
 
-def _sum(
-    tables: Tables, target: Target, deltas: Mapping[SeriesKey, Amounts | None], now: float
-) -> dict[SeriesKey, Series]:
-    """Add to the series on disk, and start those that are not there."""
-    there = tables.some_series(target, deltas)
+def _sum(there: Totals, deltas: Mapping[SeriesKey, Amounts | None], now: float) -> dict[SeriesKey, Series]:
+    """Add to the series that are there, and start those that are not."""
     changed = {}
     for key, delta in deltas.items():
         if key not in there:
             changed[key] = Series(zero(key), zero(key), now).plus(delta or zero(key))
         elif delta and any(delta):
             changed[key] = there[key].plus(delta)
-    tables.write_series(target, changed)
     return changed

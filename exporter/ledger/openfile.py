@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from exporter.ledger.presence import Fate, Presence
 from exporter.ledger.reasons import reason
-from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, empty_log, open_file
+from exporter.ledger.statefile import MEMORY, Connect, Schema, empty_log, open_file
+from exporter.ledger.store import StoreError
 from exporter.logs import Log
 
 _log = Log(__name__)
@@ -22,7 +23,7 @@ class OpenFile:
         self._presence = Presence(path)
 
     def connection(self, now: float | None = None) -> sqlite3.Connection:
-        """The connection, opened where there is none. `now` is for a file that may be new. Raises StateError and
+        """The connection, opened where there is none. `now` is for a file that may be new. Raises StoreError and
         sqlite3.Error."""
         if self._db is None:
             self._db = open_file(self.path, now, self._schema, self._connect)
@@ -47,7 +48,7 @@ class OpenFile:
     def close(self) -> None:
         try:
             self.stay()
-        except (StateError, sqlite3.Error) as error:
+        except (StoreError, sqlite3.Error) as error:
             _log.error("the state file was not closed in order", file=self.path, reason=str(error))
         if self._db is not None:
             self._db.close()
@@ -55,7 +56,7 @@ class OpenFile:
 
     def stay(self) -> None:
         """Before each transaction: put back a file that was deleted, and let go of one that is no longer at its path.
-        Raises StateError, and sqlite3.Error where the file cannot be opened again."""
+        Raises StoreError, and sqlite3.Error where the file cannot be opened again."""
         if self._db is None:
             return
         match self._presence.fate():
@@ -65,7 +66,7 @@ class OpenFile:
                 self._keep(self._db)
             case Fate.CHANGED:
                 self._let_go()
-                raise StateError(f"{self.path}: was changed by another program while it was open; it is opened anew")
+                raise StoreError(f"{self.path}: was changed by another program while it was open; it is opened anew")
             case Fate.LOG_LOST:
                 # Nothing is lost: each transaction is moved into the file before it is shown.
                 _log.warning(
@@ -95,11 +96,11 @@ class OpenFile:
                 "was replaced while it was open, and what it had cannot be kept beside it", error
             ) from error
         self._let_go()
-        raise StateError(f"{self.path}: was replaced by another file while it was open; what it had is kept in {kept}")
+        raise StoreError(f"{self.path}: was replaced by another file while it was open; what it had is kept in {kept}")
 
-    def _lost(self, what: str, error: sqlite3.Error | OSError) -> StateError:
+    def _lost(self, what: str, error: sqlite3.Error | OSError) -> StoreError:
         why = reason(self.path, error)
-        return StateError(f"{self.path}: {what}: {why}; do not stop the exporter before it could")
+        return StoreError(f"{self.path}: {what}: {why}; do not stop the exporter before it could")
 
     def _let_go(self) -> None:
         if self._db is not None:

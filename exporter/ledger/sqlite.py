@@ -1,4 +1,4 @@
-"""The tables of the state file: what was accounted for each job, and the totals. Everything here blocks.
+"""The store on SQLite: a state file with what was accounted for each job, and the totals.
 
 One process has the file (an exclusive lock while it runs), one transaction changes jobs and totals together.
 """
@@ -6,15 +6,15 @@ One process has the file (an exclusive lock while it runs), one transaction chan
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from exporter.ledger.openfile import OpenFile
 from exporter.ledger.reasons import reason
 from exporter.ledger.series import Series, SeriesKey
-from exporter.ledger.statefile import MEMORY, Connect, Schema, StateError, damaged
+from exporter.ledger.statefile import MEMORY, Connect, Schema, damaged
+from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, StoreError, Target, TargetMarks, Totals
 from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
@@ -59,69 +59,69 @@ INSERT INTO first_start VALUES (:now)
     migrations={1: _COUNTED_BEFORE_THE_BILL},
 )
 
-Target = tuple[str, str]
 
-
-class Account(NamedTuple):
-    """What is recorded of a job."""
-
-    facts: Facts
-    settled: bool
-
-
-class Record(NamedTuple):
-    """A job that is recorded, and by which identity."""
-
-    identity: Identity
-    account: Account
-
-
-class TargetMarks(NamedTuple):
-    """How far a target's jobs were discovered (creation time), and up to which creation time settled jobs were
-    forgotten (milliseconds)."""
-
-    discovered_until: float = 0.0
-    forgotten_ms: int = 0
-
-
-class Store:
-    """An open state file. Not for more than one thread at a time."""
+class SqliteStore:
+    """The store on a state file; without a path it is in memory, and ends with the process."""
 
     def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA) -> None:
-        """Raises StateError and sqlite3.Error."""
+        """Open the file, or begin a new one `now`. Raises StoreError."""
         self._file = OpenFile(path or MEMORY, schema, connect)
         try:
-            tables = self._tables(now)
-            self.first_start = tables.first_start()
-            tables.check()
+            with self._reading(now) as tables:
+                self.first_start = tables.first_start()
+                tables.check()
         except BaseException:
             self.close()
             raise
 
+    @property
+    def name(self) -> str:
+        return self._file.path
+
     def close(self) -> None:
         self._file.close()
 
-    @contextmanager
-    def tables(self) -> Iterator[Tables]:
-        """To read."""
-        yield self._tables()
+    def snapshot(self) -> Snapshot:
+        with self._reading() as tables:
+            return tables.snapshot()
+
+    def records(self, identities: Collection[Identity]) -> dict[Identity, JobRecord]:
+        with self._reading() as tables:
+            return tables.records(identities)
+
+    def open_jobs(self, target: Target) -> list[Identity]:
+        with self._reading() as tables:
+            return tables.open_jobs(target)
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
         """All or nothing; after an error the file is opened anew for the next one."""
-        self._file.stay()
+        with self._naming("written"):
+            # Where this fails, the open connection may be the only place that still has the totals.
+            self._file.stay()
         try:
-            tables = self._tables()
-            tables.db.execute("BEGIN IMMEDIATE")
-            yield tables
-            tables.db.execute("COMMIT")
-            self._file.committed()
-        except sqlite3.Error as error:
-            self._file.abandon()
-            raise StateError(f"{self._file.path}: cannot be written: {reason(self._file.path, error)}") from error
-        except StateError:
+            with self._naming("written"):
+                tables = self._tables()
+                tables.db.execute("BEGIN IMMEDIATE")
+                yield tables
+                tables.db.execute("COMMIT")
+                self._file.committed()
+        except BaseException:
             self._file.abandon()
             raise
+
+    @contextmanager
+    def _reading(self, now: float | None = None) -> Iterator[Tables]:
+        with self._naming("read"):
+            yield self._tables(now)
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """Turn SQLite's errors into those of a store, which name the file and what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.name}: cannot be {what}: {reason(self.name, error)}") from error
 
     def _tables(self, now: float | None = None) -> Tables:
         return Tables(self._file.connection(now), self._file.path)
@@ -129,10 +129,13 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of an open file. A row that no exporter can have written raises StateError."""
+    """The tables of an open file. A row that no exporter can have written raises StoreError."""
 
     db: sqlite3.Connection
     path: str
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._totals(), self._marks())
 
     def first_start(self) -> float:
         """When an exporter first ran on this file."""
@@ -143,69 +146,73 @@ class Tables:
 
     def check(self) -> None:
         """Read everything once, so that nothing comes to light later."""
-        self.series()
-        self.marks()
+        self.snapshot()
         with closing(self.db.execute("SELECT account, region, name, created_ms, facts, settled FROM job")) as rows:
             for *identity, facts, settled in rows:
                 if not isinstance(identity[-1], int) or settled not in (0, 1):
                     raise self._nonsense("job", identity)
-                self._account(identity, facts, settled)
+                self._record(Identity(*identity), facts, settled)
 
-    def jobs(self, identities: Iterable[Identity]) -> dict[Identity, Account]:
-        """What is recorded of these jobs; those nobody knows are not in it."""
-        return {identity: record.account for identity, record in self.records(identities).items()}
-
-    def records(self, identities: Iterable[Identity]) -> dict[Identity, Record]:
-        """The records of these jobs, also where they have another CreationTime of the same second."""
+    def records(self, identities: Collection[Identity]) -> dict[Identity, JobRecord]:
+        """One statement a job: SQLite is in this process, and compiles it once."""
         found = {}
         for identity in identities:
-            if record := self._record(identity, 0) or self._record(identity, SAME_JOB_MS):
+            if record := self._find(identity, 0) or self._find(identity, SAME_JOB_MS):
                 found[identity] = record
         return found
 
-    def _record(self, identity: Identity, tolerance_ms: int) -> Record | None:
+    def _find(self, identity: Identity, tolerance_ms: int) -> JobRecord | None:
         *named, created_ms = identity
         row = self.db.execute(
             "SELECT created_ms, facts, settled FROM job WHERE account=? AND region=? AND name=? "
             "AND created_ms BETWEEN ? AND ? ORDER BY abs(created_ms-?) LIMIT 1",
             (*named, created_ms - tolerance_ms, created_ms + tolerance_ms, created_ms),
         ).fetchone()
-        if row is None:
-            return None
-        recorded = identity._replace(created_ms=row[0])
-        return Record(recorded, self._account(recorded, *row[1:]))
+        return row and self._record(identity._replace(created_ms=row[0]), *row[1:])
 
     def open_jobs(self, target: Target) -> list[Identity]:
-        """The jobs of a target that were not settled when they were last seen."""
         rows = self.db.execute(
             "SELECT account, region, name, created_ms FROM job WHERE account=? AND region=? AND settled=0", target
         )
         return [Identity(*row) for row in rows]
 
-    def write_jobs(self, accounts: Mapping[Identity, Account]) -> None:
-        self.db.executemany(
-            "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?)",
-            [(*identity, int(settled), facts.to_json()) for identity, (facts, settled) in accounts.items()],
-        )
+    def write(self, update: LedgerUpdate) -> None:
+        self._write_records(update.records)
+        self._write_totals(update.totals)
+        self._write_marks(update.marks)
 
-    def forget_jobs(self, target: Target, before_ms: int, lost_before_ms: int) -> None:
-        """Delete the settled jobs of a target created before a time, and any created long before it; remember up to
-        when, so that none of them is ever taken for a new one."""
-        forgotten = self.db.execute(
+    def delete_records(self, target: Target, settled_before_ms: int, any_before_ms: int) -> int | None:
+        deleted = self.db.execute(
             "DELETE FROM job WHERE account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?) "
             "RETURNING created_ms",
-            (*target, before_ms, lost_before_ms),
+            (*target, settled_before_ms, any_before_ms),
         ).fetchall()
-        if not forgotten:
-            return
-        self.db.execute(
-            "INSERT INTO target (account, region, forgotten_ms) VALUES (?,?,?) "
-            "ON CONFLICT DO UPDATE SET forgotten_ms=max(forgotten_ms, excluded.forgotten_ms)",
-            (*target, max(forgotten)[0]),
-        )
+        return max(deleted)[0] if deleted else None
 
-    def series(self) -> dict[Target, dict[SeriesKey, Series]]:
-        """All totals, by target."""
+    def _write_records(self, records: Collection[JobRecord]) -> None:
+        if records:
+            self.db.executemany(
+                "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?)",
+                [(*identity, int(settled), facts.to_json()) for identity, facts, settled in records],
+            )
+
+    def _write_totals(self, totals: Mapping[Target, Totals]) -> None:
+        rows = [
+            (*target, key.family, key.labels_text(), *one.to_row())
+            for target, series in totals.items()
+            for key, one in series.items()
+        ]
+        if rows:
+            self.db.executemany("INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)", rows)
+
+    def _write_marks(self, marks: Mapping[Target, TargetMarks]) -> None:
+        if marks:
+            self.db.executemany(
+                "INSERT OR REPLACE INTO target (account, region, discovered_until, forgotten_ms) VALUES (?,?,?,?)",
+                [(*target, *one) for target, one in marks.items()],
+            )
+
+    def _totals(self) -> dict[Target, dict[SeriesKey, Series]]:
         found: dict[Target, dict[SeriesKey, Series]] = {}
         rows = self.db.execute("SELECT account, region, family, labels, created, true, shown FROM series").fetchall()
         for account, region, family, labels, *amounts in rows:
@@ -216,26 +223,7 @@ class Tables:
                 raise self._nonsense("series", (account, region, family, labels)) from error
         return found
 
-    def some_series(self, target: Target, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Series]:
-        """The totals of a target that exist among these."""
-        found = {}
-        for key in keys:
-            row = self.db.execute(
-                "SELECT created, true, shown FROM series WHERE account=? AND region=? AND family=? AND labels=?",
-                (*target, key.family, key.labels_text()),
-            ).fetchone()
-            if row:
-                found[key] = Series.of_row(key, *row)
-        return found
-
-    def write_series(self, target: Target, series: Mapping[SeriesKey, Series]) -> None:
-        self.db.executemany(
-            "INSERT OR REPLACE INTO series VALUES (?,?,?,?,?,?,?)",
-            [(*target, key.family, key.labels_text(), *one.to_row()) for key, one in series.items()],
-        )
-
-    def marks(self) -> dict[Target, TargetMarks]:
-        """How far each target is known."""
+    def _marks(self) -> dict[Target, TargetMarks]:
         found = {}
         rows = self.db.execute("SELECT account, region, discovered_until, forgotten_ms FROM target").fetchall()
         for account, region, until, forgotten_ms in rows:
@@ -244,18 +232,11 @@ class Tables:
             found[account, region] = TargetMarks(until, forgotten_ms)
         return found
 
-    def mark_discovered(self, target: Target, until: float) -> None:
-        self.db.execute(
-            "INSERT INTO target (account, region, discovered_until) VALUES (?,?,?) "
-            "ON CONFLICT DO UPDATE SET discovered_until=excluded.discovered_until",
-            (*target, until),
-        )
-
-    def _account(self, identity: Sequence[object], facts: bytes, settled: int) -> Account:
+    def _record(self, identity: Identity, facts: bytes, settled: int) -> JobRecord:
         try:
-            return Account(Facts.from_json(facts), bool(settled))
+            return JobRecord(identity, Facts.from_json(facts), bool(settled))
         except ValueError as error:
             raise self._nonsense("job", identity) from error
 
-    def _nonsense(self, table: str, row: Sequence[object]) -> StateError:
+    def _nonsense(self, table: str, row: Sequence[object]) -> StoreError:
         return damaged(self.path, f"table {table}: nonsense in {'/'.join(map(str, row)) or 'it'}")

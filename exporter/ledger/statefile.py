@@ -12,6 +12,7 @@ from pathlib import Path
 from exporter.ledger import wal
 from exporter.ledger.presence import log_of
 from exporter.ledger.reasons import is_damage, reason
+from exporter.ledger.store import StoreError
 from exporter.logs import Log
 
 _log = Log(__name__)
@@ -19,10 +20,6 @@ MEMORY = ":memory:"
 _APPLICATION_ID = 0x53_4D_45_58  # "SMEX"
 
 Connect = Callable[..., sqlite3.Connection]
-
-
-class StateError(Exception):
-    """The state file cannot be used; the message says why and what to do. The file was not changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,14 @@ class Schema:
 
 def open_file(path: str, now: float | None, schema: Schema, connect: Connect) -> sqlite3.Connection:
     """A connection that has the file to itself. With `now` (Unix seconds) the file may be a new one; without, it was
-    there before and may only be out of order for a while. Raises StateError, and sqlite3.Error in the latter case."""
+    there before and may only be out of order for a while. Raises StoreError, and sqlite3.Error in the latter case."""
     if path != MEMORY:
         _examine(path, schema.version, must_exist=now is None)
     try:
         # Its user is one thread at a time, though not the one that opened it.
         db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
     except sqlite3.Error as error:
-        raise StateError(f"{path}: cannot be opened: {reason(path, error)}") from error
+        raise StoreError(f"{path}: cannot be opened: {reason(path, error)}") from error
     try:
         # The lock is taken by the first write and kept: nobody else may count on this file. WAL and FULL: what
         # was shown once is still there after a power cut.
@@ -59,7 +56,7 @@ def open_file(path: str, now: float | None, schema: Schema, connect: Connect) ->
             raise _taken(path) from error
         if now is None:
             raise
-        raise StateError(f"{path}: cannot be written: {reason(path, error)}") from error
+        raise StoreError(f"{path}: cannot be written: {reason(path, error)}") from error
     return db
 
 
@@ -71,12 +68,12 @@ def empty_log(db: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("the log could not be moved into the file")
 
 
-def damaged(path: str, what: object) -> StateError:
-    return StateError(f"{path}: is damaged ({what}); restore a copy, or move it away to start anew")
+def damaged(path: str, what: object) -> StoreError:
+    return StoreError(f"{path}: is damaged ({what}); restore a copy, or move it away to start anew")
 
 
-def _taken(path: str) -> StateError:
-    return StateError(f"{path}: another process has it open; give each exporter its own state.path")
+def _taken(path: str) -> StoreError:
+    return StoreError(f"{path}: another process has it open; give each exporter its own state.path")
 
 
 def _examine(path: str, newest: int, must_exist: bool) -> None:
@@ -85,13 +82,13 @@ def _examine(path: str, newest: int, must_exist: bool) -> None:
     # Without a table: whoever made the file was killed before there was a schema.
     if found is None or found[:3] == (0, 0, 0):
         if must_exist:
-            raise StateError(f"{path}: the state file is gone; put it back, or restart to begin anew")
+            raise StoreError(f"{path}: the state file is gone; put it back, or restart to begin anew")
         return
     application, version, _, sound = found
     if application != _APPLICATION_ID:
-        raise StateError(f"{path}: is a database of another program; name another state.path")
+        raise StoreError(f"{path}: is a database of another program; name another state.path")
     if version > newest:
-        raise StateError(
+        raise StoreError(
             f"{path}: was written by a newer exporter (schema {version}, this one knows {newest}); "
             "run that version, or name another state.path"
         )
@@ -108,13 +105,13 @@ def _look(path: str) -> tuple[int, int, int, str] | None:
             return None
         return _contents(path, file)
     except OSError as error:
-        raise StateError(f"{path}: cannot be opened: {reason(path, error)}") from error
+        raise StoreError(f"{path}: cannot be opened: {reason(path, error)}") from error
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise _taken(path) from error
         if is_damage(error):
-            raise StateError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
-        raise StateError(f"{path}: cannot be read: {reason(path, error)}") from error
+            raise StoreError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+        raise StoreError(f"{path}: cannot be read: {reason(path, error)}") from error
 
 
 def _contents(path: str, file: Path) -> tuple[int, int, int, str]:
@@ -134,7 +131,7 @@ def _contents(path: str, file: Path) -> tuple[int, int, int, str]:
 def _refuse_lonely_log(path: str, log: Path) -> None:
     """SQLite would delete it."""
     if log.exists() and log.stat().st_size > wal.HEADER:
-        raise StateError(
+        raise StoreError(
             f"{path}: is missing or empty, but its log {log.name} is there; put the file back, or move the log away to "
             "begin anew"
         )
@@ -145,7 +142,7 @@ def _examine_log(path: str, file: Path) -> None:
     log = log_of(file)
     found = wal.read(log)
     if found.damage:
-        raise StateError(
+        raise StoreError(
             f"{path}: its log {log.name} is damaged ({found.damage}), and the totals might fall; restore a copy of "
             f"both, or move {log.name} away to go on with what the file has"
         )
@@ -157,7 +154,7 @@ def _examine_log(path: str, file: Path) -> None:
             log=log.name,
         )
     if found.readable and _identity(file, with_log=False) not in (None, _identity(file, with_log=True)):
-        raise StateError(
+        raise StoreError(
             f"{path}: {log.name} is the log of another file; put its own log back, or move this one away to go on with "
             "what the file has"
         )

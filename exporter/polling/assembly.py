@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.polling.api import Api
 from exporter.polling.health import Health
 from exporter.polling.intake import Reader

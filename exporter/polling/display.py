@@ -8,7 +8,7 @@ from itertools import chain
 from exporter.exposition.board import Board
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.ledger.sums import TOTALS, Totals, sums, tag_keys
 from exporter.polling.families import TARGETS
 from exporter.polling.health import Health

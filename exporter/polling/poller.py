@@ -15,7 +15,7 @@ from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.logs import Log
 from exporter.polling.api import SEARCH, Api, ApiError
 from exporter.polling.describer import Describer

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.simulator.answers import NOT_IN_SEARCH
 from tests.displays import Showing
@@ -68,7 +68,7 @@ class Account:
 async def polled(job: Mapping[str, Any], search: bool) -> AsyncIterator[Exposed]:
     """What is exposed once the job was read and settled."""
     account: Any = Account(job)
-    async with Ledger("", account.clock.time) as ledger:
+    async with open_ledger("", account.clock.time) as ledger:
         board = Showing(ledger, started=START)
         one = Exporter(account, ledger, Settings(search=search), board)
         await one.live(HOUR / 2)

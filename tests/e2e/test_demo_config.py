@@ -10,8 +10,8 @@ import pytest
 
 from exporter import demo
 from exporter.config import load
-from exporter.ledger.ledger import Ledger
-from exporter.ledger.statefile import StateError
+from exporter.ledger.opening import open_ledger
+from exporter.ledger.store import StoreError
 from exporter.simulator import ManualClock
 from tests.e2e.commands import run
 from tests.e2e.demonstration import demonstration
@@ -65,9 +65,9 @@ async def test_totals_of_real_accounts_get_nothing_simulated(tmp_path: Path) -> 
     path, clock = tmp_path / "state.db", ManualClock()
     await demo.refuse_real_totals("", clock)
     await demo.refuse_real_totals(str(path), clock)
-    async with Ledger(str(path), clock.time) as books:
+    async with open_ledger(str(path), clock.time) as books:
         await books.apply(readings(job(created=clock.time() + 1)))
-    with pytest.raises(StateError, match="has totals of real accounts"):
+    with pytest.raises(StoreError, match="has totals of real accounts"):
         await demo.refuse_real_totals(str(path), clock)
 
 
@@ -76,7 +76,7 @@ def test_a_demo_on_a_real_state_file_is_refused(tmp_path: Path) -> None:
     config.write_text(f"state: {{path: {path}}}\n")
 
     async def fill() -> None:
-        async with Ledger(str(path), lambda: 1.0) as books:
+        async with open_ledger(str(path), lambda: 1.0) as books:
             await books.apply(readings(job()))
 
     asyncio.run(fill())

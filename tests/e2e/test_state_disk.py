@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from tests.ledger.books import job, readings
 from tests.prometheus import ROOT
 
@@ -27,7 +27,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, grave = tmp_path_factory.mktemp("state"), tmp_path_factory.mktemp("killed") / "grave"
 
     async def live() -> None:
-        async with Ledger(str(folder / "state.db"), lambda: 1.0) as books:
+        async with open_ledger(str(folder / "state.db"), lambda: 1.0) as books:
             await books.apply(readings(*(job(f"job-{number}") for number in range(30))))
             shutil.copytree(folder, grave)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.simulator import Life
 from exporter.simulator.casting import Casting, usual, with_limits, with_spec
 from exporter.simulator.generator import Fleet, Plan
@@ -137,7 +137,7 @@ async def record(directory: Path, names: Container[str]) -> History:
 
 async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
     """The exposition after each poll of one process."""
-    async with Ledger(str(state), world.clock.time) as ledger:
+    async with open_ledger(str(state), world.clock.time) as ledger:
         board = Showing(ledger, lambda family: family in names, started=world.now())
         exporter = Exporter(world, ledger, _SETTINGS, board)
         while world.now() <= until:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from exporter.exposition.family import Pairs
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, SeriesKey
+from exporter.ledger.sqlite import SqliteStore
+from exporter.ledger.statefile import Connect
 from exporter.training.job import Instances, TrainingJob
 
 TARGET = ("111122223333", "eu-west-1")
@@ -74,17 +77,19 @@ class _Connection(sqlite3.Connection):
 @dataclass(slots=True)
 class Disk:
     """Where a ledger writes. While `broken`, or from the moment number `dies_at` on, every statement fails; each has
-    two moments, one before it and one after. `doing` is the statement of the last one."""
+    two moments, one before it and one after. `doing` is the statement of the last one, and `db` the connection that was
+    opened last."""
 
     broken: bool = False
     dies_at: int | None = None
     moments: int = 0
     doing: str = ""
     watch: Callable[[int], None] | None = None
+    db: sqlite3.Connection | None = None
 
     def connect(self, path: str, **options: Any) -> sqlite3.Connection:
         db = sqlite3.connect(path, factory=_Connection, **options)
-        db.step = self._step
+        db.step, self.db = self._step, db
         return db
 
     def _step(self, sql: str) -> None:
@@ -95,8 +100,13 @@ class Disk:
             raise sqlite3.OperationalError("database or disk is full")
 
 
-def ledger(path: Path | str = "", time: Callable[[], float] | None = None, **options: Any) -> Ledger:
-    return Ledger(str(path), time or Time(), **options)
+def ledger(
+    path: Path | str = "",
+    time: Callable[[], float] | None = None,
+    backfill: float = 0.0,
+    connect: Connect = sqlite3.connect,
+) -> Ledger:
+    return Ledger(partial(SqliteStore, str(path), connect=connect), time or Time(), backfill)
 
 
 def shown(books: Ledger, family: str, *labels: str, tags: Pairs = ()) -> float | None:

@@ -11,7 +11,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 from operator import le
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from exporter.aws.rates import RateLimiters
 from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
-from exporter.ledger.statefile import StateError
+from exporter.ledger.sqlite import SqliteStore
+from exporter.ledger.store import StoreError
 from exporter.polling.api import Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
@@ -30,6 +31,7 @@ from exporter.training.parsing import Allowlist
 from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, Oddities, Setting
+from tests.ledger.inspection import Inspection
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
@@ -146,13 +148,16 @@ class Harness:
         clock, disk = MachineClock(self.time), Disk()
         disk.watch = lambda _: self._moment(fate, disk.doing)
         try:
-            async with Ledger(str(self.path), clock.time, self.setting.backfill, disk.connect) as ledger:
+            self._written = Inspection(partial(SqliteStore, str(self.path), connect=disk.connect))
+            async with Ledger(self._written.open, clock.time, self.setting.backfill) as ledger:
                 self._ledger = ledger
-                self._first_start = self._first_start or ledger._store.first_start
-                assert ledger._store.first_start == self._first_start
+                self._first_start = self._first_start or self._written.store.first_start
+                assert self._written.store.first_start == self._first_start
                 around = [
                     asyncio.create_task(self._poller(ledger, clock).run()),
-                    asyncio.create_task(self._people.interfere(ledger, self._shows_what_is_written)),
+                    asyncio.create_task(
+                        self._people.interfere(self._written, partial(self._shows_what_is_written, ledger))
+                    ),
                 ]
                 await self._until(fate)
                 for task in around:
@@ -162,7 +167,7 @@ class Harness:
                         raise outcome
                 self._shows_what_is_written(ledger)
             self.history.append("ended")
-        except StateError as error:
+        except StoreError as error:
             # Like everyone's supervisor, this one starts it again; and somebody does what the message says.
             self.history.append("refused")
             if "is damaged" in str(error):
@@ -246,10 +251,10 @@ class Harness:
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
         """Unless something is under way, or was left in the middle."""
-        if ledger.pending or ledger.last_error or ledger._begun or ledger._in_doubt:
+        if ledger.pending or ledger.last_error:
             return
-        with suppress(sqlite3.Error), ledger._store.tables() as tables:
-            assert tables.series().get(TARGET, {}) == ledger.totals(TARGET)
+        written = self._written.totals(TARGET)
+        assert written is None or written == ledger.totals(TARGET)
 
     def _never_lower(self) -> None:
         totals = self._ledger.totals(TARGET) if self._ledger else {}

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from exporter.ledger.ledger import Ledger
 from exporter.simulator import answers, life
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
@@ -22,6 +21,7 @@ from exporter.training.facts import NO_BILL, Facts
 from exporter.training.parsing import Allowlist, parse
 from tests.ledger.bills import so_far
 from tests.ledger.books import DAY, START, TARGET
+from tests.ledger.inspection import Inspection
 from tests.ledger.mortal import Time
 from tests.ledger.schedule import Schedule
 
@@ -38,16 +38,16 @@ class People:
         self._namesakes = 4
         self.calm = False
 
-    async def interfere(self, ledger: Ledger, afterwards: Callable[[Ledger], None]) -> None:
-        """Do one thing or another now and then, for ever; `afterwards` looks at the ledger each time."""
+    async def interfere(self, written: Inspection, afterwards: Callable[[], None]) -> None:
+        """Do one thing or another now and then, for ever, by what is `written`; `afterwards` is called each time."""
         while not self.calm:
             await asyncio.sleep(self._chance.uniform(5, 40))
             if self._chance.random() < 0.1:
                 self._time.ahead = self._chance.choice(_STEPS_OF_THE_CLOCK)
             over = [one for one in self._jobs.all() if one.end < self._time.now and one.deleted == math.inf]
-            if over and self._knows(ledger, one := self._chance.choice(over)):
+            if over and self._knows(written, one := self._chance.choice(over)):
                 self._delete(one)
-            afterwards(ledger)
+            afterwards()
 
     def _delete(self, one: Life) -> None:
         try:
@@ -61,12 +61,12 @@ class People:
             self._namesakes -= 1
             self._schedule.add_namesake(gone)
 
-    def _knows(self, ledger: Ledger, one: Life) -> bool:
+    def _knows(self, written: Inspection, one: Life) -> bool:
         """Whether the state file has all that AWS will ever say of a job that is deleted now."""
         job = parse(answers.describe(so_far(one, self._time.now), _AFTER_EVERYTHING), *TARGET, Allowlist())
         assert job is not None
-        account = ledger._recorded([job.identity]).get(job.identity)
-        return account is not None and _values(account.facts) == _values(Facts.of(job))
+        record = written.record(job.identity)
+        return record is not None and _values(record.facts) == _values(Facts.of(job))
 
 
 def _values(facts: Facts) -> dict[str, Any]:

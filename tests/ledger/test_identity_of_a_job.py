@@ -11,6 +11,7 @@ import pytest
 
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
@@ -98,7 +99,7 @@ def created_total(ledger: Ledger) -> int:
 
 
 async def test_one_batch_may_hold_a_job_by_two_creation_times() -> None:
-    async with Ledger("", lambda: START) as ledger:
+    async with open_ledger("", lambda: START) as ledger:
         await ledger.begin(TARGET)
         jobs = [ended("a", START + ms / 1000) for ms in (0, 1, -1)]
         await ledger.apply([Reading.of(job, settled=True) for job in jobs])
@@ -109,7 +110,7 @@ async def test_one_batch_may_hold_a_job_by_two_creation_times() -> None:
 
 
 async def test_a_name_that_is_used_again_later_is_another_job() -> None:
-    async with Ledger("", lambda: START) as ledger:
+    async with open_ledger("", lambda: START) as ledger:
         await ledger.begin(TARGET)
         first, second = ended("a", START), ended("a", START + 1.0)
         await ledger.apply([Reading.of(first, settled=True)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ledger.statefile import StateError
+from exporter.ledger.store import StoreError
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger, readings, running, shown, true
 
 
@@ -77,7 +77,7 @@ async def test_broken_disk_keeps_marks_and_jobs(place: Path | str) -> None:
 
 
 async def test_disk_that_fails_from_the_start_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="cannot be written: database or disk is full"):
+    with pytest.raises(StoreError, match="cannot be written: database or disk is full"):
         async with ledger(tmp_path / "state.db", connect=Disk(broken=True).connect):
             pass
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ledger.statefile import StateError
+from exporter.ledger.store import StoreError
 from tests.ledger.books import START, TARGET, Disk, Time, job, ledger, readings, running, shown, true
 
 _HOLD = """
 import asyncio, sys
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 
 async def hold():
-    async with Ledger(sys.argv[1], lambda: 1.0):
+    async with open_ledger(sys.argv[1], lambda: 1.0):
         print("open", flush=True)
         sys.stdin.read()
 
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def _refusal(path: Path) -> str:
-    with pytest.raises(StateError) as refused:
+    with pytest.raises(StoreError) as refused:
         async with ledger(path):
             pass
     return str(refused.value)

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.ledger import openfile, statefile, wal
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.statefile import StateError
+from exporter.ledger.store import StoreError
 from tests.ledger.books import START, TARGET, Time, job, ledger, readings, running, shown, true
 from tests.logged import messages, text
 
@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 async def refusal(path: Path) -> str:
     """Why the file is refused; nothing in its folder changes."""
     before = contents(path.parent)
-    with pytest.raises(StateError) as refused:
+    with pytest.raises(StoreError) as refused:
         async with ledger(path):
             pass
     assert contents(path.parent) == before
@@ -76,7 +76,7 @@ async def test_a_damaged_log_never_lowers_a_total_in_silence(path: Path, tmp_pat
         shutil.copytree(grave, ruin)
         damage(log(ruin / path.name), place)
         # It is refused, or nothing is missing.
-        with suppress(StateError):
+        with suppress(StoreError):
             async with ledger(ruin / path.name) as books:
                 assert shown(books, "jobs_created") == counted
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ledger.sqlite import SCHEMA, Store
-from exporter.ledger.statefile import Connect, Schema, StateError
+from exporter.ledger.sqlite import SCHEMA, SqliteStore
+from exporter.ledger.statefile import Connect, Schema
+from exporter.ledger.store import StoreError
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings, true
+from tests.ledger.inspection import rows
 
 _TODAY = SCHEMA.version
 # What a later release may need: a table more, and a column of which old rows must have something.
@@ -32,8 +34,8 @@ async def old(tmp_path: Path) -> Path:
     return path
 
 
-def _open(path: Path, schema: Schema = _LATER, connect: Connect = sqlite3.connect) -> Store:
-    return Store(str(path), START + 1000, connect, schema)
+def _open(path: Path, schema: Schema = _LATER, connect: Connect = sqlite3.connect) -> SqliteStore:
+    return SqliteStore(str(path), START + 1000, connect, schema)
 
 
 def _version(path: Path) -> int:
@@ -47,21 +49,17 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 async def test_older_file_is_migrated_step_by_step_and_loses_nothing(old: Path) -> None:
-    with closing(sqlite3.connect(old)) as db:
-        jobs, totals = (db.execute(f"SELECT * FROM {table}").fetchall() for table in ("job", "series"))
+    jobs, totals = (rows(old, f"SELECT * FROM {table}") for table in ("job", "series"))
     store = _open(old)
-    with store.tables() as tables:
-        assert tables.first_start() == START
-        assert tables.db.execute("SELECT * FROM job").fetchall() == jobs
-        assert tables.db.execute("SELECT * FROM series").fetchall() == [(*row, "ms") for row in totals]
-        assert tables.db.execute("SELECT text FROM note").fetchall() == [(f"migrated at {START + 1000}",)]
-        assert len(tables.series()[TARGET]) == len(totals)
+    assert store.first_start == START
+    assert len(store.snapshot().totals[TARGET]) == len(totals)
     store.close()
+    assert rows(old, "SELECT * FROM job") == jobs
+    assert rows(old, "SELECT * FROM series") == [(*row, "ms") for row in totals]
+    assert rows(old, "SELECT text FROM note") == [(f"migrated at {START + 1000}",)]
     assert _version(old) == _TODAY + 2
-    store = _open(old)
-    with store.tables() as tables:
-        assert tables.db.execute("SELECT count(*) FROM note").fetchone() == (1,)
-    store.close()
+    _open(old).close()
+    assert rows(old, "SELECT count(*) FROM note") == [(1,)]
 
 
 async def test_file_of_the_step_before_takes_only_the_steps_that_it_lacks(old: Path) -> None:
@@ -102,7 +100,7 @@ async def test_kill_at_any_moment_leaves_the_old_file_or_the_new_one(old: Path, 
 async def test_migration_that_fails_leaves_the_file_as_it_was(old: Path, tmp_path: Path) -> None:
     before = _files(tmp_path)
     broken = replace(_LATER, migrations={**_STEPS, _TODAY + 1: "UPDATE series SET unit='ms'"})
-    with pytest.raises(StateError, match=r"state\.db: cannot be written: no such column: unit"):
+    with pytest.raises(StoreError, match=r"state\.db: cannot be written: no such column: unit"):
         _open(old, broken)
     assert _version(old) == _TODAY
     assert _files(tmp_path) == before
@@ -113,7 +111,7 @@ async def test_migration_that_fails_leaves_the_file_as_it_was(old: Path, tmp_pat
 async def test_newer_file_is_refused_and_not_a_byte_of_it_changed(old: Path, tmp_path: Path) -> None:
     _open(old).close()
     before = _files(tmp_path)
-    with pytest.raises(StateError, match=rf"newer exporter \(schema {_TODAY + 2}, this one knows {_TODAY}\)"):
+    with pytest.raises(StoreError, match=rf"newer exporter \(schema {_TODAY + 2}, this one knows {_TODAY}\)"):
         async with ledger(old):
             pass
     assert _files(tmp_path) == before

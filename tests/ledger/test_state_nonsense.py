@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ledger.sqlite import Store
-from exporter.ledger.statefile import StateError
+from exporter.ledger.sqlite import SqliteStore
+from exporter.ledger.store import StoreError
 from tests.ledger.books import START, TARGET, Disk, job, ledger, readings
 
 _JOB = "/".join((*TARGET, "train"))
@@ -28,7 +28,7 @@ def _bury(folder: Path, grave: Path) -> None:
 
 
 async def _refusal(path: Path) -> str:
-    with pytest.raises(StateError) as refused:
+    with pytest.raises(StoreError) as refused:
         async with ledger(path):
             pass
     return str(refused.value)
@@ -105,8 +105,8 @@ async def test_nonsense_that_comes_to_light_later_is_an_error_like_that_of_a_dis
     disk = Disk()
     async with ledger(connect=disk.connect) as books:
         await books.apply(readings(job()))
-        with books._store.transaction() as tables:
-            tables.db.execute("UPDATE job SET facts='?'")
+        assert disk.db is not None
+        disk.db.execute("UPDATE job SET facts='?'")
         await books.apply(readings(job()))
         assert books.write_errors == 1
         assert f"table job: nonsense in {_JOB}" in str(books.last_error)
@@ -115,9 +115,9 @@ async def test_nonsense_that_comes_to_light_later_is_an_error_like_that_of_a_dis
 
 def test_store_that_refuses_its_file_lets_go_of_it(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    Store(str(path), START).close()
+    SqliteStore(str(path), START).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DELETE FROM first_start")
     for _ in range(2):
-        with pytest.raises(StateError, match="table first_start: nonsense in it"):
-            Store(str(path), START)
+        with pytest.raises(StoreError, match="table first_start: nonsense in it"):
+            SqliteStore(str(path), START)

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape
 
 from exporter.aws.answers import answer_parsers
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS
 from exporter.simulator import operations
 from exporter.simulator.errors import ApiError

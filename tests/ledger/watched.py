@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.polling.health import Health
 from exporter.simulator.store import Jobs
 from exporter.simulator.truth import PATIENCE

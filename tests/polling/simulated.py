@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.sqlite import Target
+from exporter.ledger.opening import open_ledger
+from exporter.ledger.store import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
@@ -210,7 +211,7 @@ async def exporter(
 ) -> AsyncIterator[Exporter]:
     """A process on this state file; no path, no file."""
     settings = settings or Settings()
-    async with Ledger(str(path), world.clock.time, settings.backfill) as ledger:
+    async with open_ledger(str(path), world.clock.time, settings.backfill) as ledger:
         one = Exporter(world, ledger, settings, board or Shown())
         try:
             yield one

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, Job, Region, jobs, poller, polling
@@ -32,7 +32,7 @@ def busiest(times: Sequence[float], span: float) -> int:
 
 async def watched(region: Region, *, search: bool, seconds: float = ROUNDS * INTERVAL, rps: float = 1000.0) -> float:
     """Poll for a while after everything has been read and has its place; gives when that was."""
-    async with Ledger("", region.clock.time) as ledger:
+    async with open_ledger("", region.clock.time) as ledger:
         one = poller(region, ledger, search=search, rps=rps)
         async with polling(one):
             await one.tried.wait()
@@ -85,7 +85,7 @@ def test_a_start_by_search_walks_the_index_once(active: int) -> None:
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(active, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             for _ in ("first start", "restart"):
                 region.calls.clear()
                 one = poller(region, ledger, search=True)
@@ -158,7 +158,7 @@ def test_a_settled_job_costs_nothing_more(search: bool) -> None:
         region = Region([])
         now = region.clock.time()
         region.jobs = [Job("over", now - 3600, now + INTERVAL)]
-        async with Ledger("", region.clock.time) as ledger, polling(poller(region, ledger, search=search)):
+        async with open_ledger("", region.clock.time) as ledger, polling(poller(region, ledger, search=search)):
             await asyncio.sleep(SETTLE + 3 * INTERVAL)
             assert region.described()
             region.calls.clear()

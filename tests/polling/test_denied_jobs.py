@@ -14,6 +14,7 @@ import pytest
 
 from exporter.aws.errors import api_error
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ASSUME, DESCRIBE, LIST, TAGS, ApiError
 from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Fleet, Pace
@@ -62,7 +63,7 @@ def test_others_are_read_at_their_pace_and_the_target_stays_up(denied: int, capl
         # By a prefix of their ARN: their names are next to each other.
         region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(100 - denied, now - 3600, now + 900, name="b")]
         region.refused = {f"a-{n}": DENIED for n in range(denied)}
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             downs = 0
             async with polling(one):
@@ -97,7 +98,7 @@ def test_a_denied_job_costs_few_calls() -> None:
         region = Guarded([])
         region.jobs = [Job("denied", region.clock.time() - 3600), *jobs(99, region.clock.time() - 3600)]
         region.refused = {"denied": DENIED}
-        async with Ledger("", region.clock.time) as ledger, polling(poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             since = region.clock.monotonic()
             await asyncio.sleep(2 * HOUR)
@@ -130,7 +131,7 @@ def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.Log
         now = region.clock.time()
         region.jobs = [*jobs(5, now - 3600), Job("denied", now - 3600, now + 600), Job("runs", now - 3600)]
         region.refused = {"denied": DENIED, "runs": DENIED}
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(7200)
             assert total(ledger, "jobs_created") == 5
             # A listing shows that it ended, which is all that can be known.
@@ -156,7 +157,7 @@ def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: 
         region = Guarded([])
         region.jobs = jobs(100, region.clock.time() - 3600)
         region.refused = {job.name: DENIED for job in region.jobs}
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(20 * INTERVAL)
             assert one.health.up is False
             assert len(region.times(DESCRIBE)) <= 30 + 20 * INTERVAL
@@ -178,7 +179,7 @@ def test_the_only_job_that_is_denied_takes_the_target_down_and_does_not_flap(oth
         region.jobs = [Job("denied", now - 3600), *(Job(f"other-{n}", now + 600) for n in range(others))]
         region.refused = {"denied": DENIED}
         seen = []
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             for _ in range(120):
                 await asyncio.sleep(15)
                 seen.append(one.health.up)
@@ -194,7 +195,7 @@ def test_a_job_whose_policy_changes_is_denied_alone_though_it_was_the_last_to_be
     async def scenario() -> None:
         region = Guarded([])
         region.jobs = jobs(20, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             for n in range(19):
                 region.refused = {**region.refused, f"job-{n}": DENIED}
@@ -215,7 +216,7 @@ def test_a_job_that_cannot_be_read_for_another_reason_holds_nobody_up(code: str 
         region.jobs = [Job("a-bad", region.clock.time() - 3600), *jobs(50, region.clock.time() - 3600)]
         region.refused = {"a-bad": code}
         downs = 0
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             # One that hangs is waited for once, for as long as a call may take.
             await asyncio.sleep(5 * INTERVAL)
             since = region.clock.monotonic()
@@ -240,7 +241,7 @@ def test_a_single_run_reads_everything_else_and_says_that_something_is_missing(d
         now = region.clock.time()
         region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(200 - denied, now - 3600, name="b")]
         region.refused = {f"a-{n}": DENIED for n in range(denied)}
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             assert not await one.once()
             assert total(ledger, "jobs_created") == 200 - denied
@@ -328,7 +329,7 @@ def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
     async def scenario() -> None:
         region = Guarded([])
         region.jobs = jobs(20, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             region.assumed = False
             since = region.clock.monotonic()

@@ -13,7 +13,7 @@ from exporter.aws.client import Client, InFlight
 from exporter.aws.rates import RateLimiters
 from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import SystemClock
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
 from tests.polling import virtual_time
@@ -73,7 +73,7 @@ def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search:
     async def scenario() -> None:
         region = Endless([])
         region.jobs = jobs(150, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=search)
             async with polling(one):
                 await asyncio.sleep(2 * DISCOVERY)
@@ -106,7 +106,7 @@ def test_jobs_that_a_walk_shows_before_its_pages_repeat_are_found_and_read() -> 
         region = Endless([])
         region.tokens = cycle("A")
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             assert not await poller(region, ledger).once()
         assert len(region.times(LIST)) == 2
         assert len(region.described()) == 50

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.logged import lines
 from tests.polling import virtual_time
@@ -41,7 +41,7 @@ def test_a_target_that_fails_is_asked_with_one_call_at_a_time(code: str) -> None
     async def scenario() -> None:
         region = Region([], latency=0.05)
         region.jobs = jobs(NUMBER, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL)
@@ -72,7 +72,7 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(number, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL)
@@ -105,7 +105,7 @@ def test_a_target_whose_answers_were_bad_from_the_start_is_down_and_is_waited_fo
         # So late that a sweep misses the new jobs before the index shows them.
         region = Region([], lag=120.0, failing={DESCRIBE: "InternalFailure"})
         region.jobs = jobs(20, region.clock.time() + (20 if search else -3600))
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=search)
             async with polling(one):
                 await asyncio.sleep(4 * INTERVAL)
@@ -123,7 +123,7 @@ def test_bad_answers_of_several_kinds_are_said_once_each(caplog: pytest.LogCaptu
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             for _ in range(20):
                 for code in ("InternalFailure", "Timeout", "ServiceUnavailable"):
@@ -140,7 +140,7 @@ def test_a_single_run_says_that_no_answer_was_good() -> None:
     async def scenario() -> None:
         region = Region([], failing={DESCRIBE: "InternalFailure"})
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             assert not await one.once()
             assert one.health.up is False
@@ -154,7 +154,7 @@ def test_the_only_active_job_is_bad_alone_while_one_that_ended_can_be_read() -> 
         region = OneBad([])
         now = region.clock.time()
         region.jobs = [*jobs(3, now - 3600, now - 60), Job("bad", now - 3600)]
-        async with Ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
+        async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             downs = 0
             for _ in range(40):
                 await asyncio.sleep(INTERVAL)
@@ -173,7 +173,7 @@ def test_a_failed_read_is_forgotten_when_a_sweep_reads_the_job() -> None:
         region = Region([], lag=lag)
         now = region.clock.time()
         region.jobs = [*jobs(5, now - 3600), Job("new", now + 100)]
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 region.failing = {DESCRIBE: "ThrottlingException"}
@@ -193,7 +193,7 @@ def test_sweeps_wait_for_the_first_walk_however_long_it_takes() -> None:
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(1000, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             # Ten pages at ten seconds each, more than three intervals.
             one = poller(region, ledger, search=True, rps=0.1)
             async with polling(one):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
@@ -96,7 +97,7 @@ def _poller(api: _Api, ledger: Ledger, clock: _Clock, *, search: bool = False) -
 async def test_a_first_walk_that_breaks_off_again_and_again_goes_on_where_it_was() -> None:
     clock = _Clock()
     api = _Api([_answer(number) for number in range(PAGES)], clock)
-    async with Ledger("", clock.time) as ledger:
+    async with open_ledger("", clock.time) as ledger:
         poller = _poller(api, ledger, clock)
         for _ in range(PAGES):
             # Each time a few calls more than the new jobs cost, fewer than the whole walk does.
@@ -110,7 +111,7 @@ async def test_a_first_walk_that_breaks_off_again_and_again_goes_on_where_it_was
 
 async def test_a_denied_search_falls_back_at_once_and_leaves_the_target_up() -> None:
     clock = _Clock()
-    async with Ledger("", clock.time) as ledger:
+    async with open_ledger("", clock.time) as ledger:
         for begin in (Poller.discover, Poller.once):
             poller = _poller(_Api([_answer(1)], clock), ledger, clock, search=True)
             await begin(poller)
@@ -131,7 +132,7 @@ class _Indexed(_Api):
 
 async def test_a_job_whose_entry_in_the_index_cannot_be_read_is_described() -> None:
     clock = _Clock()
-    async with Ledger("", clock.time) as ledger:
+    async with open_ledger("", clock.time) as ledger:
         poller = _poller(_Indexed([_answer(1)], clock), ledger, clock, search=True)
         await poller.discover()
         assert poller.fleet.due(clock.now) == []

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.holding import NOTHING, Holding, holding_as_listed
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import Fleet, Pace
@@ -97,7 +98,7 @@ def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.M
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(5, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             await settle(region, ledger)
             monkeypatch.setattr(Ledger, "recorded", unreadable)
             # Beyond the lookback: no listing brings them back.

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import Followed
@@ -35,7 +36,7 @@ def test_a_denied_search_is_said_once_and_jobs_are_described_from_then_on(caplog
     async def scenario() -> None:
         region = Region([], failing=DENIED)
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(10 * INTERVAL)
@@ -58,7 +59,7 @@ def test_a_search_that_is_denied_later_leaves_no_job_unread() -> None:
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(5 * INTERVAL)
@@ -81,7 +82,7 @@ def test_jobs_are_described_while_search_fails_and_left_to_it_when_it_works_agai
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(5 * INTERVAL)
@@ -109,7 +110,7 @@ def test_one_failed_sweep_costs_no_describe() -> None:
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(50, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(5 * INTERVAL)
@@ -128,7 +129,7 @@ def test_a_sweep_longer_than_the_interval_has_nothing_described_meanwhile() -> N
     async def scenario() -> None:
         region = Region([])
         region.jobs = jobs(1000, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True, rps=0.1)
             async with polling(one):
                 # Ten pages at ten seconds each.
@@ -147,7 +148,7 @@ def test_what_the_index_does_not_show_yet_is_described() -> None:
         region = Region([], lag=lag)
         now = region.clock.time()
         region.jobs = [*jobs(3, now - 3600), Job("new", now + 100)]
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(100 + DISCOVERY + lag + 10 * INTERVAL)
@@ -167,7 +168,7 @@ def test_an_ended_job_is_settled_by_describe_whatever_the_index_still_says() -> 
         region = Region([], lag=INTERVAL + 5)
         now = region.clock.time()
         region.jobs = [Job("ended", now - 3600, now + 100)]
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(100 + INTERVAL + 5 + SETTLE + 4 * INTERVAL)
@@ -185,7 +186,7 @@ def test_a_job_created_and_ended_between_two_sweeps_is_described() -> None:
         region = Region([])
         now = region.clock.time()
         region.jobs = [*jobs(3, now - 3600), Job("short", now + 300, now + 310)]
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=True)):
                 await asyncio.sleep(300 + DISCOVERY + 2 * INTERVAL)
             assert total(ledger, "jobs_finished") == 1
@@ -202,7 +203,7 @@ def test_what_ended_during_a_downtime_is_caught_up_by_the_index_alone() -> None:
         # Known and running when it stops, created and ended meanwhile, and running still.
         region.jobs = [*jobs(150, now - 3600, now + 3600, "known"), *jobs(150, now + 7200, now + DAY, "missed")]
         region.jobs += jobs(150, now - 3600, name="on")
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             assert await poller(region, ledger, search=True).once()
             await asyncio.sleep(2 * DAY)
             region.calls.clear()
@@ -223,7 +224,7 @@ def test_what_was_deleted_during_a_downtime_is_described_once_and_dropped() -> N
         region = Region([])
         now = region.clock.time()
         region.jobs = [*jobs(5, now - 3600), Job("gone", now - 3600, deleted=now + 600)]
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             assert await poller(region, ledger, search=True).once()
             await asyncio.sleep(3600)
             region.calls.clear()
@@ -241,7 +242,7 @@ def test_a_resync_by_search_heals_what_was_missed() -> None:
         region = Region([])
         now = region.clock.time()
         region.jobs = jobs(5, now - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=True)):
                 await asyncio.sleep(1200)
                 # The listing showed it so late that no discovery could find it, and no sweep while it ran.

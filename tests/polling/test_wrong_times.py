@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.ledger.series import SeriesKey
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.polling.discovery import Discovery
@@ -185,7 +185,7 @@ def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, sear
         region = Lying([])
         region.lies = {number: wrong}
         region.jobs = jobs(1, region.clock.time() - 3600)
-        async with Ledger("", region.clock.time) as ledger:
+        async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=search)):
                 await asyncio.sleep(2 * DISCOVERY)
                 assert ledger.marks(TARGET).discovered_until <= region.clock.time() + 1
@@ -208,7 +208,7 @@ def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: boo
         region = Unbilled([], clock=Behind())
         region.jobs = jobs(1, region.clock.time() - 3600, region.clock.time() - 1800)
         region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
-        async with Ledger("", LoopClock().time, 400 * DAY) as ledger:
+        async with open_ledger("", LoopClock().time, 400 * DAY) as ledger:
             one = poller(region, ledger, search=search, lookback=400.0)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL + 120.0)

@@ -14,7 +14,7 @@ import pytest
 from exporter.app import App
 from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
-from exporter.ledger.sqlite import Target
+from exporter.ledger.store import Target
 from exporter.polling.api import LIST, ApiError, Calls
 from exporter.polling.poller import Poller
 from exporter.training.job import TrainingJob

@@ -13,7 +13,7 @@ from exporter.app import Spot, spots
 from exporter.aws.sessions import Role
 from exporter.config import Config, ConfigError, load
 from exporter.ledger.accounting import Reading
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.training.job import TrainingJob
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")
@@ -126,13 +126,13 @@ def _ended(name: str, ended: float) -> Reading:
 
 async def test_a_target_that_moves_to_another_shard_counts_from_that_shard_s_first_start(tmp_path: Path) -> None:
     target, now = ("123456789012", "us-east-1"), [NOW]
-    async with Ledger(str(tmp_path / "older-shard.db"), lambda: now[0]):
+    async with open_ledger(str(tmp_path / "older-shard.db"), lambda: now[0]):
         pass
     now[0] = NOW + 30 * DAY
     jobs = [_ended(f"job-{day}", NOW + day * DAY) for day in (-1, 10, 20, 31)]
     finished = {}
     for shard in ("older-shard", "new-shard"):
-        async with Ledger(str(tmp_path / f"{shard}.db"), lambda: now[0]) as ledger:
+        async with open_ledger(str(tmp_path / f"{shard}.db"), lambda: now[0]) as ledger:
             await ledger.begin(target)
             await ledger.apply(jobs)
             finished[shard] = sum(

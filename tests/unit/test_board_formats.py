@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from exporter.catalogue import CATALOGUE
 from exporter.ledger.accounting import Reading
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
 from exporter.training.active import ActiveCounts
@@ -46,7 +46,7 @@ def job(number: int) -> TrainingJob:
 
 @pytest.fixture
 async def board() -> AsyncIterator[Showing]:
-    async with Ledger("", lambda: 1000.0) as ledger:
+    async with open_ledger("", lambda: 1000.0) as ledger:
         await ledger.begin(TARGET)
         await ledger.apply([Reading.of(job(number), settled=True) for number in range(300)])
         board = Showing(ledger, started=1000.0)

@@ -13,7 +13,7 @@ from exporter.exposition import board as boards
 from exporter.exposition.gzip import Segment
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob
 from tests.displays import Showing
@@ -33,7 +33,7 @@ def job(number: int) -> TrainingJob:
 
 @pytest.fixture(scope="module")
 def full() -> Showing:
-    board = Showing(Ledger("", lambda: 0.0))
+    board = Showing(open_ledger("", lambda: 0.0))
     for number in range(NUMBER):
         board.job(job(number))
     return board

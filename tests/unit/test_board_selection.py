@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.ledger.ledger import Ledger
+from exporter.ledger.opening import open_ledger
 from tests.displays import Showing
 from tests.unit.test_board_pieces import job
 
@@ -16,7 +16,7 @@ def test_each_name_is_matched_once_while_its_job_is_followed() -> None:
         asked.append(name)
         return name.endswith("1")
 
-    board = Showing(Ledger("", lambda: 0.0), selects=selects)
+    board = Showing(open_ledger("", lambda: 0.0), selects=selects)
     for status in ("InProgress", "Stopping", "Stopped"):
         for number in (1, 2):
             board.job(replace(job(number), status=status))
