@@ -10,7 +10,6 @@ from gzip import compress as gzip_member
 
 from exporter.config import Address
 from exporter.web import page
-from exporter.web.page.jobs import JobRow
 from exporter.web.routes import Limits, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
@@ -20,7 +19,7 @@ LOCAL = WebOptions(Address("127.0.0.1", 0), lifecycle=True)
 QUICK = Limits(header_timeout=0.3, write_timeout=0.3, idle_timeout=0.6)
 
 
-def status(*jobs: JobRow, targets: tuple[page.TargetRow, ...] = ()) -> page.Status:
+def status(*jobs: page.TrackedJob, targets: tuple[page.TargetRow, ...] = ()) -> page.Status:
     return page.Status("1.2.3", NOW - 3700, NOW, True, targets, jobs)
 
 

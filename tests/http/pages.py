@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.web.page import ErrorRow, JobRow, StateRow, Status, TargetRow
+from exporter.training.job import Instances, TrainingJob, Transition
+from exporter.web.page import ErrorRow, StateRow, Status, TargetRow, TrackedJob
 from tests.http.fakes import NOW
 
 HOSTILE = (
@@ -18,23 +19,34 @@ HOSTILE = (
 )
 
 
-def job(number: int = 0, /, **fields: object) -> JobRow:
+def job(number: int = 0, /, **fields: object) -> TrackedJob:
     """A job in the middle of its training, but for `fields`."""
+    settled = bool(fields.pop("settled", False))
     values: dict[str, object] = {
-        "account_id": "123456789012",
+        "account": "123456789012",
         "region": "us-east-1",
         "name": f"job-{number:05}",
         "status": "InProgress",
         "secondary_status": "Training",
         "created": NOW - 4000 - number,
         "started": NOW - 3600,
-        "last_modified": NOW - 10,
-        "instances": "2 ml.p4d.24xlarge",
+        "modified": NOW - 10,
+        "instances": (Instances("ml.p4d.24xlarge", "", 2),),
         "spot": True,
-        "phases": (("Starting", 120.0), ("Downloading", 60.0), ("Training", 3420.0)),
-        "deadline": NOW + 7200,
+        "transitions": phases(("Starting", 120.0), ("Downloading", 60.0), ("Training", 3420.0)),
+        # Without the two minutes in which it had no instances.
+        "max_runtime_seconds": 7200.0 + 60.0 + 3420.0,
     }
-    return JobRow(**(values | fields))  # type: ignore[arg-type]
+    return TrackedJob(TrainingJob(**(values | fields)), settled)  # type: ignore[arg-type]
+
+
+def phases(*spans: tuple[str, float]) -> tuple[Transition, ...]:
+    """Transitions that took so many seconds, one after the other, the last one until now."""
+    found, start = [], NOW - sum(seconds for _, seconds in spans)
+    for status, seconds in spans:
+        found.append(Transition(status, start, start + seconds))
+        start += seconds
+    return tuple(found)
 
 
 def ordinary(jobs: int = 40) -> Status:
@@ -79,14 +91,14 @@ def hostile() -> Status:
     )
     jobs = tuple(
         job(
-            account_id=text,
+            account=text,
             region=text,
             name=text,
             status=text,
             secondary_status=text + "!",
-            failure=text + "?",
-            instances=text,
-            phases=((text, 60.0), ("Training", 60.0)),
+            failure_category=text + "?",
+            instances=(Instances(text, "", 1),),
+            transitions=phases((text, 60.0), ("Training", 60.0)),
         )
         for text in HOSTILE
     )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from exporter.web import page
 from exporter.web.page import CONTENT_SECURITY_POLICY, StateRow, TargetRow, render
 from tests.http.fakes import NOW, status
-from tests.http.pages import HOSTILE, hostile, job, ordinary
+from tests.http.pages import HOSTILE, hostile, job, ordinary, phases
 from tests.http.parsed import Page, shown
 
 
@@ -79,7 +79,7 @@ def test_nothing_breaks_out_of_its_place() -> None:
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_text_at_all(text: str, query: str) -> None:
-    row = job(name=text, status=text, region=text, phases=((text, 1.0),))
+    row = job(name=text, status=text, region=text, transitions=phases((text, 1.0)))
     page = render(status(row), {"q": query, "status": text, "region": query, "page": query})
     Page(page)
     page.encode()

@@ -26,16 +26,16 @@ def test_a_running_job() -> None:
     [
         ({"status": "Completed", "secondary_status": "Completed", "ended": NOW - 60}, "✓ Completed not settled yet"),
         ({"status": "Failed", "ended": NOW - 60, "settled": True}, "✗ Failed"),
-        ({"status": "Failed", "failure": "ClientError", "settled": True}, "✗ Failed ClientError Training"),
+        ({"status": "Failed", "failure_category": "ClientError", "settled": True}, "✗ Failed ClientError Training"),
         ({"status": "Stopped", "settled": True}, "◼ Stopped"),
         ({"status": "Deleting", "secondary_status": "Stopped"}, "◼ Deleting Stopped not settled yet"),
         ({"status": "Paused"}, "? Paused"),
-        ({"deadline": NOW - 60}, "deadline passed 1 min ago"),
-        ({"deadline": None}, "no deadline known"),
-        ({"phases": ()}, "none yet"),
-        ({"spot": False, "instances": ""}, "unknown, on demand"),
+        ({"max_runtime_seconds": 3420.0}, "deadline passed 1 min ago"),
+        ({"max_runtime_seconds": None}, "no deadline known"),
+        ({"transitions": ()}, "none yet"),
+        ({"spot": False, "instances": ()}, "unknown, on demand"),
         ({"spot": None}, "2 ml.p4d.24xlarge Starting"),
-        ({"created": None, "started": None, "last_modified": None}, "▶ InProgress Training unknown deadline"),
+        ({"created": None, "started": None, "modified": None}, "▶ InProgress Training unknown no deadline known"),
     ],
 )
 def test_other_jobs(fields: dict[str, object], expected: str) -> None:

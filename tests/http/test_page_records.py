@@ -7,9 +7,9 @@ from pathlib import Path
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.polling.tracker import Fleet, Pace
 from exporter.training.job import TrainingJob
-from exporter.web.status import job_row, status
+from exporter.web import page
+from exporter.web.status import status
 
 
 async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path) -> None:
@@ -24,15 +24,20 @@ async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path
 
 
 def test_a_failed_job_shows_the_category_and_never_the_reason() -> None:
-    fleet = Fleet(Pace(30, 120, 3600))
-    fleet.follow(
-        TrainingJob(
-            account="1", region="r", name="j", status="Failed", failure_category="ClientError", failure_reason="s3://x"
-        ),
-        0,
+    """Nor anything else of what an allowlist let into the record for labels."""
+    failed = TrainingJob(
+        account="1",
+        region="r",
+        name="j",
+        arn="arn:SECRET",
+        status="Failed",
+        failure_category="ClientError",
+        failure_reason="SECRET",
+        training_image="SECRET",
+        hyperparameters=(("k", "SECRET"),),
+        tags=(("k", "SECRET"),),
+        cost_tags=(("k", "SECRET"),),
     )
-    followed = fleet.get("j")
-    assert followed is not None
-    row = job_row(followed, 0)
-    assert row.failure == "ClientError"
-    assert "s3:" not in repr(row)
+    text = page.render(page.Status("1", 0.0, 0.0, True, (), (page.TrackedJob(failed),)), {})
+    assert "ClientError" in text
+    assert "SECRET" not in text

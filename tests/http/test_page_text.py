@@ -11,7 +11,7 @@ from exporter.web.page import render
 from exporter.web.page.style import STYLE
 from exporter.web.page.text import Whole, moment, phase_bar, phase_kind, printable, span
 from tests.http.fakes import NOW, status
-from tests.http.pages import job
+from tests.http.pages import job, phases
 from tests.http.parsed import shown
 
 
@@ -47,7 +47,9 @@ def test_the_bar_is_as_wide_as_the_phases_are_long() -> None:
         ("train", 125.0, 375.0),
         ("other", 500.0, 500.0),
     ]
-    rects = [a for a in shown(status(job(phases=(("Training", 75.0), ("New", 25.0))))).all("rect") if "x" in a]
+    rects = [
+        a for a in shown(status(job(transitions=phases(("Training", 75.0), ("New", 25.0))))).all("rect") if "x" in a
+    ]
     assert [(a["class"], a["x"], a["width"]) for a in rects] == [
         ("train", "0.00", "750.00"),
         ("other", "750.00", "250.00"),

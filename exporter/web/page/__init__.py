@@ -9,11 +9,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from exporter.web.page.jobs import Job, JobRow, asked, jobs_shown
+from exporter.web.page.jobs import TrackedJob, asked, jobs_shown
 from exporter.web.page.style import CONTENT_SECURITY_POLICY, STYLE
 from exporter.web.page.text import LONGEST, PHASE_KINDS, Whole, moment, printable, span
 
-__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "Job", "JobRow", "StateRow", "Status", "TargetRow", "asked", "render"]
+__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "StateRow", "Status", "TargetRow", "TrackedJob", "asked", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Status:
     now: float
     ready: bool
     targets: tuple[TargetRow, ...]
-    jobs: Sequence[Job]
+    jobs: Sequence[TrackedJob]
     strategy: str = "describe"
     shard: str = ""
     """As in `1 of 3`; empty without sharding."""
@@ -81,7 +81,7 @@ def render(status: Status, query: Mapping[str, str]) -> str:
     paths = (("Metrics", status.telemetry_path.lstrip("/")), ("Health", "healthz"), ("Readiness", "readyz"))
     return _template().render(
         status=status,
-        jobs=jobs_shown(status.jobs, query),
+        jobs=jobs_shown(status.jobs, status.now, query),
         endpoints=[(text, Whole(status.root + path)) for text, path in paths],
         when=partial(moment, now=status.now),
         span=span,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from exporter.training.job import TERMINAL
+from exporter.training.job import TrainingJob
+from exporter.web.page.phases import deadline, phases
 from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
 ROWS = 200
@@ -22,54 +23,12 @@ _MARKS = {
 }
 
 
-class Job(Protocol):
-    """A tracked job: what jobs are chosen and sorted by, and the rest for the few that are shown."""
-
-    @property
-    def account_id(self) -> str: ...
-
-    @property
-    def region(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def status(self) -> str: ...
-
-    @property
-    def created(self) -> float | None: ...
-
-    def row(self) -> JobRow:
-        """Everything that is shown of it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class JobRow:
-    """Everything that is shown of a job. Times are Unix seconds; `phases` are (secondary status, seconds) in order."""
+class TrackedJob:
+    """A job that is followed; it is settled once AWS has said everything of it."""
 
-    account_id: str
-    region: str
-    name: str
-    status: str
-    secondary_status: str = ""
-    created: float | None = None
-    started: float | None = None
-    ended: float | None = None
-    last_modified: float | None = None
-    instances: str = ""
-    """For people, as in `2 ml.p4d.24xlarge`."""
-    spot: bool | None = None
-    phases: tuple[tuple[str, float], ...] = ()
+    job: TrainingJob
     settled: bool = False
-    deadline: float | None = None
-    """When MaxRuntimeInSeconds or MaxWaitTimeInSeconds ends it."""
-    failure: str = ""
-    """The category of its failure, never the reason, which may hold secrets."""
-
-    def row(self) -> JobRow:
-        return self
 
 
 class Choice(NamedTuple):
@@ -82,14 +41,17 @@ class Choice(NamedTuple):
 class Row(NamedTuple):
     """A job as the table shows it."""
 
-    job: JobRow
+    job: TrainingJob
     console: Whole
     kind: str
     """The class of the colour of its status."""
     mark: str
     details: list[str]
-    over: bool
     unsettled: bool
+    over: bool
+    ended: float | None
+    deadline: float | None
+    instances: str
     phases: list[Phase]
     spans: Whole
     """The same in words."""
@@ -118,11 +80,11 @@ class _Filter:
     account: str = ""
     region: str = ""
 
-    def fits(self, job: Job) -> bool:
+    def fits(self, job: TrainingJob) -> bool:
         return (
             self.q.lower() in job.name.lower()
             and self.status in ("", job.status)
-            and self.account in ("", job.account_id)
+            and self.account in ("", job.account)
             and self.region in ("", job.region)
         )
 
@@ -138,12 +100,12 @@ def asked(query: Mapping[str, str]) -> dict[str, str]:
     return {field: value[:LONGEST] for field in FIELDS if (value := query.get(field, ""))}
 
 
-def jobs_shown(jobs: Sequence[Job], query: Mapping[str, str]) -> JobsShown:
+def jobs_shown(jobs: Sequence[TrackedJob], now: float, query: Mapping[str, str]) -> JobsShown:
     """Return a page of the jobs that the form chooses, active ones first, then the newest."""
     chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
-        (job for job in jobs if chosen.fits(job)),
-        key=lambda job: (job.status in TERMINAL, -(job.created or 0.0), job.name),
+        (one for one in jobs if chosen.fits(one.job)),
+        key=lambda one: (one.job.terminal, -(one.job.created or 0.0), one.job.name),
     )
     page, pages = _page(query.get("page", "")), max(1, -(-len(found) // ROWS))
     page = min(page, pages)
@@ -154,15 +116,15 @@ def jobs_shown(jobs: Sequence[Job], query: Mapping[str, str]) -> JobsShown:
         position += f", {len(jobs):,} tracked"
     return JobsShown(
         chosen.q,
-        _choice((job.status for job in jobs), chosen.status),
-        _choice((job.account_id for job in jobs), chosen.account),
-        _choice((job.region for job in jobs), chosen.region),
+        _choice((one.job.status or "" for one in jobs), chosen.status),
+        _choice((one.job.account for one in jobs), chosen.account),
+        _choice((one.job.region for one in jobs), chosen.region),
         position,
         page,
         pages,
         chosen.link(page - 1) if page > 1 else None,
         chosen.link(page + 1) if page < pages else None,
-        [_row(job.row()) for job in shown],
+        [_row(one, now) for one in shown],
     )
 
 
@@ -175,23 +137,27 @@ def _choice(values: Iterable[str], chosen: str) -> Choice:
     return Choice(sorted({*values, chosen} - {""}), chosen)
 
 
-def _row(job: JobRow) -> Row:
-    kind, mark = _MARKS.get(job.status, ("idle", "?"))
-    over, phases = job.status in TERMINAL, phase_bar(job.phases)
+def _row(tracked: TrackedJob, now: float) -> Row:
+    job, bar = tracked.job, phase_bar(phases(tracked.job, now))
+    kind, mark = _MARKS.get(job.status or "", ("idle", "?"))
     return Row(
         job,
         _console(job),
         kind,
         mark,
-        details=[detail for detail in (job.failure, job.secondary_status) if detail not in ("", job.status)],
-        over=over or job.ended is not None,
-        unsettled=over and not job.settled,
-        phases=phases,
-        spans=Whole(" · ".join(phase.label for phase in phases)),
+        # The category of a failure, never its reason, which may hold secrets.
+        details=[detail for detail in (job.failure_category, job.secondary_status) if detail and detail != job.status],
+        unsettled=job.terminal and not tracked.settled,
+        over=job.terminal or job.ended_at is not None,
+        ended=job.ended_at,
+        deadline=deadline(job, now),
+        instances=", ".join(f"{each.number} {each.type}" for each in job.instances),
+        phases=bar,
+        spans=Whole(" · ".join(phase.label for phase in bar)),
     )
 
 
-def _console(job: JobRow) -> Whole:
+def _console(job: TrainingJob) -> Whole:
     domain = "console.aws.amazon.com"
     if job.region.startswith("cn-"):
         domain = "console.amazonaws.cn"

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.polling.tracker import Fleet, Pace
-from exporter.training.job import Instances, TrainingJob, Transition
-from exporter.web.page import JobRow
-from exporter.web.status import job_row
-
-
-def _row(job: TrainingJob, now: float) -> JobRow:
-    fleet = Fleet(Pace(30, 120, 3600))
-    fleet.follow(job, 0)
-    followed = fleet.get(job.name)
-    assert followed is not None
-    return job_row(followed, now)
+from exporter.training.job import TrainingJob, Transition
+from exporter.web.page.phases import deadline, phases
 
 
 def test_a_running_job_shows_its_open_phase_and_the_first_of_its_limits() -> None:
@@ -26,13 +16,10 @@ def test_a_running_job_shows_its_open_phase_and_the_first_of_its_limits() -> Non
         started=1100.0,
         max_runtime_seconds=3600.0,
         max_wait_seconds=3650.0,
-        instances=(Instances("ml.m5.large", "", 2),),
         transitions=(Transition("Starting", 1000.0, 1100.0), Transition("Training", 1100.0, None)),
     )
-    row = _row(job, 1160.0)
-    assert row.phases == (("Starting", 100.0), ("Training", 60.0))
-    assert row.deadline == 4650.0
-    assert row.instances == "2 ml.m5.large"
+    assert phases(job, 1160.0) == [("Starting", 100.0), ("Training", 60.0)]
+    assert deadline(job, 1160.0) == 4650.0
 
 
 def _spot(*transitions: Transition) -> TrainingJob:
@@ -58,9 +45,9 @@ _BEFORE = (
 
 
 def test_time_without_instances_is_not_run_time() -> None:
-    row = _row(_spot(*_BEFORE, Transition("Training", 2100.0, None)), 2200.0)
-    assert row.deadline == 2200.0 + 3600.0 - 300.0 - 100.0
+    job = _spot(*_BEFORE, Transition("Training", 2100.0, None))
+    assert deadline(job, 2200.0) == 2200.0 + 3600.0 - 300.0 - 100.0
 
 
 def test_a_job_that_waits_for_instances_again_has_no_deadline_yet() -> None:
-    assert _row(_spot(*_BEFORE[:2], Transition("Interrupted", 1400.0, None)), 1500.0).deadline is None
+    assert deadline(_spot(*_BEFORE[:2], Transition("Interrupted", 1400.0, None)), 1500.0) is None
