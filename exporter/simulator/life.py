@@ -117,7 +117,8 @@ class Life:
 
     `spec` holds the wire fields that never change. Without an `ending` the last phase lasts for ever.
     `billable_ratio` is BillableTimeInSeconds / TrainingTimeInSeconds, None if no billable time is ever reported.
-    `settles_after` is LastModifiedTime less TrainingEndTime, unless a bill or a rule comes later.
+    `settles_after` is LastModifiedTime less TrainingEndTime, unless a bill or a rule comes later. The API shows the job
+    `ahead` seconds before its CreationTime: the clock of the host that created it is ahead by as much.
     """
 
     name: str
@@ -141,6 +142,12 @@ class Life:
     seconds_while_running: bool = False
     deleted: float = math.inf
     deleting_seconds: float = 0.0
+    ahead: float = 0.0
+
+    @property
+    def appears(self) -> float:
+        """From when on the API shows it, Unix seconds."""
+        return self.created - self.ahead
 
     @property
     def arn(self) -> str:

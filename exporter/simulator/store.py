@@ -34,11 +34,13 @@ class Jobs:
         self._lives: list[Life] = []
         self._by_name: dict[str, list[Life]] = {}
         self._fleet = fleet
+        self._ahead = 0.0
 
     def add(self, *lives: Life) -> None:
         """Put lives into the store."""
         for life in lives:
             self._by_name.setdefault(life.name, []).append(life)
+            self._ahead = max(self._ahead, life.ahead)
         if len(lives) > 1:
             self._lives = sorted((*self._lives, *lives), key=by_creation)
         else:
@@ -56,15 +58,16 @@ class Jobs:
         return tuple(self._lives)
 
     def created(self, after: float, until: float) -> list[Life]:
-        """Lives created in (after, until], oldest first, deleted ones included."""
+        """Lives created after one time that appear until another, oldest first, deleted ones included."""
         first = bisect.bisect_right(self._lives, after, key=_creation)
-        last = bisect.bisect_right(self._lives, until, key=_creation)
-        return self._lives[first:last]
+        last = bisect.bisect_right(self._lives, until + self._ahead, key=_creation)
+        found = self._lives[first:last]
+        return [life for life in found if life.appears <= until] if self._ahead else found
 
     def find(self, name: str, now: float) -> Life | None:
         """The job that has this name at `now`."""
         named = reversed(self._by_name.get(name, ()))
-        return next((life for life in named if life.created <= now < life.gone), None)
+        return next((life for life in named if life.appears <= now < life.gone), None)
 
     def replace(self, old: Life, new: Life) -> None:
         """Put `new` in the place of `old`, which has the same name and creation time."""

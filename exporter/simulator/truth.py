@@ -57,7 +57,7 @@ def expected(life: Life, now: float = math.inf) -> Expected:
     whole = timeline(life)
     given_up = min(whole[-1].end + PATIENCE, life.gone) <= now
     now = min(now, life.deleted)
-    spans = [span for span in whole if span.start <= now]
+    spans = [span for span in whole if span.start <= now] or list(whole[:1])
     ending = life.ending if life.ending and spans[-1].end <= now and len(spans) == len(life.phases) else None
     end = spans[-1].end if ending else math.inf
     training = _training_seconds(spans) if ending else None
@@ -109,7 +109,7 @@ class Totals:
 
 def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
     """The sums over those `lives` that exist by `now`."""
-    jobs = [expected(life, now) for life in lives if life.created <= now]
+    jobs = [expected(life, now) for life in lives if life.appears <= now]
     seconds, billable = Counter[str](), Counter[str]()
     by_type, billable_by_type = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     retained_by_type = Counter[str]()

@@ -1,4 +1,5 @@
-"""The jobs of a run of the harness: what the simulator's generator draws, some with bills and rules that are late."""
+"""The jobs of a run of the harness: what the simulator's generator draws, some with bills and rules that are late, some
+with a CreationTime that lies in the future when they appear."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 from exporter.simulator import generator
 from exporter.simulator.casting import Casting
+from exporter.simulator.generator import steady
 from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
 from exporter.simulator.store import Jobs
@@ -14,6 +16,7 @@ from tests.ledger.bills import delayed
 from tests.ledger.books import TARGET
 from tests.ledger.fates import respelled
 
+_MINUTE, _HOUR = 60.0, 3600.0
 _SHAPES_OF_NAMESAKES = (
     "on_demand",
     "late_billing",
@@ -32,6 +35,8 @@ class Schedule:
         self._chance, self._jobs = chance, jobs
         self.late = random.Random(f"bills {seed}")
         self._likely = self.late.choice((0.0, 0.1, 0.4))
+        self._early = random.Random(f"ahead {seed}")
+        self._ahead = self._early.choice((0.0, 0.0, 0.0, 0.3))
 
     @property
     def has_late_bills(self) -> bool:
@@ -42,7 +47,20 @@ class Schedule:
         plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
         fleet = generator.Fleet(plan, self._chance.randrange(2**32), start, *TARGET)
         lives = map(respelled, fleet.until(start + seconds))
-        self._jobs.add(*(delayed(one, self.late, self._likely) for one in lives))
+        self._jobs.add(*(self._dated(delayed(one, self.late, self._likely)) for one in lives))
+
+    def add_after_one_from_the_future(self, now: float) -> None:
+        """Add jobs that begin in the next minutes, and one that is there now with a CreationTime that lies ahead."""
+        ahead = self._early.uniform(_MINUTE, _HOUR)
+        first, *others = (replace(one, account=TARGET[0], region=TARGET[1]) for one in steady(4, now, "fresh", 60))
+        dated = (replace(one, created=now + self._early.uniform(0, 300)) for one in others)
+        self._jobs.add(replace(first, created=now + ahead, ahead=ahead), *dated)
+
+    def _dated(self, life: Life) -> Life:
+        """The life, maybe with a CreationTime that lies in the future when the job appears."""
+        if self._early.random() >= self._ahead:
+            return life
+        return replace(life, ahead=self._early.uniform(_MINUTE, _HOUR))
 
     def add_namesake(self, gone: Life) -> None:
         """Add a job that has the name of one that was deleted."""

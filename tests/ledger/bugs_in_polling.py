@@ -1,0 +1,116 @@
+"""Bugs that a poller could have, to be put in on purpose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from exporter.aws.date import AwsClock
+from exporter.polling import discovery, tracker
+from exporter.polling.intake import News, Reader
+from exporter.polling.poller import Poller
+from exporter.polling.tagging import Tagger
+from exporter.polling.tracker import Fleet
+from exporter.training.job import TrainingJob
+
+Patch = pytest.MonkeyPatch
+
+
+def call_a_job_recorded_when_it_is_found(patch: Patch) -> None:
+    patch.setattr(Poller, "_recorded_until", lambda poller: poller._discovery.until)
+
+
+def settle_before_the_warm_pool_is_over(patch: Patch) -> None:
+    patch.setattr(Fleet, "_pool_is_over", lambda *_: True)
+
+
+def settle_at_the_end(patch: Patch) -> None:
+    """Bills and corrections that come later are missed."""
+    patch.setattr(Fleet, "_is_settled", lambda _fleet, job, *_: job.terminal)
+
+
+def look_back_not_at_all(patch: Patch) -> None:
+    patch.setattr(discovery.Discovery, "_after", lambda self, now, full: self.until or now - 1.0)
+
+
+def settle_without_the_bill(patch: Patch) -> None:
+    patch.setattr(tracker, "_lacks_something", lambda _: False)
+
+
+def settle_while_a_rule_goes_on(patch: Patch) -> None:
+    patch.setattr(TrainingJob, "evaluated", True)
+
+
+def give_a_bill_up_too_early(patch: Patch) -> None:
+    patch.setattr(tracker, "PATIENCE", 80000.0)
+
+
+def give_a_bill_up_never(patch: Patch) -> None:
+    patch.setattr(tracker, "PATIENCE", math.inf)
+
+
+def give_a_bill_up_by_the_clock_of_the_machine(patch: Patch) -> None:
+    described = Reader.described
+
+    def wrong(reader: Reader, job: TrainingJob, now: float, at: float, news: News, doubtful: bool) -> None:
+        described(reader, job, reader._health._time(), at, news)
+
+    patch.setattr(Reader, "described", wrong)
+
+
+def never_try_a_denied_job_again(patch: Patch) -> None:
+    refuse = Fleet.refuse
+
+    def wrong(fleet: Fleet, name: str, at: float) -> int:
+        times = refuse(fleet, name, at)
+        fleet.rest(name)
+        return times
+
+    patch.setattr(Fleet, "refuse", wrong)
+
+
+def call_a_denied_job_recorded(patch: Patch) -> None:
+    """A restart after a long downtime does not list it again."""
+    followed = Fleet.followed
+
+    def recorded_until(poller: Poller) -> float | None:
+        with pytest.MonkeyPatch.context() as only_others:
+            only_others.setattr(Fleet, "followed", lambda fleet: [f for f in followed(fleet) if not f.refused])
+            return right(poller)
+
+    right = Poller._recorded_until
+    patch.setattr(Poller, "_recorded_until", recorded_until)
+
+
+def count_a_job_for_nobody_when_its_tags_are_denied(patch: Patch) -> None:
+    tagged = Tagger.tagged
+
+    async def wrong(tagger: Tagger, one: TrainingJob) -> TrainingJob:
+        one = await tagged(tagger, one)
+        return replace(one, cost_tags=()) if tagger.waits_for(one.name) else one
+
+    patch.setattr(Tagger, "tagged", wrong)
+
+
+def believe_a_creation_time(patch: Patch) -> None:
+    """Up to when the jobs are known is when the newest one was created."""
+    walk = discovery.Discovery.walk
+
+    async def wrong(self: discovery.Discovery, *sources: Any) -> AsyncIterator[discovery.Found]:
+        newest = 0.0
+        async for found in walk(self, *sources):
+            newest = max([newest, *(job.created or 0.0 for job in found.jobs)])
+            yield found
+        self.until = max(self.until or 0.0, newest)
+
+    patch.setattr(discovery.Discovery, "walk", wrong)
+    patch.setattr(discovery.Discovery, "rejects_until", lambda *_: False)
+
+
+def believe_every_date(patch: Patch) -> None:
+    """Of a host whose clock is months ahead, too: a bill is given up, and comes after all."""
+    patch.setattr(AwsClock, "heard", lambda clock, date, wall, at: clock._accept(date - at))
