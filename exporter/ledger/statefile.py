@@ -69,7 +69,7 @@ def empty_log(db: sqlite3.Connection) -> None:
 
 
 def damaged(path: str, what: object) -> StoreError:
-    return StoreError(f"{path}: is damaged ({what}); restore a copy, or move it away to start anew")
+    return StoreError(f"{path}: is damaged ({what}); restore a copy, or move it away to count from 0")
 
 
 def _taken(path: str) -> StoreError:
@@ -77,12 +77,13 @@ def _taken(path: str) -> StoreError:
 
 
 def _examine(path: str, newest: int, must_exist: bool) -> None:
-    """A file that was there when the process began is never begun anew: what it held is shown."""
+    """Refuse what cannot be used. A file that was there when the process began is never replaced by an empty one: what
+    it held is shown."""
     found = _look(path)
     # Without a table: whoever made the file was killed before there was a schema.
     if found is None or found[:3] == (0, 0, 0):
         if must_exist:
-            raise StoreError(f"{path}: the state file is gone; put it back, or restart to begin anew")
+            raise StoreError(f"{path}: the state file is gone; put it back, or restart the exporter to count from 0")
         return
     application, version, _, sound = found
     if application != _APPLICATION_ID:
@@ -133,7 +134,7 @@ def _refuse_lonely_log(path: str, log: Path) -> None:
     if log.exists() and log.stat().st_size > wal.HEADER:
         raise StoreError(
             f"{path}: is missing or empty, but its log {log.name} is there; put the file back, or move the log away to "
-            "begin anew"
+            "count from 0"
         )
 
 

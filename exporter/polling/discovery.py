@@ -91,7 +91,7 @@ class Discovery:
         return min(floor, self.until - OVERLAP) if full else self.until - OVERLAP
 
     def _broke_off(self, after: float, span: CreatedBetween, reached: float | None, until: float | None) -> None:
-        """What was not walked must be walked later, without beginning anew."""
+        """Remember what was not walked: it is walked later, without walking the rest again."""
         if span.before is None and reached is None:
             return
         before = span.before if reached is None else reached + 1.0
