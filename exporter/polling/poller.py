@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +24,7 @@ from exporter.polling.health import Health
 from exporter.polling.intake import News, Reader
 from exporter.polling.listing import Listing
 from exporter.polling.paging import pages
+from exporter.polling.repeating import random_phase, repeat
 from exporter.polling.tracker import Fleet, Followed
 from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.job import TrainingJob
@@ -252,15 +252,15 @@ class Poller:
     async def _discover_for_ever(self) -> None:
         interval = self._schedule.discovery_interval
         await self.discover()
-        await self._clock.sleep(_phase(interval))
-        await self._every(interval, self.discover)
+        await self._clock.sleep(random_phase(interval))
+        await repeat(self.discover, interval, self._clock)
 
     async def _sweep_for_ever(self) -> None:
         """The first discovery shows what a sweep would: the first sweep comes after it."""
         interval = self._schedule.active_interval
         await self.tried.wait()
-        await self._clock.sleep(_phase(interval))
-        await self._every(interval, self.sweep)
+        await self._clock.sleep(random_phase(interval))
+        await repeat(self.sweep, interval, self._clock)
 
     async def _read(self, names: Sequence[str], thorough: bool = False) -> None:
         """Describe these jobs. In a round that does not fail as a whole each was tried."""
@@ -294,16 +294,3 @@ class Poller:
         they hold until each was read."""
         counts = self.fleet.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
         self._display.target(self._target, counts, self.health, len(self.fleet))
-
-    async def _every(self, interval: float, poll: Callable[[], Awaitable[None]]) -> None:
-        """A poll that takes longer than the interval is followed by the next at once."""
-        due = self._clock.monotonic()
-        while True:
-            await poll()
-            due = max(due + interval, now := self._clock.monotonic())
-            await self._clock.sleep(due - now)
-
-
-def _phase(interval: float) -> float:
-    """When within the interval a target begins: by chance, so that targets, and replicas, do not ask all at once."""
-    return interval * random.uniform(0.5, 1.0)
