@@ -13,6 +13,7 @@ from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
 from exporter.process.families import ProcessHealth, show_process
 from exporter.training.active import ActiveCounts
+from exporter.training.cost import Rates
 from exporter.training.families import JobContext
 from exporter.training.job import TrainingJob
 
@@ -20,7 +21,7 @@ from exporter.training.job import TrainingJob
 class Nowhere:
     """A display nobody looks at."""
 
-    def job(self, job: TrainingJob) -> None: ...
+    def job(self, job: TrainingJob, rates: Rates | None = None) -> None: ...
 
     def gone(self, target: Target, name: str) -> None: ...
 

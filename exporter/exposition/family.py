@@ -43,7 +43,8 @@ Sample = tuple[LabelValues, Value]
 class Family(Generic[T_contra]):
     """`labels` follow those of `base`, which says whose the samples are. `rows` gives the values of `labels`
     and the value of each sample of one thing; of a counter or histogram in the ledger, what one job adds.
-    `known` label values are there from the start, with 0."""
+    `known` label values are there from the start, with 0. In the ledger the
+    rows may count in whole parts, of which so many make 1, where floats are not exact enough."""
 
     name: str
     kind: Kind
@@ -53,6 +54,7 @@ class Family(Generic[T_contra]):
     rows: Callable[[T_contra], Iterable[Row]]
     known: tuple[LabelValues, ...] = ()
     buckets: tuple[float, ...] = ()
+    parts: int = 1
 
     @property
     def label_names(self) -> tuple[str, ...]:

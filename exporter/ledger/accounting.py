@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from exporter.ledger.series import Amounts, Series, SeriesKey, add, difference, known_series, zero
 from exporter.ledger.store import (
@@ -16,6 +17,7 @@ from exporter.ledger.store import (
     Totals,
     Transaction,
 )
+from exporter.training.cost import RateOf
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
@@ -63,22 +65,34 @@ class Batch:
 
 
 def apply_batch(
-    batch: Batch, recorded: Mapping[Identity, JobRecord], committed: Snapshot, baseline: float, now: float
+    batch: Batch,
+    recorded: Mapping[Identity, JobRecord],
+    committed: Snapshot,
+    baseline: float,
+    now: float,
+    rate_of: RateOf | None = None,
 ) -> LedgerUpdate:
     """Account for a batch, given what is `recorded` of its jobs. Jobs that ended before the `baseline` do not count;
-    series that are new begin `now`."""
+    series that are new begin `now`. Without `rate_of` nothing is priced."""
     marks = {
         target: committed.marks.get(target, NO_MARKS)._replace(discovered_until=until)
         for target, until in batch.discovered.items()
     }
     known = {record.identity: record for record in recorded.values()}
-    books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, [])
+    books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, [], rate_of)
     for identity, reading in _by_job(batch.readings, recorded).items():
         record = known.get(identity)
         if record or (not reading.facts.empty and _counts(reading, committed.marks, baseline)):
             books.enter(reading, record)
-    totals = {target: _sum(committed.totals.get(target, {}), deltas, now) for target, deltas in books.deltas.items()}
-    return LedgerUpdate(books.records, totals, marks)
+    return LedgerUpdate(books.records, books.totals(committed, now), marks)
+
+
+def price_again(records: Iterable[JobRecord], committed: Snapshot, now: float, rate_of: RateOf) -> LedgerUpdate:
+    """Price jobs that had no price so far; nothing else of them changes."""
+    books = _Books({}, [], rate_of)
+    for record in records:
+        books.price(record)
+    return LedgerUpdate(books.records, books.totals(committed, now))
 
 
 def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, JobRecord]) -> dict[Identity, Reading]:
@@ -146,14 +160,29 @@ class _Books:
 
     deltas: dict[Target, dict[SeriesKey, Amounts | None]]
     records: list[JobRecord]
+    rate_of: RateOf | None
 
     def enter(self, reading: Reading, known: JobRecord | None) -> None:
-        old = known.facts if known else None
-        new = old.merged(reading.facts) if old else reading.facts
-        record = JobRecord(reading.identity, new, reading.settled)
+        """Enter a reading of a job, given what is known of it."""
+        merged = known.facts.merged(reading.facts) if known else reading.facts
+        self._replace(known, JobRecord(reading.identity, self._priced(reading.identity, merged), reading.settled))
+
+    def price(self, known: JobRecord) -> None:
+        """Enter a job again with the prices of now."""
+        self._replace(known, known._replace(facts=self._priced(known.identity, known.facts)))
+
+    def totals(self, committed: Snapshot, now: float) -> dict[Target, Totals]:
+        """Return the series that change or are new."""
+        return {target: _sum(committed.totals.get(target, {}), deltas, now) for target, deltas in self.deltas.items()}
+
+    def _priced(self, identity: Identity, facts: Facts) -> Facts:
+        return facts.priced(partial(self.rate_of, identity.account, identity.region)) if self.rate_of else facts
+
+    def _replace(self, known: JobRecord | None, record: JobRecord) -> None:
+        old, new = known.facts if known else None, record.facts
         if known == record:
             return
-        deltas = self.deltas.setdefault((reading.identity.account, reading.identity.region), {})
+        deltas = self.deltas.setdefault((record.identity.account, record.identity.region), {})
         if old is None and new.cost_tags:
             for key in known_series(new.cost_tags):
                 deltas.setdefault(key, None)

@@ -12,10 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-from exporter.ledger.accounting import Batch, Reading, apply_batch, forget, is_closed
-from exporter.ledger.store import NO_MARKS, JobRecord, Snapshot, Store, StoreError, Target, TargetMarks, Totals
+from exporter.ledger.accounting import Batch, Reading, apply_batch, forget, is_closed, price_again
+from exporter.ledger.store import (
+    NO_MARKS,
+    JobRecord,
+    LedgerUpdate,
+    Snapshot,
+    Store,
+    StoreError,
+    Target,
+    TargetMarks,
+    Totals,
+    Transaction,
+)
 from exporter.ledger.writer import Work, Writer
 from exporter.logs import Log
+from exporter.training.cost import RateOf
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
@@ -27,9 +39,16 @@ class Ledger:
     """Open with `async with`. All methods are for the event loop; the store is used in a thread of its own, and opened
     there by `open_store` with the time (Unix seconds)."""
 
-    def __init__(self, open_store: Callable[[float], Store], time: Callable[[], float], backfill: float = 0.0) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[float], Store],
+        time: Callable[[], float],
+        backfill: float = 0.0,
+        rate_of: RateOf | None = None,
+    ) -> None:
+        """`rate_of` gives the prices in force, in any thread; without it nothing is priced."""
         self._open_store, self._time = open_store, time
-        self.backfill = backfill
+        self.backfill, self.rate_of = backfill, rate_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: dict[Identity, Reading] = {}
         self._begun: set[Target] = set()
@@ -83,24 +102,58 @@ class Ledger:
         self._begun.add(target)
         await self.apply(())
 
-    async def apply(self, readings: Iterable[Reading], discovered: Mapping[Target, float] | None = None) -> None:
+    async def apply(
+        self, readings: Iterable[Reading], discovered: Mapping[Target, float] | None = None
+    ) -> Mapping[Identity, Facts]:
         """Account for new readings of jobs, in one transaction; and note up to which creation time all jobs of a
-        target are known. Never raises StoreError: see `write_errors`."""
+        target are known. Return what is recorded of the jobs then, by the identities of their readings, and nothing
+        where it could not be written. Never raises StoreError: see `write_errors`."""
         for reading in readings:
             earlier = self._pending.get(reading.identity)
             self._pending[reading.identity] = earlier.merged(reading) if earlier else reading
         batch = Batch(dict(self._pending), frozenset(self._begun), discovered or {})
         if not batch:
-            return
-        if await self._write(
-            lambda transaction, committed: apply_batch(
-                batch, transaction.records(batch.readings), committed, self.baseline, self._time()
-            )
-        ):
-            self._begun -= batch.begun
-            for identity, reading in batch.readings.items():
-                if self._pending.get(identity) is reading:
-                    del self._pending[identity]
+            return {}
+        recorded: dict[Identity, Facts] = {}
+
+        def work(transaction: Transaction, committed: Snapshot) -> LedgerUpdate:
+            found = transaction.records(batch.readings)
+            update = apply_batch(batch, found, committed, self.baseline, self._time(), self.rate_of)
+            records = {record.identity: record.facts for record in (*found.values(), *update.records)}
+            own = {identity: found[identity].identity if identity in found else identity for identity in batch.readings}
+            recorded.update({asked: records[identity] for asked, identity in own.items() if identity in records})
+            return update
+
+        if not await self._write(work):
+            return {}
+        self._begun -= batch.begun
+        for identity, reading in batch.readings.items():
+            if self._pending.get(identity) is reading:
+                del self._pending[identity]
+        return recorded
+
+    async def price(self, target: Target) -> Mapping[Identity, Facts]:
+        """Price the jobs of a target that had no price so far, as new prices may have come. Return what is recorded of
+        those that have one now."""
+        rate_of, priced = self.rate_of, dict[Identity, Facts]()
+        if rate_of is None:
+            return {}
+
+        def work(transaction: Transaction, committed: Snapshot) -> LedgerUpdate:
+            records = transaction.records(transaction.unpriced_jobs(target)).values()
+            update = price_again(records, committed, self._time(), rate_of)
+            priced.update({record.identity: record.facts for record in update.records})
+            return update
+
+        return priced if await self._write(work) else {}
+
+    async def price_lists(self) -> Mapping[str, str]:
+        """Return the copies of price lists by region; none where they cannot be read now."""
+        return await self._blocking(self._price_lists)
+
+    async def keep_price_list(self, region: str, copy: str) -> None:
+        """Keep a copy of a price list for a start without its source."""
+        await self._write(lambda transaction, committed: LedgerUpdate(price_lists={region: copy}))
 
     async def closed(self, jobs: Iterable[TrainingJob]) -> set[Identity]:
         """Which of these need not be read for the totals: settled and unchanged since, ended before everything
@@ -141,6 +194,12 @@ class Ledger:
             return self._store.records(identities)
         except StoreError:
             # Unreadable for now: everything will be read again, which is never wrong.
+            return {}
+
+    def _price_lists(self) -> Mapping[str, str]:
+        try:
+            return self._store.price_lists()
+        except StoreError:
             return {}
 
     def _open(self) -> Snapshot:

@@ -1,6 +1,7 @@
 """How facts become numbers: what a job adds to each series, in exact integers.
 
-Amounts are thousandths, as AWS's clock has milliseconds: sums of them are exact in any order, unlike floats.
+Amounts of time are thousandths, as AWS's clock has milliseconds; money has the parts of its family. Sums of them are
+exact in any order, unlike floats.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from exporter.exposition.family import Family, Histogram, LabelValues, Pairs, Total
+from exporter.exposition.family import Family, Histogram, LabelValues, Pairs, Total, Value
 from exporter.training.facts import Facts
 from exporter.training.totals import TOTAL_FAMILIES
 
 # One number for a counter; for a histogram the cumulative counts by bound, then the sum.
 Amounts = tuple[int, ...]
+_THOUSAND = 1000
 _FAMILY = {family.name: family for family in TOTAL_FAMILIES}
 
 
@@ -65,9 +67,11 @@ class Series(NamedTuple):
         """Return both series as one."""
         return Series(add(self.true, other.true), add(self.shown, other.shown), min(self.created, other.created))
 
-    def value(self) -> Total | Histogram:
-        """What an exposition shows."""
-        exact = [thousandths / 1000 for thousandths in self.shown]
+    def value(self, family: str) -> Value:
+        """Return what an exposition shows. A gauge may go down, and is what it is."""
+        if _FAMILY[family].kind == "gauge":
+            return self.true[0] / _parts(_FAMILY[family])
+        exact = [parts / _parts(_FAMILY[family]) for parts in self.shown]
         if len(exact) == 1:
             return Total(exact[0], self.created)
         return Histogram(tuple(exact[:-1]), exact[-1], self.created)
@@ -78,6 +82,7 @@ def difference(new: Facts, old: Facts | None) -> dict[SeriesKey, Amounts]:
     new to the job is there even if it gets nothing."""
     found: dict[SeriesKey, Amounts] = {}
     for family in TOTAL_FAMILIES:
+        tags = new.cost_tags if family.kind != "gauge" else ()
         gone = list(family.rows(old)) if old else []
         come = []
         for row in family.rows(new):
@@ -87,9 +92,9 @@ def difference(new: Facts, old: Facts | None) -> dict[SeriesKey, Amounts]:
             else:
                 come.append(row)
         for labels, value in come:
-            _put(found, SeriesKey(family.name, labels, new.cost_tags), _amounts(family, value))
+            _put(found, SeriesKey(family.name, labels, tags), _amounts(family, value))
         for labels, value in gone:
-            _put(found, SeriesKey(family.name, labels, new.cost_tags), tuple(map(neg, _amounts(family, value))))
+            _put(found, SeriesKey(family.name, labels, tags), tuple(map(neg, _amounts(family, value))))
     return found
 
 
@@ -112,12 +117,18 @@ def zero(key: SeriesKey) -> Amounts:
 
 
 def _amounts(family: Family[Facts], value: float) -> Amounts:
-    thousandths = round(value * 1000)
+    if family.parts > 1:
+        return (round(value),)
+    thousandths = round(value * _THOUSAND)
     if not family.buckets:
         return (thousandths,)
     first = bisect_left(family.buckets, value)
     counts = [0] * first + [1000] * (len(family.buckets) + 1 - first)
     return (*counts, thousandths)
+
+
+def _parts(family: Family[Facts]) -> int:
+    return family.parts if family.parts > 1 else _THOUSAND
 
 
 def _amounts_of(key: SeriesKey, text: str | bytes) -> Amounts:

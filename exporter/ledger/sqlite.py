@@ -15,6 +15,7 @@ from exporter.ledger.reasons import reason
 from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.statefile import MEMORY, Connect, Schema, damaged
 from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, StoreError, Target, TargetMarks, Totals
+from exporter.training.cost import is_unpriced
 from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
@@ -38,12 +39,19 @@ WHERE CASE
 END
 """
 
+# Version 2 knew no prices. What it counted keeps no rates: it is in no cost total, and not among what lacks a price.
+_PRICES = """
+ALTER TABLE job ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE price_list (region TEXT PRIMARY KEY, copy TEXT NOT NULL) WITHOUT ROWID
+"""
+
 SCHEMA = Schema(
-    version=2,
+    version=3,
     script="""
 CREATE TABLE first_start (seconds REAL NOT NULL);
 CREATE TABLE job (
     account TEXT, region TEXT, name TEXT, created_ms INTEGER, settled INTEGER NOT NULL, facts BLOB NOT NULL,
+    unpriced INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, region, name, created_ms)
 ) WITHOUT ROWID;
 CREATE TABLE series (
@@ -54,9 +62,10 @@ CREATE TABLE target (
     account TEXT, region TEXT, discovered_until REAL NOT NULL DEFAULT 0, forgotten_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, region)
 ) WITHOUT ROWID;
+CREATE TABLE price_list (region TEXT PRIMARY KEY, copy TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO first_start VALUES (:now)
 """,
-    migrations={1: _COUNTED_BEFORE_THE_BILL},
+    migrations={1: _COUNTED_BEFORE_THE_BILL, 2: _PRICES},
 )
 
 
@@ -92,6 +101,14 @@ class SqliteStore:
     def open_jobs(self, target: Target) -> list[Identity]:
         with self._reading() as tables:
             return tables.open_jobs(target)
+
+    def unpriced_jobs(self, target: Target) -> list[Identity]:
+        with self._reading() as tables:
+            return tables.unpriced_jobs(target)
+
+    def price_lists(self) -> dict[str, str]:
+        with self._reading() as tables:
+            return tables.price_lists()
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
@@ -147,9 +164,11 @@ class Tables:
     def check(self) -> None:
         """Read everything once, so that nothing comes to light later."""
         self.snapshot()
-        with closing(self.db.execute("SELECT account, region, name, created_ms, facts, settled FROM job")) as rows:
-            for *identity, facts, settled in rows:
-                if not isinstance(identity[-1], int) or settled not in (0, 1):
+        self.price_lists()
+        query = "SELECT account, region, name, created_ms, facts, settled, unpriced FROM job"
+        with closing(self.db.execute(query)) as rows:
+            for *identity, facts, settled, unpriced in rows:
+                if not isinstance(identity[-1], int) or {settled, unpriced} - {0, 1}:
                     raise self._nonsense("job", identity)
                 self._record(Identity(*identity), facts, settled)
 
@@ -176,15 +195,29 @@ class Tables:
         )
         return [Identity(*row) for row in rows]
 
+    def unpriced_jobs(self, target: Target) -> list[Identity]:
+        rows = self.db.execute(
+            "SELECT account, region, name, created_ms FROM job WHERE account=? AND region=? AND unpriced=1", target
+        )
+        return [Identity(*row) for row in rows]
+
+    def price_lists(self) -> dict[str, str]:
+        found = dict(self.db.execute("SELECT region, copy FROM price_list").fetchall())
+        if not all(isinstance(text, str) for pair in found.items() for text in pair):
+            raise self._nonsense("price_list", ())
+        return found
+
     def write(self, update: LedgerUpdate) -> None:
         self._write_records(update.records)
         self._write_totals(update.totals)
         self._write_marks(update.marks)
+        if update.price_lists:
+            self.db.executemany("INSERT OR REPLACE INTO price_list VALUES (?,?)", list(update.price_lists.items()))
 
     def delete_records(self, target: Target, settled_before_ms: int, any_before_ms: int) -> int | None:
         deleted = self.db.execute(
-            "DELETE FROM job WHERE account=? AND region=? AND (created_ms<? AND settled=1 OR created_ms<?) "
-            "RETURNING created_ms",
+            "DELETE FROM job WHERE account=? AND region=? "
+            "AND (created_ms<? AND settled=1 AND unpriced=0 OR created_ms<?) RETURNING created_ms",
             (*target, settled_before_ms, any_before_ms),
         ).fetchall()
         return max(deleted)[0] if deleted else None
@@ -192,8 +225,11 @@ class Tables:
     def _write_records(self, records: Collection[JobRecord]) -> None:
         if records:
             self.db.executemany(
-                "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?)",
-                [(*identity, int(settled), facts.to_json()) for identity, facts, settled in records],
+                "INSERT OR REPLACE INTO job VALUES (?,?,?,?,?,?,?)",
+                [
+                    (*identity, int(settled), facts.to_json(), int(is_unpriced(facts.rates)))
+                    for identity, facts, settled in records
+                ],
             )
 
     def _write_totals(self, totals: Mapping[Target, Totals]) -> None:

@@ -45,12 +45,13 @@ Totals = Mapping[SeriesKey, Series]
 
 @dataclass(frozen=True, slots=True)
 class LedgerUpdate:
-    """What a transaction writes: records, totals and marks that are new or have changed. Each replaces what the store
-    has under the same identity, series or target."""
+    """What a transaction writes: records, totals, marks and price lists that are new or have changed. Each replaces
+    what the store has under the same identity, series, target or region."""
 
     records: Collection[JobRecord] = ()
     totals: Mapping[Target, Totals] = field(default_factory=dict)
     marks: Mapping[Target, TargetMarks] = field(default_factory=dict)
+    price_lists: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,12 @@ class Reads(Protocol):
     def open_jobs(self, target: Target) -> list[Identity]:
         """Return the jobs of a target whose records are not settled."""
 
+    def unpriced_jobs(self, target: Target) -> list[Identity]:
+        """Return the jobs of a target that a price may still come for."""
+
+    def price_lists(self) -> Mapping[str, str]:
+        """Return the copies of price lists by region."""
+
 
 class Transaction(Reads, Protocol):
     """An open transaction: its reads see its own writes. An error of a method ends the transaction; if it is the
@@ -91,8 +98,8 @@ class Transaction(Reads, Protocol):
         """Write records, totals and marks, in whatever number."""
 
     def delete_records(self, target: Target, settled_before_ms: int, any_before_ms: int) -> int | None:
-        """Delete the records of a target's settled jobs created before a time, and of all its jobs created before
-        another; return the latest creation time among them (milliseconds), None if there were none."""
+        """Delete the records of a target's settled and priced jobs created before a time, and of all its jobs created
+        before another; return the latest creation time among them (milliseconds), None if there were none."""
 
 
 class Store(Reads, Protocol):

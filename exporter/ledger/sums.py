@@ -31,5 +31,5 @@ def sums(totals: Totals, names: KeyNames) -> Sums:
         found[shown] = found[shown].beside(series) if shown in found else series
     samples: dict[str, list[Sample]] = {}
     for key, series in found.items():
-        samples.setdefault(key.family, []).append(((*key.labels, key.tags), series.value()))
+        samples.setdefault(key.family, []).append(((*key.labels, key.tags), series.value(key.family)))
     return samples

@@ -27,6 +27,7 @@ from exporter.polling.paging import pages
 from exporter.polling.repeating import random_phase, repeat
 from exporter.polling.tracker import Fleet, Followed
 from exporter.training.active import UNKNOWN, ActiveCounts
+from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
@@ -51,7 +52,7 @@ class Schedule:
 class Display(Protocol):
     """Where a poller shows what it knows."""
 
-    def job(self, job: TrainingJob) -> None: ...
+    def job(self, job: TrainingJob, rates: Rates | None = None) -> None: ...
 
     def gone(self, target: Target, name: str) -> None: ...
 
@@ -105,6 +106,14 @@ class Poller:
             await self._read(names, thorough=True)
         self._report()
         return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.fleet.followed())
+
+    async def price(self) -> None:
+        """Price the jobs that had no price so far; for whoever has new prices."""
+        for identity, facts in (await self._ledger.price(self._target)).items():
+            followed = self.fleet.get(identity.name)
+            if followed and followed.job.identity.is_same(identity):
+                self._display.job(followed.job, facts.rates)
+        self._report()
 
     async def discover(self) -> None:
         """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
@@ -269,10 +278,10 @@ class Poller:
             self.first_sync.was_read(frozenset(names))
 
     async def _publish(self, news: News) -> None:
-        if news.readings:
-            await self._ledger.apply(news.readings)
+        recorded = await self._ledger.apply(news.readings) if news.readings else {}
         for job in news.jobs.values():
-            self._display.job(job)
+            facts = recorded.get(job.identity)
+            self._display.job(job, facts.rates if facts else None)
         for name in news.gone:
             self._display.gone(self._target, name)
         self.first_sync.was_read()

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from exporter.polling.holding import holding, holding_as_listed
 from exporter.training.active import ActiveCounts
 from exporter.training.facts import Facts
+from exporter.training.holding import holding, holding_as_listed
 from exporter.training.job import Identity, TrainingJob
 
 _DAY = 86400.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.exposition.family import TARGET, Family, Group, LabelValues, Row, single
+from exporter.training.cost import Rate
 from exporter.training.job import SECONDARY_STATUSES, TERMINAL
 
 _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
@@ -14,12 +15,14 @@ _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 @dataclass(frozen=True, slots=True)
 class ActiveCounts:
     """How many there are now: jobs by (status, secondary status), instances by (type, state), and jobs whose bill is
-    awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are."""
+    awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are.
+    `rates` are the prices of the instances, of those that have one."""
 
     jobs: Mapping[tuple[str, str], int]
     instances: Mapping[tuple[str, str], int]
     unbilled: int | None = None
     jobs_known: bool = True
+    rates: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
 
 
 _ACTIVE: tuple[LabelValues, ...] = (
@@ -36,6 +39,14 @@ def _jobs(counts: ActiveCounts) -> list[Row]:
         return []
     return [((*labels,), float(n)) for labels, n in counts.jobs.items()] + [
         (labels, 0.0) for labels in _ACTIVE if labels not in counts.jobs
+    ]
+
+
+def _cost_per_hour(counts: ActiveCounts) -> list[Row]:
+    return [
+        ((*key, rate.currency), float(rate.per_hour * counts.instances[key]))
+        for key, rate in counts.rates.items()
+        if key in counts.instances
     ]
 
 
@@ -56,6 +67,14 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
         TARGET,
         ("instance_type", "state"),
         lambda counts: [(labels, float(n)) for labels, n in counts.instances.items()],
+    ),
+    Family(
+        "sagemaker_training_cost_per_hour",
+        "gauge",
+        "What the instances that are held now cost per hour, in the currency of the price list.",
+        TARGET,
+        ("instance_type", "usage", "currency"),
+        _cost_per_hour,
     ),
     Family(
         "sagemaker_training_unbilled_jobs",

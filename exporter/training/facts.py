@@ -8,12 +8,15 @@ same moment the one that says more. A reading that does not know a fact says not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 import orjson
 
 from exporter.exposition.family import Pairs
+from exporter.training import cost
+from exporter.training.cost import WARM_POOL, Rate, Rates, exact, priced, usage_of
 from exporter.training.job import TrainingJob
 from exporter.training.stops import stop_cause
 
@@ -22,15 +25,19 @@ Dated = tuple[float, Any]
 # No bill in seconds is waited for: there is none for such a job, or AWS had its time. Once known it stays known, so
 # that training seconds that were counted without a bill are never counted again.
 NO_BILL = "no_bill"
+# The job was settled once: what gets smaller as a bill grows waits for that, as a counter cannot go down again.
+FINAL = "final"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`known` by name; `cost_tags` are those of the first reading, so that a job never moves between totals."""
+    """`known` by name; `cost_tags` are those of the first reading, so that a job never moves between totals;
+    `rates` are those in force when the job was first priced: no later price list reprices it."""
 
     created: float
     cost_tags: Pairs
     known: Mapping[str, Dated]
+    rates: Rates = field(default_factory=dict)
 
     @classmethod
     def of(cls, job: TrainingJob, final: bool = False) -> Facts:
@@ -46,7 +53,9 @@ class Facts:
             "seconds": job.training_seconds,
             "billable": job.billable_seconds,
             NO_BILL: (job.billable_seconds is None and (final or not by_seconds)) or None,
+            FINAL: final or None,
             "interruptions": job.interruptions or None,
+            "plan": bool(job.training_plan) or None,
             "retained": job.warm_pool.retained_seconds if job.warm_pool else None,
             "pool": bool(job.keep_alive_seconds) or None,
             "reused": (job.warm_pool is not None and job.warm_pool.status == "Reused") or None,
@@ -58,7 +67,7 @@ class Facts:
     @classmethod
     def last(cls, created: float) -> Facts:
         """Nothing new, and nothing is waited for."""
-        return cls(created, (), {NO_BILL: (0.0, True)})
+        return cls(created, (), {NO_BILL: (0.0, True), FINAL: (0.0, True)})
 
     def merged(self, other: Facts) -> Facts:
         """These facts and what another reading of the same job adds or corrects."""
@@ -66,18 +75,27 @@ class Facts:
         for name, fact in other.known.items():
             if name not in known or _rank(fact) > _rank(known[name]):
                 known[name] = fact
-        return Facts(self.created, self.cost_tags, known)
+        return Facts(self.created, self.cost_tags, known, self.rates)
+
+    def priced(self, find: Callable[[str, str], Rate | None]) -> Facts:
+        """These facts with a rate for each type and usage that the job pays for, where `find` knows one."""
+        rates = priced(self.rates, [key for key, _ in self.billed()], bool(self.value("plan")), find)
+        return self if rates == self.rates else replace(self, rates=rates)
 
     def to_json(self) -> bytes:
-        return orjson.dumps([self.created, self.cost_tags, self.known])
+        return orjson.dumps([self.created, self.cost_tags, self.known, cost.to_json(self.rates)])
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
         """Raises ValueError for what `to_json` cannot have written."""
         match orjson.loads(text):
-            case [int() | float() as created, list() as tags, dict() as known] if _pairs_of(_text, _text)(tags):
+            # Before version 3 of the state file there were no rates.
+            case [int() | float() as created, list() as tags, dict() as known, *rates] if (
+                _pairs_of(_text, _text)(tags) and len(rates) <= 1
+            ):
                 pairs = tuple((key, value) for key, value in tags)
-                return cls(created, pairs, {name: _dated(name, fact) for name, fact in known.items()})
+                dated = {name: _dated(name, fact) for name, fact in known.items()}
+                return cls(created, pairs, dated, cost.from_json(rates[0]) if rates else {})
         raise ValueError("no facts of a job")
 
     def value(self, name: str) -> Any:
@@ -88,7 +106,7 @@ class Facts:
     @property
     def empty(self) -> bool:
         """Whether no reading said anything of the job."""
-        return self.known.keys() <= {NO_BILL}
+        return self.known.keys() <= {NO_BILL, FINAL}
 
     @property
     def training_seconds(self) -> float | None:
@@ -130,6 +148,27 @@ class Facts:
     def modified(self) -> float:
         """The latest LastModifiedTime that said anything."""
         return max((as_of for as_of, _ in self.known.values()), default=0.0)
+
+    def billed(self) -> list[tuple[tuple[str, str], Fraction]]:
+        """Return the billed instance seconds of each type and usage that the job pays for; 0 while they are not known,
+        so that a series of its cost is there before the first bill."""
+        usage = usage_of(self.value("spot"))
+        seconds = {usage: self.billable_seconds}
+        if self.value("pool") or self.value("retained") is not None:
+            seconds[WARM_POOL] = self.value("retained")
+        return [
+            ((type_, usage), exact(amount) * count)
+            for usage, amount in seconds.items()
+            for type_, count in self.value("types") or ()
+        ]
+
+    def saved(self) -> list[tuple[str, Fraction]]:
+        """Return the instance seconds by type that a spot job trained and is not billed for; 0 until it is settled."""
+        if not self.value("spot"):
+            return []
+        known = self.billable_seconds is not None and self.value(FINAL)
+        saved = exact(self.training_seconds) - exact(self.billable_seconds) if known else Fraction(0)
+        return [(type_, max(saved, Fraction(0)) * count) for type_, count in self.value("types") or ()]
 
     def times_instances(self, seconds: float | None) -> list[tuple[str, float]]:
         """Seconds times the instances of each type. While the seconds are not known nothing is counted yet, but the
@@ -196,6 +235,6 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "stopped": _stopped,
     "types": _pairs_of(_text, _number),
     "phases": _pairs_of(_text, _number),
-    **dict.fromkeys(("ended", "spot", "seconds", "billable", NO_BILL), _number),
-    **dict.fromkeys(("interruptions", "retained", "pool", "reused"), _number),
+    **dict.fromkeys(("ended", "spot", "seconds", "billable", NO_BILL, FINAL), _number),
+    **dict.fromkeys(("interruptions", "retained", "pool", "reused", "plan"), _number),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 from exporter.exposition.family import JOB, Family, Group, Kind, Pairs, Row, single, state_set
 from exporter.exposition.labels import NO_KEYS, KeyNames
+from exporter.training.cost import WARM_POOL, Rate, Rates, exact, usage_of
+from exporter.training.holding import holding
 from exporter.training.job import STATUSES, WARM_POOL_STATUSES, TrainingJob
 
 _GIB = 2**30
@@ -27,10 +30,11 @@ _NO_CONTEXT = JobContext()
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What the families of a job show."""
+    """What the families of a job show; `rates` are those that the ledger keeps with it."""
 
     job: TrainingJob
     context: JobContext = _NO_CONTEXT
+    rates: Rates = field(default_factory=dict)
 
 
 def _of_view(
@@ -105,6 +109,27 @@ def _instances(job: TrainingJob) -> Iterable[Row]:
 
 def _instance_seconds(seconds: float | None, job: TrainingJob) -> Iterable[Row]:
     return [] if seconds is None else [((i.type, i.group), seconds * i.number) for i in job.instances]
+
+
+def _cost(view: JobView) -> Iterable[Row]:
+    job, retained = view.job, _retained(view.job)
+    billed = ((usage_of(job.spot), job.billable_seconds), (WARM_POOL, retained))
+    for usage, seconds in billed:
+        for i in job.instances if seconds is not None else ():
+            if isinstance(rate := view.rates.get((i.type, usage)), Rate):
+                yield (i.type, i.group, usage, rate.currency), float(rate.cost(exact(seconds) * i.number))
+
+
+def _cost_per_hour(view: JobView) -> Iterable[Row]:
+    """Nothing while the price of any of its instances is unknown: a part of the cost is not the cost."""
+    held = holding(view.job)
+    usage = WARM_POOL if held.state == WARM_POOL else usage_of(view.job.spot)
+    rates = [(view.rates.get((type_, usage)), number) for type_, number in held.instances]
+    known = [(rate, number) for rate, number in rates if isinstance(rate, Rate)]
+    if not known or len(known) < len(rates):
+        return []
+    per_hour = sum((rate.per_hour * number for rate, number in known), Fraction(0))
+    return [((known[0][0].currency,), float(per_hour))]
 
 
 def _phase_seconds(job: TrainingJob) -> Iterable[Row]:
@@ -208,6 +233,18 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "Billed compute: BillableTimeInSeconds times the instances.",
         _INSTANCES,
         lambda job: _instance_seconds(job.billable_seconds, job),
+    ),
+    _of_view(
+        "cost",
+        "The job's bill so far, in the currency of the price list.",
+        (*_INSTANCES, "usage", "currency"),
+        _cost,
+    ),
+    _of_view(
+        "cost_per_hour",
+        "What the instances that the job holds now cost per hour.",
+        ("currency",),
+        _cost_per_hour,
     ),
     _value("spot_savings_ratio", "What spot saved: 1 - billable / training seconds.", _spot_savings),
     _family("instances", "Instances of the job's cluster.", _INSTANCES, _instances),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from exporter.exposition.family import TARGET, Family, LabelValues, Row
+from exporter.training.cost import SPOT_TRAINING, Rate
 from exporter.training.facts import Facts
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
 from exporter.training.stops import STOP_CAUSES
@@ -22,6 +23,8 @@ DURATION_BUCKETS = (
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 28 * _DAY),
 )
 _SPOT: tuple[LabelValues, ...] = (("true",), ("false",))
+# Costs are rounded to this part of the currency, once for each job, type and usage.
+NANO = 10**9
 _ALONE: tuple[LabelValues, ...] = ((),)
 
 
@@ -40,6 +43,10 @@ def _durations(
 ) -> Family[Facts]:
     values = tuple((value,) for value in known)
     return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, (label,), rows, values, DURATION_BUCKETS)
+
+
+def _cost(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
+    return Family(f"sagemaker_training_{name}_total", "counter", help_, TARGET, labels, rows, parts=NANO)
 
 
 def _amount(value: float | None, *labels: str) -> list[Row]:
@@ -70,6 +77,31 @@ def _stopped(facts: Facts) -> list[Row]:
 
 def _duration(facts: Facts) -> list[Row]:
     return _amount(facts.duration, facts.outcome) if facts.outcome else []
+
+
+def _cost_of_bills(facts: Facts) -> list[Row]:
+    return [
+        ((*key, rate.currency), round(rate.cost(amount) * NANO))
+        for key, amount in facts.billed()
+        if isinstance(rate := facts.rates.get(key), Rate)
+    ]
+
+
+def _saved(facts: Facts) -> list[Row]:
+    """A spot job that was interrupted before its bill is known has saved nothing yet."""
+    return [
+        ((type_, rate.currency), round(rate.cost(amount) * NANO))
+        for type_, amount in facts.saved()
+        if isinstance(rate := facts.rates.get((type_, SPOT_TRAINING)), Rate)
+    ]
+
+
+def _unpriced(facts: Facts) -> list[Row]:
+    return [
+        ((key[0], rate), float(amount))
+        for key, amount in facts.billed()
+        if amount and isinstance(rate := facts.rates.get(key), str)
+    ]
 
 
 TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
@@ -122,6 +154,26 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
         ("instance_type", "spot"),
         (),
         lambda facts: _by_type(facts, facts.billable_seconds),
+    ),
+    _cost(
+        "cost",
+        "Billed compute times its price, in the currency of the price list.",
+        ("instance_type", "usage", "currency"),
+        _cost_of_bills,
+    ),
+    _cost(
+        "spot_saved_cost",
+        "What spot saved at the spot price: training time that was not billed.",
+        ("instance_type", "currency"),
+        _saved,
+    ),
+    Family(
+        "sagemaker_training_unpriced_instance_seconds",
+        "gauge",
+        "Billed compute that no cost total contains, by why it has no price.",
+        TARGET,
+        ("instance_type", "reason"),
+        _unpriced,
     ),
     _total(
         "spot_interruptions",

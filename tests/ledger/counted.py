@@ -27,6 +27,14 @@ class _CountedReads:
         self.calls.append("open_jobs")
         return self.reads.open_jobs(target)
 
+    def unpriced_jobs(self, target: Target) -> list[Identity]:
+        self.calls.append("unpriced_jobs")
+        return self.reads.unpriced_jobs(target)
+
+    def price_lists(self) -> Mapping[str, str]:
+        self.calls.append("price_lists")
+        return self.reads.price_lists()
+
 
 @dataclass
 class _CountedTransaction(_CountedReads):

@@ -26,12 +26,14 @@ from exporter.polling.api import Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
+from exporter.simulator.life import Life
 from exporter.simulator.store import Jobs
 from exporter.training.parsing import Allowlist
 from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, Oddities, Setting
 from tests.ledger.inspection import Inspection
+from tests.ledger.market import SAVED, UNPRICED, Market
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
@@ -63,6 +65,7 @@ class Harness:
         self.time = Time(START)
         self.jobs = Jobs()
         self._schedule = Schedule(seed, self.chance, self.jobs)
+        self._market = Market(seed, self.time)
         self._people = People(self.time, self.jobs, self.chance, self._schedule)
         self.client = Client(TARGET, self.jobs, self.time, self.chance, self.setting.consistency)
         self.client.denied = self.setting.denied
@@ -101,7 +104,9 @@ class Harness:
         self._live(Fate(self.time.now + 500.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
-        assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
+        due = {key: amounts for key, amounts in self.due().items() if key.family != SAVED}
+        totals = {key: series for key, series in self._ledger.totals(TARGET).items() if key.family != SAVED}
+        assert exposed(totals, self.setting.by_tags) == to_be_exposed(due)
         assert self.board.unbilled == 0
         assert not self.unfinished
         self._finds_new_jobs()
@@ -132,13 +137,22 @@ class Harness:
         """An exporter that never saw a whole list looks back as far as it is told to, and no further."""
         return self._ledger is not None and self._ledger.marks(TARGET).discovered_until > 0
 
-    def due(self, now: float = math.inf) -> dict[SeriesKey, Amounts]:
-        baseline = self._first_start - self.setting.backfill
-        return expected((one for one in self.jobs.all() if one.end >= baseline), self.setting.by_tags, now)
+    def _due_by(self, now: float = math.inf) -> dict[SeriesKey, Amounts]:
+        """What is counted by now or in the end, but for money."""
+        return expected(self._counted(), self.setting.by_tags, now)
+
+    def due(self) -> dict[SeriesKey, Amounts]:
+        """Everything in the end."""
+        return self._due_by() | self._market.due(self._counted(), self.setting.by_tags)
 
     def totals(self) -> dict[SeriesKey, Amounts]:
         assert self._ledger is not None
-        return {key: series.shown for key, series in self._ledger.totals(TARGET).items() if any(series.shown)}
+        amounts = ((key, _shown(key, series)) for key, series in self._ledger.totals(TARGET).items())
+        return {key: shown for key, shown in amounts if any(shown)}
+
+    def _counted(self) -> list[Life]:
+        baseline = self._first_start - self.setting.backfill
+        return [one for one in self.jobs.all() if one.end >= baseline]
 
     def _live(self, fate: Fate) -> None:
         """One life of the exporter."""
@@ -154,18 +168,21 @@ class Harness:
                 self.history.append("killed")
             finally:
                 fate.over = True
+        self._market.look_at(self.path)
 
     async def _exporter(self, fate: Fate) -> None:
         clock, disk = MachineClock(self.time), Disk()
         disk.watch = lambda _: self._moment(fate, disk.doing)
         try:
             self._written = Inspection(partial(SqliteStore, str(self.path), connect=disk.connect))
-            async with Ledger(self._written.open, clock.time, self.setting.backfill) as ledger:
+            async with Ledger(self._written.open, clock.time, self.setting.backfill, self._market.rate) as ledger:
                 self._ledger = ledger
                 self._first_start = self._first_start or self._written.store.first_start
                 assert self._written.store.first_start == self._first_start
+                poller = self._poller(ledger, clock)
                 around = [
-                    asyncio.create_task(self._poller(ledger, clock).run()),
+                    asyncio.create_task(poller.run()),
+                    asyncio.create_task(self._market.tell(poller)),
                     asyncio.create_task(
                         self._people.interfere(self._written, partial(self._shows_what_is_written, ledger))
                     ),
@@ -206,7 +223,7 @@ class Harness:
             workers=4,
             allowlist=Allowlist(cost_tags=self.setting.by_tags),
         )
-        self.board = Watched(self.jobs, self.time, self.unfinished)
+        self.board = Watched(self.jobs, self.time, self.unfinished, self._market)
         return assemble(TARGET, api, settings, ledger, self.board, Health("/".join(TARGET), calls, clock.time), clock)
 
     def _turn(self, fate: Fate, busy: bool) -> None:
@@ -273,9 +290,17 @@ class Harness:
             return
         self._seen = totals
         for key, series in totals.items():
+            if key.family == UNPRICED:
+                continue
             assert all(map(le, self._high.get(key, series.shown), series.shown)), key
             self._high[key] = series.shown
         trained = {key: series.shown for key, series in totals.items() if key.family in _WITH_THE_BILL}
         if self._schedule.has_late_bills and trained != self._trained:
-            self._trained, due = trained, self.due(self.time.now)
+            self._trained, due = trained, self._due_by(self.time.now)
             assert all(shown <= due.get(key, (0,)) for key, shown in trained.items()), "ahead of the bill"
+
+
+def _shown(key: SeriesKey, series: Series) -> Amounts:
+    """A gauge shows what is. So do savings here: they shrink when a bill grows that seemed to be final, and a counter
+    shows the most that they were, until others have saved as much."""
+    return series.true if key.family in (UNPRICED, SAVED) else series.shown

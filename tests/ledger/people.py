@@ -17,7 +17,7 @@ from exporter.simulator import answers, life
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import Life
 from exporter.simulator.store import Jobs
-from exporter.training.facts import NO_BILL, Facts
+from exporter.training.facts import FINAL, NO_BILL, Facts
 from exporter.training.parsing import Allowlist, parse
 from tests.ledger.bills import so_far
 from tests.ledger.books import DAY, START, TARGET
@@ -70,4 +70,4 @@ class People:
 
 
 def _values(facts: Facts) -> dict[str, Any]:
-    return {name: value for name, (_, value) in facts.known.items() if name != NO_BILL}
+    return {name: value for name, (_, value) in facts.known.items() if name not in (NO_BILL, FINAL)}

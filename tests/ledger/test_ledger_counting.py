@@ -301,8 +301,8 @@ async def test_exposition_gets_seconds_and_since_when_they_count() -> None:
         series = books.totals(TARGET)
         billed = SeriesKey("sagemaker_training_billable_seconds_total", ("false",), ())
         took = SeriesKey("sagemaker_training_job_duration_seconds", ("Completed",), ())
-        assert series[billed].value() == Total(80.25, START)
-        assert series[took].value() == Histogram((0.0,) * 5 + (1.0,) * 13, 100.0, START)
+        assert series[billed].value(billed.family) == Total(80.25, START)
+        assert series[took].value(took.family) == Histogram((0.0,) * 5 + (1.0,) * 13, 100.0, START)
 
 
 async def test_deleting_a_failed_job_takes_nothing_from_why_it_failed() -> None:

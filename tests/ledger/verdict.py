@@ -17,21 +17,29 @@ from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 
 
 def expected(lives: Iterable[Life], by_tags: Sequence[str], now: float = math.inf) -> dict[SeriesKey, Amounts]:
-    """Every series that is not 0, by now or in the end."""
-    groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
-    for life in lives:
-        groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
+    """Every series that is not 0, by now or in the end; money is apart."""
+    groups = by_team(lives, by_tags)
     return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group, now), tags)}
 
 
+def by_team(lives: Iterable[Life], by_tags: Sequence[str]) -> Mapping[Pairs, Sequence[Life]]:
+    """The lives by their cost tags."""
+    groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
+    for life in lives:
+        groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
+    return groups
+
+
 def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Counter[tuple[str, int]]:
-    """The samples of counters that a scrape would show and that are not 0: how many have a value, in thousandths."""
+    """The samples of counters and gauges that a scrape would show and that are not 0: how many have a value, in parts
+    as the ledger counts."""
     shown = sums(totals, KeyNames.of(by_tags))
     found = Counter[tuple[str, int]]()
     for family in TOTAL_FAMILIES:
-        if family.kind == "counter":
+        if family.kind != "histogram":
+            parts = family.parts if family.parts > 1 else 1000
             lines = TEXT.lines(family, "", shown.get(family.name, ())).decode().splitlines()
-            found.update((family.name, round(1000 * float(line.rpartition(" ")[2]))) for line in lines)
+            found.update((family.name, round(parts * float(line.rpartition(" ")[2]))) for line in lines)
     return Counter({sample: number for sample, number in found.items() if sample[1]})
 
 

@@ -7,20 +7,24 @@ from exporter.polling.health import Health
 from exporter.simulator.store import Jobs
 from exporter.simulator.truth import PATIENCE
 from exporter.training.active import ActiveCounts
+from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
+from tests.ledger.market import Market
 from tests.ledger.mortal import Time
 
 
 class Watched:
     """A board that takes down whose last picture has a rule that goes on, though AWS knows better."""
 
-    def __init__(self, jobs: Jobs, time: Time, unfinished: list[str]) -> None:
-        self._lives, self._time, self._unfinished = jobs, time, unfinished
+    def __init__(self, jobs: Jobs, time: Time, unfinished: list[str], market: Market) -> None:
+        self._lives, self._time, self._unfinished, self._market = jobs, time, unfinished, market
         self._shown: dict[str, TrainingJob] = {}
         self.unbilled: int | None = None
 
-    def job(self, job: TrainingJob) -> None:
+    def job(self, job: TrainingJob, rates: Rates | None = None) -> None:
         self._shown[job.name] = job
+        if rates is not None:
+            self._market.keep(job.name, job.identity.created_ms, rates)
 
     def gone(self, target: Target, name: str) -> None:
         job = self._shown.pop(name, None)

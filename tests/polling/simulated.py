@@ -22,6 +22,7 @@ from exporter.simulator.errors import ApiError as Refused
 from exporter.simulator.operations import Context, perform
 from exporter.simulator.store import Jobs
 from exporter.training.active import ActiveCounts
+from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist
 
@@ -119,7 +120,7 @@ class Shown:
         self.jobs: dict[str, TrainingJob] = {}
         self.unbilled: list[int | None] = []
 
-    def job(self, job: TrainingJob) -> None:
+    def job(self, job: TrainingJob, rates: Rates | None = None) -> None:
         self.jobs[job.name] = job
 
     def gone(self, target: Target, name: str) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
-from exporter.polling.holding import NOTHING, Holding, holding_as_listed
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import Fleet, Pace
 from exporter.training.facts import Facts
+from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
 from tests.polling import virtual_time
 from tests.polling.world import Region, jobs, poller, polling

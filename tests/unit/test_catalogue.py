@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS, TargetHealth
 from exporter.process.families import PROCESS, ProcessHealth
 from exporter.training.active import ACTIVE, ActiveCounts
+from exporter.training.cost import USAGES, Rate
 from exporter.training.facts import Facts
 from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
@@ -41,6 +43,8 @@ JOB = {
     "training_seconds": "",
     "billable_seconds": "",
     "billable_instance_seconds": INSTANCE,
+    "cost": f"{INSTANCE} usage currency",
+    "cost_per_hour": "currency",
     "spot_savings_ratio": "",
     "instances": INSTANCE,
     "volume_size_bytes": "",
@@ -69,6 +73,7 @@ FLEET = {
     "jobs": ("gauge", "status secondary_status"),
     "instances": ("gauge", "instance_type state"),
     "unbilled_jobs": ("gauge", ""),
+    "cost_per_hour": ("gauge", "instance_type usage currency"),
     "jobs_created_total": ("counter", ""),
     "jobs_finished_total": ("counter", "status"),
     "jobs_failed_total": ("counter", "category"),
@@ -77,6 +82,9 @@ FLEET = {
     "billable_seconds_total": ("counter", "spot"),
     "instance_seconds_total": ("counter", "instance_type spot"),
     "billable_instance_seconds_total": ("counter", "instance_type spot"),
+    "cost_total": ("counter", "instance_type usage currency"),
+    "spot_saved_cost_total": ("counter", "instance_type currency"),
+    "unpriced_instance_seconds": ("gauge", "instance_type reason"),
     "spot_interruptions_total": ("counter", ""),
     "warm_pool_retained_billable_seconds_total": ("counter", ""),
     "warm_pool_retained_billable_instance_seconds_total": ("counter", "instance_type"),
@@ -108,6 +116,10 @@ EXPECTED = {
 }
 
 
+RATE = Rate(Fraction("0.115"), "USD")
+RATES = {("ml.m5.large", usage): RATE for usage in USAGES}
+
+
 def full_job() -> TrainingJob:
     """A job that adds to every total but that of stopped jobs."""
     return TrainingJob(
@@ -127,6 +139,16 @@ def full_job() -> TrainingJob:
         failure_category="Other",
         network_isolation=True,
     )
+
+
+def running_job() -> TrainingJob:
+    return replace(full_job(), status="InProgress", secondary_status="Training", started=2.0, ended=None)
+
+
+def facts_of(*jobs: TrainingJob) -> list[Facts]:
+    """What is recorded of them, with and without prices."""
+    facts = [Facts.of(job, final=True) for job in jobs]
+    return [one.priced(find) for one in facts for find in (lambda *_: RATE, lambda *_: None)]
 
 
 def test_names_kinds_and_labels_are_the_designs() -> None:
@@ -156,13 +178,15 @@ def things() -> list[tuple[Any, Any]]:
     jobs = [job for job in parsed if job is not None]
     assert len(jobs) == len(parsed)
     stopped = replace(full_job(), status="Stopped", secondary_status="Stopped", failure_category=None)
-    counts = ActiveCounts({("InProgress", "Training"): 2}, {("ml.m5.large", "training"): 1}, 1)
+    held = ("ml.m5.large", "training")
+    counts = ActiveCounts({("InProgress", "Training"): 2}, {held: 1}, 1, rates={held: RATE})
     target = TargetHealth(0.0, True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
     process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, {"f": 1})
     return [
-        *((family, JobView(job)) for family in JOBS.families for job in (*jobs, full_job())),
+        *((family, JobView(job)) for family in JOBS.families for job in jobs),
+        *((family, JobView(job, rates=RATES)) for family in JOBS.families for job in (full_job(), running_job())),
         *((family, counts) for family in ACTIVE.families),
-        *((family, facts) for family in TOTALS.families for facts in (Facts.of(full_job()), Facts.of(stopped))),
+        *((family, facts) for family in TOTALS.families for facts in facts_of(full_job(), stopped)),
         *((family, target) for family in TARGETS.families),
         *((family, process) for family in PROCESS.families),
     ]

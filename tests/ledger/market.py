@@ -1,0 +1,144 @@
+"""Prices that stay, change, come late, vanish and return, or never come; and what the schedule costs at those kept.
+
+Which price was in force when a job was first priced depends on when it was read: that is taken from what the exporter
+kept, and must be a price that there was, and the same for ever after. All else is the schedule's truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from exporter.ledger.series import Amounts, SeriesKey
+from exporter.polling.poller import Poller
+from exporter.simulator import truth
+from exporter.simulator.life import Life
+from exporter.training.cost import Rate, Rates
+from exporter.training.facts import Facts
+from exporter.training.job import SAME_JOB_MS
+from tests.ledger.books import START
+from tests.ledger.inspection import rows
+from tests.ledger.mortal import Time
+from tests.ledger.verdict import by_team
+
+_NANO = 10**9
+COST, SAVED, UNPRICED = (
+    f"sagemaker_training_{name}" for name in ("cost_total", "spot_saved_cost_total", "unpriced_instance_seconds")
+)
+# From when on there is which price; None: there is none.
+_Offers = list[tuple[float, Fraction | None]]
+
+
+class Market:
+    """The price list of a run, apart from everything else that its seed brings."""
+
+    def __init__(self, seed: int, time: Time) -> None:
+        self._chance, self._time, self._seed = random.Random(f"market {seed}"), time, seed
+        self._offers: dict[tuple[str, str], _Offers] = {}
+        self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
+
+    def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
+        """Return the price in force; where spot or warm pools have none, the one for training."""
+        for one in (usage, "training"):
+            price = next((p for when, p in reversed(self._of(instance_type, one)) if when <= self._time.now), None)
+            if price is not None:
+                return Rate(price, "USD")
+        return None
+
+    async def tell(self, poller: Poller) -> None:
+        """Let a poller know now and then that there are new prices."""
+        while True:
+            await asyncio.sleep(self._chance.uniform(20, 90))
+            await poller.price()
+
+    def keep(self, name: str, created_ms: int, rates: Rates) -> None:
+        """Take down what the exporter keeps with a job: a price that it has once it has for ever."""
+        kept = self._kept[name]
+        key = next((ms for ms in kept if abs(ms - created_ms) <= SAME_JOB_MS), created_ms)
+        for what, rate in kept.get(key, {}).items():
+            assert not isinstance(rate, Rate) or rates.get(what) == rate, f"{name} was repriced"
+        for (type_, usage), rate in rates.items():
+            assert not isinstance(rate, Rate) or rate.per_hour in self._ever(type_, usage), "nobody asked that price"
+        kept[key] = rates
+
+    def look_at(self, path: Path) -> None:
+        """Take down what a state file has, which nobody has open."""
+        # A kill may have left a file without its tables.
+        if path.exists() and rows(path, "PRAGMA user_version") != [(0,)]:
+            for name, created_ms, facts in rows(path, "SELECT name, created_ms, facts FROM job"):
+                self.keep(name, created_ms, Facts.from_json(facts).rates)
+
+    def due(self, lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
+        """Return every series of money that is not 0 in the end."""
+        found = Counter[SeriesKey]()
+        for tags, group in by_team(lives, by_tags).items():
+            for life in group:
+                for family, labels, amount in self._cost(life):
+                    found[SeriesKey(family, labels, () if family == UNPRICED else tags)] += amount
+        return {key: (amount,) for key, amount in found.items() if amount}
+
+    def _cost(self, life: Life) -> Iterator[tuple[str, tuple[str, ...], int]]:
+        job, rates = truth.expected(life), self._kept_of(life)
+        usage = "spot_training" if life.spot else "training"
+        prepaid = "TrainingPlanArn" in life.spec.get("ResourceConfig", {})
+        for type_, seconds in job.billable_instance_seconds.items():
+            yield self._billed(rates, type_, usage, seconds, prepaid)
+            if life.spot and isinstance(rate := rates.get((type_, usage)), Rate):
+                saved = job.instance_seconds[type_] - seconds
+                yield SAVED, (type_, rate.currency), _nano(saved, rate)
+        for type_, seconds in job.retained_instance_seconds.items():
+            yield self._billed(rates, type_, "warm_pool", seconds, prepaid)
+
+    def _billed(
+        self, rates: Rates, type_: str, usage: str, seconds: int, prepaid: bool
+    ) -> tuple[str, tuple[str, ...], int]:
+        rate = rates.get((type_, usage))
+        if isinstance(rate, Rate) and not prepaid:
+            return COST, (type_, usage, rate.currency), _nano(seconds, rate)
+        # A price that there is now must have been found: otherwise this is not what the exporter says.
+        missed = self.rate("", "", type_, usage) is not None
+        return UNPRICED, (type_, "training_plan" if prepaid else "missed" if missed else "no_price"), seconds * 1000
+
+    def _kept_of(self, life: Life) -> Rates:
+        created_ms = round(life.created * 1000)
+        kept = self._kept[life.name].items()
+        return next((rates for ms, rates in kept if abs(ms - created_ms) <= SAME_JOB_MS), {})
+
+    def _ever(self, instance_type: str, usage: str) -> set[Fraction | None]:
+        return {price for one in (usage, "training") for _, price in self._of(instance_type, one)}
+
+    def _of(self, instance_type: str, usage: str) -> _Offers:
+        key = instance_type, usage
+        if key not in self._offers:
+            self._offers[key] = _offers(random.Random(f"{self._seed} {key}"), usage)
+        return self._offers[key]
+
+
+def _offers(chance: random.Random, usage: str) -> _Offers:
+    def price() -> Fraction:
+        return Fraction(chance.randint(1, 10**9), 10**7)
+
+    def later(earlier: float = START) -> float:
+        return earlier + chance.uniform(50, 1500)
+
+    if usage != "training" and chance.random() < 0.5:
+        return []
+    kind = chance.random()
+    if kind < 0.4:
+        return [(START - 10**9, price())]
+    if kind < 0.65:
+        return [(START - 10**9, price()), *sorted((later(), price()) for _ in range(3))]
+    if kind < 0.8:
+        return [(later(), price())]
+    if kind < 0.9:
+        gone = later()
+        return [(START - 10**9, price()), (gone, None), (later(gone), price())]
+    return []
+
+
+def _nano(seconds: int, rate: Rate) -> int:
+    return round(Fraction(seconds) * rate.per_hour / 3600 * _NANO)
