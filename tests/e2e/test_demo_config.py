@@ -45,8 +45,8 @@ def test_the_file_is_honoured_but_for_its_targets(tmp_path: Path) -> None:
     assert {its["aws_account_id"] for its, _ in metrics.rows("sagemaker_exporter_target_up")} == {demo.ACCOUNTS[0]}
     assert {its["aws_region"] for its, _ in metrics.rows("sagemaker_exporter_target_up")} == set(demo.REGIONS)
     assert state.exists()
-    assert "the demo polls simulated jobs of 123456789012 in us-east-1, eu-west-1, not the configured targets" in log
-    assert f"{config}:2: targets[0].regions[0]: " in log
+    assert 'msg="the demo polls simulated jobs, not the configured targets" regions="us-east-1, eu-west-1"' in log
+    assert f'msg="a setting may be wrong" file={config} line=2 key=targets[0].regions[0] ' in log
     assert log.count("did you mean us-east-1?") == 1
 
 
