@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
-import os
 import ssl
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -19,64 +16,9 @@ from exporter.config import ConfigError
 from exporter.web.config import WebConfigFile, check
 from exporter.web.config.tls import subject_alternative_names
 from exporter.web.routes import Limits
-from tests.http.certificates import LOOPBACK, Authority
+from tests.http.certificates import Authority
 from tests.http.fakes import FakeExporter, connected, cut_off, exchange, get, serving
-from tests.logged import lines, messages
-
-SERVER = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
-CLIENTS = "  client_ca_file: ca.pem\n  client_auth_type: "
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    authority = Authority.new(tmp_path)
-    authority.sign("server", *LOOPBACK)
-    return authority
-
-
-@pytest.fixture
-def configured(tmp_path: Path, authority: Authority) -> Callable[[str], WebConfigFile]:
-    """A configuration file with this text, in the directory of the authority's certificates."""
-
-    def write(text: str) -> WebConfigFile:
-        (tmp_path / "web.yml").write_text(text)
-        return WebConfigFile(str(tmp_path / "web.yml"))
-
-    return write
-
-
-def secured(configured: WebConfigFile) -> AbstractAsyncContextManager[int]:
-    return serving(security=configured, limits=Limits(header_timeout=2))
-
-
-async def healthy(port: int, client: ssl.SSLContext) -> int:
-    async with ClientSession() as session, session.get(f"https://127.0.0.1:{port}/healthz", ssl=client) as answer:
-        return answer.status
-
-
-async def refused(port: int, client: ssl.SSLContext) -> bool:
-    """Whether TLS itself fails: at the handshake, or with TLS 1.3 at the first read after it."""
-    try:
-        await healthy(port, client)
-    except ClientError:
-        return True
-    return False
-
-
-async def serial(port: int, client: ssl.SSLContext) -> str:
-    """Which certificate the server shows to a new connection."""
-    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
-    certificate = writer.get_extra_info("peercert")
-    writer.close()
-    await writer.wait_closed()
-    return str(certificate["serialNumber"])
-
-
-def replace(path: Path, content: bytes | str) -> None:
-    """As a careful writer does it, and so that a new time or a new inode shows it."""
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(fresh, path)
+from tests.http.over_tls import CLIENTS, SERVER, healthy, refused, secured
 
 
 async def test_a_client_that_trusts_the_authority_gets_an_answer(
@@ -208,72 +150,6 @@ async def test_http_1_1_is_what_alpn_agrees_on(
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
         writer.close()
         await writer.wait_closed()
-
-
-async def test_a_new_certificate_is_shown_to_the_next_connection(
-    configured: Callable[[str], WebConfigFile], authority: Authority, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    client = authority.client()
-    async with secured(configured(SERVER)) as port:
-        before = await serial(port, client)
-        assert await serial(port, client) == before
-        authority.sign("server", *LOOPBACK)
-        assert await serial(port, client) != before
-    assert "the web configuration was reloaded" in messages(caplog)
-
-
-async def test_a_broken_new_pair_leaves_the_old_one_and_is_logged_once(
-    configured: Callable[[str], WebConfigFile],
-    authority: Authority,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    client = authority.client()
-    async with secured(configured(SERVER)) as port:
-        before = await serial(port, client)
-        replace(tmp_path / "server.key", authority.sign("other")[1].read_bytes())
-        assert [await serial(port, client) for _ in range(3)] == [before] * 3
-        replace(tmp_path / "server.pem", "not PEM")
-        assert await serial(port, client) == before
-        authority.sign("server", *LOOPBACK)
-        assert await serial(port, client) != before
-    assert messages(caplog).count("the web configuration was not reloaded, the one before stays") == 2
-    assert [record.levelno for record in caplog.records if "not reloaded" in record.getMessage()] == [logging.ERROR] * 2
-    errors = [line for line in lines(caplog) if "not reloaded" in line]
-    assert 'key=tls_server_config.cert_file problem="cannot be used: key values mismatch' in errors[0]
-
-
-async def test_an_authority_that_is_taken_away_is_trusted_no_longer(
-    configured: Callable[[str], WebConfigFile], authority: Authority, tmp_path: Path
-) -> None:
-    other = Authority.new(tmp_path / "other", "Other CA")
-    async with secured(configured(SERVER + CLIENTS + "RequireAndVerifyClientCert")) as port:
-        client = authority.client("prometheus")
-        assert await healthy(port, client) == 200
-        trusting = authority.client()
-        replace(tmp_path / "ca.pem", other.file.read_bytes())
-        assert await refused(port, client)
-        trusting.load_cert_chain(*other.sign("prometheus"))
-        assert await healthy(port, trusting) == 200
-
-
-async def test_the_file_itself_is_read_again(
-    configured: Callable[[str], WebConfigFile], authority: Authority, tmp_path: Path
-) -> None:
-    """Also a file that names a certificate before it is there, and one that is broken for a while."""
-    async with secured(configured(SERVER)) as port:
-        replace(tmp_path / "web.yml", SERVER.replace("server.", "next."))
-        assert await healthy(port, authority.client()) == 200
-        authority.sign("next", *LOOPBACK)
-        client = authority.client()
-        before = await serial(port, client)
-        replace(tmp_path / "web.yml", "nonsense: [")
-        assert await serial(port, client) == before
-        replace(tmp_path / "web.yml", SERVER)
-        assert await serial(port, client) != before
-        replace(tmp_path / "web.yml", "")
-        assert (await exchange(port, get("/healthz"))).endswith(b"ok\n")
 
 
 def test_files_of_no_use_are_named(configured: Callable[[str], WebConfigFile], authority: Authority) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from exporter.aws.errors import api_error
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
-from exporter.polling.api import ASSUME, DESCRIBE, LIST, TAGS, ApiError
+from exporter.polling.api import ASSUME, DESCRIBE, ApiError
 from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Fleet, Pace
 from exporter.simulator import steady
@@ -23,7 +22,6 @@ from exporter.training.job import TrainingJob
 from tests.logged import field, messages, text
 from tests.polling import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
-from tests.polling.test_by_tags import job as tagged
 from tests.polling.world import INTERVAL, TARGET, Job, Region, error, jobs, poller, polling
 
 DENIED = "AccessDeniedException"
@@ -271,60 +269,6 @@ async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back(
         assert one.counted("jobs_finished") == {("Completed",): 12}
 
 
-def denying(operation: str, denied: Callable[[str], bool], until: float, world: World) -> None:
-    """Deny an operation for some jobs up to a time."""
-
-    def strike(what: str, name: str) -> None:
-        if what == operation and denied(name) and world.now() < until:
-            raise ApiError(operation, DENIED)
-
-    world.strike = strike
-
-
-class Arns(World):
-    """Tells `strike` whose tags are asked for, too."""
-
-    async def tags(self, arn: str) -> list[Any]:
-        self.strike(TAGS, arn.rpartition("/")[2])
-        return list(await super().tags(arn))
-
-
-@pytest.mark.parametrize("denied", [1, 20, 39])
-async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "exporter")
-    lives = [tagged(f"a-{n}", team="vision") for n in range(denied)] + [
-        tagged(f"b-{n}", team="vision") for n in range(40 - denied)
-    ]
-    world = Arns(*lives)
-    denying(TAGS, lambda name: name.startswith("a-"), START + 2 * HOUR, world)
-    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
-        await one.live(900)
-        assert one.counted("jobs_created") == {("vision",): 40 - denied}
-        assert one.counted("jobs_finished") == {("Completed", "vision"): 40 - denied}
-        before = world.calls.copy()
-        await one.live(1800)
-        # Each is asked for once between two resyncs, and an ended job that only waits for its tags rarely read.
-        assert world.calls[TAGS] == before[TAGS]
-        assert (world.calls - before)[DESCRIBE] <= 5 * denied + 2 * (40 - denied)
-        assert one.health.up
-        await one.live(2.5 * HOUR)
-        assert one.counted("jobs_finished") == {("Completed", "vision"): 40}
-    assert len([message for message in messages(caplog) if "tags" in message]) <= denied + 1
-
-
-async def test_a_role_that_may_not_be_assumed_for_a_while_is_no_denial_of_tags() -> None:
-    world = World(tagged("ours", team="vision"))
-
-    def strike(operation: str, name: str) -> None:
-        if operation == TAGS and world.now() < START + 300:
-            raise ApiError(ASSUME, DENIED)
-
-    world.strike = strike
-    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
-        await one.live(400)
-        assert one.counted("jobs_created") == {("vision",): 1}
-
-
 def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
     async def scenario() -> None:
         region = Guarded([])
@@ -339,34 +283,3 @@ def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
             assert len(region.times(DESCRIBE, since)) <= 20 + INTERVAL
 
     virtual_time.run(scenario())
-
-
-async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING, "exporter")
-    world = World(*(tagged(f"job-{n}", team="vision") for n in range(100)))
-    denying(TAGS, lambda _: True, ALL, world)
-    async with exporter(world, settings=Settings(cost_tags=("team",))) as one:
-        await one.live(2 * HOUR)
-        assert one.counted("jobs_created") == {}
-        assert one.health.up
-    assert world.calls[TAGS] <= 300
-    assert [message for message in messages(caplog) if "tags" in message] == ["tags cannot be read"]
-
-
-@pytest.mark.parametrize(
-    ("code", "isolated", "ambiguous", "denied"),
-    [
-        ("AccessDeniedException", False, True, True),
-        ("AccessDenied", False, True, True),
-        ("Timeout", False, True, False),
-        ("SomethingNew", False, True, False),
-        ("InternalFailure", True, False, False),
-        ("503", True, False, False),
-        ("ThrottlingException", False, False, False),
-        ("ExpiredTokenException", False, False, False),
-        ("EndpointConnectionError", False, False, False),
-    ],
-)
-def test_whose_a_failure_may_be(code: str, isolated: bool, ambiguous: bool, denied: bool) -> None:
-    failure = api_error(LIST, ApiError(LIST, code))
-    assert (failure.isolated, failure.ambiguous, failure.denied) == (isolated, ambiguous, denied)

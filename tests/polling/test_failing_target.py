@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from exporter.aws.errors import api_error
 from exporter.ledger.opening import open_ledger
-from exporter.polling.api import DESCRIBE, LIST, SEARCH
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, ApiError
 from tests.logged import lines
 from tests.polling import virtual_time
 from tests.polling.world import INTERVAL, Job, Region, error, jobs, poller, polling
@@ -202,3 +203,22 @@ def test_sweeps_wait_for_the_first_walk_however_long_it_takes() -> None:
                 assert all(followed.read for followed in one.fleet.followed())
 
     virtual_time.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("code", "isolated", "ambiguous", "denied"),
+    [
+        ("AccessDeniedException", False, True, True),
+        ("AccessDenied", False, True, True),
+        ("Timeout", False, True, False),
+        ("SomethingNew", False, True, False),
+        ("InternalFailure", True, False, False),
+        ("503", True, False, False),
+        ("ThrottlingException", False, False, False),
+        ("ExpiredTokenException", False, False, False),
+        ("EndpointConnectionError", False, False, False),
+    ],
+)
+def test_whose_a_failure_may_be(code: str, isolated: bool, ambiguous: bool, denied: bool) -> None:
+    failure = api_error(LIST, ApiError(LIST, code))
+    assert (failure.isolated, failure.ambiguous, failure.denied) == (isolated, ambiguous, denied)
