@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from exporter.exposition.family import TARGET, Family, LabelValues, Row
 from exporter.training.cost import SPOT_TRAINING, Rate
 from exporter.training.facts import Facts
-from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES
+from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES
 from exporter.training.stops import STOP_CAUSES
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -38,11 +38,9 @@ def _total(
     return Family(f"sagemaker_training_{name}_total", "counter", help_, TARGET, labels, rows, known)
 
 
-def _durations(
-    name: str, help_: str, label: str, known: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]
-) -> Family[Facts]:
-    values = tuple((value,) for value in known)
-    return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, (label,), rows, values, DURATION_BUCKETS)
+def _durations(name: str, help_: str, label: str, rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
+    """A histogram. It starts with the label values that occurred: each one costs a series for every bucket."""
+    return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, (label,), rows, buckets=DURATION_BUCKETS)
 
 
 def _cost(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
@@ -203,12 +201,11 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
         _ALONE,
         lambda facts: _amount(facts.value("reused")),
     ),
-    _durations("job_duration_seconds", "From creation to end of a job.", "status", OUTCOMES, _duration),
+    _durations("job_duration_seconds", "From creation to end of a job.", "status", _duration),
     _durations(
         "phase_duration_seconds",
         "Time spent in a secondary status, one observation for each time it was left.",
         "secondary_status",
-        SECONDARY_STATUSES,
         lambda facts: [((status,), seconds) for status, seconds in facts.value("phases") or ()],
     ),
 )

@@ -22,11 +22,11 @@ CREATED = JOB + "creation_timestamp_seconds"
 
 
 @asynccontextmanager
-async def polled(patch: pytest.MonkeyPatch, *more: Job, **sections: object) -> AsyncIterator[App]:
-    """One target with three jobs that run, and more; left alone for two intervals."""
+async def polled(patch: pytest.MonkeyPatch, *more: Job, running: int = 3, **sections: object) -> AsyncIterator[App]:
+    """One target with some jobs that run, and more; left alone for two intervals."""
     world = World(1)
     region: Region = world.regions[world.accounts[0], REGIONS[0]]
-    region.jobs = [*jobs(3, region.clock.time() - 3600, name="train"), *more]
+    region.jobs = [*jobs(running, region.clock.time() - 3600, name="train"), *more]
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
     target = {"regions": REGIONS[:1], "role_arn": f"arn:aws:iam::{world.accounts[0]}:role/exporter"}
     config = Config.model_validate({"targets": [target], **sections})
