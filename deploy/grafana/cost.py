@@ -158,7 +158,7 @@ def _pools() -> panels.Panel:
         panels.areas(
             "Instances in warm pools",
             "Instances that are kept after a job and wait for the next one: billed as if they trained.",
-            Query(total(fleet("instances", TYPE, 'state="warm_pool"'), "instance_type"), "{{instance_type}}"),
+            Query(total(fleet("instances", TYPE, 'usage="warm_pool"'), "instance_type"), "{{instance_type}}"),
         )
         .unit("short")
         .decimals(0)

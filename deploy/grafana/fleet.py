@@ -168,7 +168,7 @@ def _instances() -> panels.Panel:
     return (
         panels.areas(
             "Instances held, by type",
-            "Instances that train or wait in a warm pool.",
+            "Instances that train, on demand or on spot, or wait in a warm pool.",
             Query(total(fleet("instances", TYPE), "instance_type"), "{{instance_type}}"),
         )
         .unit("short")

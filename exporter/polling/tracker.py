@@ -277,7 +277,7 @@ class Fleet:
             self._unknown_instances += sign
             return
         for type_, number in held.instances:
-            self._instances[type_, held.state] += sign * number
+            self._instances[type_, held.usage] += sign * number
 
 
 def _lacks_something(job: TrainingJob) -> bool:

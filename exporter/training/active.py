@@ -14,7 +14,7 @@ _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 
 @dataclass(frozen=True, slots=True)
 class ActiveCounts:
-    """How many there are now: jobs by (status, secondary status), instances by (type, state), and jobs whose bill is
+    """How many there are now: jobs by (status, secondary status), instances by (type, usage), and jobs whose bill is
     awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are.
     `rates` are the prices of the instances, of those that have one."""
 
@@ -63,9 +63,9 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_instances",
         "gauge",
-        "Instances held now, by a job that trains or by a warm pool that waits.",
+        "Instances held now, by what for: training, spot_training, or warm_pool for a pool that waits.",
         TARGET,
-        ("instance_type", "state"),
+        ("instance_type", "usage"),
         lambda counts: [(labels, float(n)) for labels, n in counts.instances.items()],
     ),
     Family(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-TRAINING, SPOT_TRAINING, WARM_POOL = "training", "spot_training", "warm_pool"
-USAGES = (TRAINING, SPOT_TRAINING, WARM_POOL)
+from exporter.training.usage import USAGES
+
 # Why billed time has no price: the price list has none, or it was paid for beforehand.
 NO_PRICE, TRAINING_PLAN = "no_price", "training_plan"
 _HOUR = 3600
@@ -42,11 +42,6 @@ def no_rate(account: str, region: str, instance_type: str, usage: str) -> Rate |
 def exact(seconds: float | None) -> Fraction:
     """Return seconds as AWS's clock has them, to the millisecond; 0 for those that are not known yet."""
     return Fraction(round((seconds or 0.0) * 1000), 1000)
-
-
-def usage_of(spot: bool | None) -> str:
-    """Return what the instances of a job that trains are held for."""
-    return SPOT_TRAINING if spot else TRAINING
 
 
 def priced(

@@ -16,9 +16,10 @@ import orjson
 
 from exporter.exposition.family import Pairs
 from exporter.training import cost
-from exporter.training.cost import WARM_POOL, Rate, Rates, exact, priced, usage_of
+from exporter.training.cost import Rate, Rates, exact, priced
 from exporter.training.job import TrainingJob
 from exporter.training.stops import stop_cause
+from exporter.training.usage import WARM_POOL, usage_of_training
 
 # A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
 Dated = tuple[float, Any]
@@ -152,7 +153,7 @@ class Facts:
     def billed(self) -> list[tuple[tuple[str, str], Fraction]]:
         """Return the billed instance seconds of each type and usage that the job pays for; 0 while they are not known,
         so that a series of its cost is there before the first bill."""
-        usage = usage_of(self.value("spot"))
+        usage = usage_of_training(self.value("spot"))
         seconds = {usage: self.billable_seconds}
         if self.value("pool") or self.value("retained") is not None:
             seconds[WARM_POOL] = self.value("retained")

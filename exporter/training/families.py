@@ -9,9 +9,10 @@ from fractions import Fraction
 
 from exporter.exposition.family import JOB, Family, Group, Kind, Pairs, Row, single, state_set
 from exporter.exposition.labels import NO_KEYS, KeyNames
-from exporter.training.cost import WARM_POOL, Rate, Rates, exact, usage_of
+from exporter.training.cost import Rate, Rates, exact
 from exporter.training.holding import holding
 from exporter.training.job import STATUSES, WARM_POOL_STATUSES, TrainingJob
+from exporter.training.usage import WARM_POOL, usage_of_training
 
 _GIB = 2**30
 _INSTANCES = ("instance_type", "instance_group")
@@ -113,7 +114,7 @@ def _instance_seconds(seconds: float | None, job: TrainingJob) -> Iterable[Row]:
 
 def _cost(view: JobView) -> Iterable[Row]:
     job, retained = view.job, _retained(view.job)
-    billed = ((usage_of(job.spot), job.billable_seconds), (WARM_POOL, retained))
+    billed = ((usage_of_training(job.spot), job.billable_seconds), (WARM_POOL, retained))
     for usage, seconds in billed:
         for i in job.instances if seconds is not None else ():
             if isinstance(rate := view.rates.get((i.type, usage)), Rate):
@@ -123,8 +124,7 @@ def _cost(view: JobView) -> Iterable[Row]:
 def _cost_per_hour(view: JobView) -> Iterable[Row]:
     """Nothing while the price of any of its instances is unknown: a part of the cost is not the cost."""
     held = holding(view.job)
-    usage = WARM_POOL if held.state == WARM_POOL else usage_of(view.job.spot)
-    rates = [(view.rates.get((type_, usage)), number) for type_, number in held.instances]
+    rates = [(view.rates.get((type_, held.usage)), number) for type_, number in held.instances]
     known = [(rate, number) for rate, number in rates if isinstance(rate, Rate)]
     if not known or len(known) < len(rates):
         return []

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from exporter.exposition.family import TARGET, Family, LabelValues, Row
-from exporter.training.cost import SPOT_TRAINING, Rate
+from exporter.training.cost import Rate
 from exporter.training.facts import Facts
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES
 from exporter.training.stops import STOP_CAUSES
+from exporter.training.usage import SPOT_TRAINING
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 # From the seconds of a download to the 28 days a job may train.

@@ -9,11 +9,12 @@ import promql_parser
 from exporter.catalogue import CATALOGUE
 from exporter.polling.api import _ADVICE
 from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.usage import USAGES
 from tests.deploy.ruleset import RECORDS, selectors
 
 # What Prometheus, and its operator, add to each series that they scrape.
 SCRAPE = {"instance", "job", "pod", "container", "endpoint", "namespace", "service"}
-_SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+_SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
 _LABELS: dict[str, set[str]] = {
     "up": set(),
     **{
@@ -26,7 +27,7 @@ _VALUES: dict[str, set[str]] = {
     "secondary_status": {*SECONDARY_STATUSES},
     "category": {*FAILURE_CATEGORIES},
     "code": {*_ADVICE},
-    "state": {"training", "warm_pool"},
+    "usage": {*USAGES},
     "spot": {"true", "false"},
 }
 _STATUSES = {

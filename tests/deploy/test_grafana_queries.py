@@ -12,6 +12,7 @@ import pytest
 
 from exporter.catalogue import CATALOGUE
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.usage import USAGES
 from tests.conftest import PrometheusFactory
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, Asked
@@ -28,7 +29,7 @@ ALL_PANELS = {
 }
 # Prometheus's own, and what docs/totals.md has the user provide.
 FOREIGN = {"scrape_duration_seconds": set[str](), "sagemaker_instance_price_dollars_per_hour": {"instance_type"}}
-_SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+_SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
 LABELS = FOREIGN | {
     family.name + suffix: {*family.label_names, *(["le"] if suffix == "_bucket" else [])}
     for family in CATALOGUE
@@ -38,7 +39,7 @@ VALUES = {
     "secondary_status": {*SECONDARY_STATUSES},
     "status": {*STATUSES, *OUTCOMES, *WARM_POOL_STATUSES},
     "category": {*FAILURE_CATEGORIES},
-    "state": {"training", "warm_pool"},
+    "usage": {*USAGES},
     "spot": {"true", "false"},
 }
 PRICES = """

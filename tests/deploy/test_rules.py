@@ -64,7 +64,7 @@ def test_a_recording_rule_has_a_case_with_samples(record: str) -> None:
 @pytest.mark.parametrize("record", RECORDS)
 def test_a_recording_rule_is_named_level_metric_operation(record: str) -> None:
     level, metric, operation = record.split(":")
-    assert re.fullmatch(r"(account|region|type|spot|state|secondary_status|status|job|model|_)+", level)
+    assert re.fullmatch(r"(account|region|type|spot|usage|secondary_status|status|job|model|_)+", level)
     assert metric.startswith("sagemaker_training_")
     assert re.fullmatch(r"(max|sum|avg|(ratio|rate|increase|median)\d+[hd])", operation)
 

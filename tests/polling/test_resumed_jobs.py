@@ -27,6 +27,7 @@ READ = TrainingJob(
     created=1000.0,
     started=1100.0,
     modified=1100.0,
+    spot=False,
     instances=(Instances("ml.m5.large", "a", 1), Instances("ml.g5.xlarge", "b", 2)),
     transitions=(Transition("Starting", 1000.0, 1100.0), Transition("Downloading", 1100.0, 1110.0)),
 )
@@ -52,6 +53,10 @@ def listed(status: str = "InProgress", secondary: str | None = "Training", pool:
     [
         (listed(), READ, TRAINING),
         (listed(), None, None),
+        (listed(), replace(READ, spot=True), Holding("spot_training", TYPES)),
+        # As the description says that lacks the flag.
+        (listed(), replace(READ, spot=None), TRAINING),
+        (listed(secondary="Interrupted"), replace(READ, spot=True), NOTHING),
         (listed(secondary="Starting"), READ, NOTHING),
         (listed(secondary="Pending"), None, NOTHING),
         (listed(secondary="Interrupted"), READ, NOTHING),
@@ -64,6 +69,7 @@ def listed(status: str = "InProgress", secondary: str | None = "Training", pool:
         (listed(secondary=None), None, None),
         (listed("Completed", "Completed"), None, NOTHING),
         (listed("Completed", "Completed", "Available"), READ, Holding("warm_pool", TYPES)),
+        (listed("Completed", "Completed", "Available"), replace(READ, spot=None), Holding("warm_pool", TYPES)),
         (listed("Completed", "Completed", "Available"), None, None),
         (listed("Completed", "Completed", "Reused"), None, NOTHING),
         (replace(listed(), status=None, secondary_status=None), READ, None),

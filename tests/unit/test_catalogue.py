@@ -16,11 +16,12 @@ from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS, TargetHealth
 from exporter.process.families import PROCESS, ProcessHealth
 from exporter.training.active import ACTIVE, ActiveCounts
-from exporter.training.cost import USAGES, Rate
+from exporter.training.cost import Rate
 from exporter.training.facts import Facts
 from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.parsing import Allowlist, parse
+from exporter.training.usage import USAGES
 
 ID, TARGET, INSTANCE = (
     "aws_account_id aws_region job_name",
@@ -71,7 +72,7 @@ JOB = {
 }
 FLEET = {
     "jobs": ("gauge", "status secondary_status"),
-    "instances": ("gauge", "instance_type state"),
+    "instances": ("gauge", "instance_type usage"),
     "unbilled_jobs": ("gauge", ""),
     "cost_per_hour": ("gauge", "instance_type usage currency"),
     "jobs_created_total": ("counter", ""),

@@ -206,6 +206,19 @@ def test_counts_say_what_is_held_now() -> None:
     assert not any(fleet.counts().instances.values())
 
 
+def test_spot_instances_are_counted_apart_and_their_pool_is_a_pool() -> None:
+    fleet = Fleet(PACE)
+    fleet.follow(running("on-demand"), at=0.0)
+    fleet.follow(running("spot"), at=0.0)
+    for name, spot in (("on-demand", False), ("spot", True)):
+        fleet.read(replace(running(name), spot=spot), CREATED + 60, 1.0, SETTLE)
+    assert fleet.counts().instances == {("ml.m5.large", "training"): 2, ("ml.m5.large", "spot_training"): 2}
+    kept = replace(ended("spot", WarmPool("Available", 1.0, None), KEEP_ALIVE), spot=True)
+    fleet.read(kept, ENDED + 30, 2.0, SETTLE)
+    held = {usage: number for (_, usage), number in fleet.counts().instances.items()}
+    assert held == {"training": 2, "spot_training": 0, "warm_pool": 2}
+
+
 @pytest.mark.parametrize("secondary", ["Starting", "Interrupted", "Pending"])
 def test_a_job_that_waits_for_capacity_holds_nothing(secondary: str) -> None:
     fleet = Fleet(PACE)
