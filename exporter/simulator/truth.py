@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from exporter.simulator.life import Life, Span, timeline
 
+_Key = TypeVar("_Key")
 # How long after the end of a job an exact ledger waits for its bill before it counts the training seconds alone.
 PATIENCE = 86400.0
 
@@ -19,8 +21,8 @@ class Expected:
     """What is to be counted for one life.
 
     A value the API does not report is None, never 0. `status` is None while the job runs, `category` is None unless
-    it failed, `cause` is what stopped it. `duration` is creation to end. `phases` are the closed transitions in order,
-    the closing one included. While it `awaits_bill` its training seconds are in no total.
+    it failed, `cause` is what stopped it. `duration` is creation to end, `queued` creation to start. `phases` are the
+    closed transitions in order, the closing one included. While it `awaits_bill` its training seconds are in no total.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Expected:
     retained_instance_seconds: Mapping[str, int]
     reused: bool
     duration: float | None
+    queued: float | None
     phases: tuple[tuple[str, float], ...]
     cause: str | None = None
     awaits_bill: bool = False
@@ -80,6 +83,7 @@ def expected(life: Life, now: float = math.inf) -> Expected:
         retained_instance_seconds=_times(instances, retained),
         reused=reused,
         duration=round(end - life.created, 3) if ending else None,
+        queued=_queued(spans),
         phases=_phases(spans, now) + (((ending.secondary_status, 0.0),) if ending else ()),
         cause=_CAUSES.get(ending.secondary_status, "other") if ending and ending.status == "Stopped" else None,
         awaits_bill=bool(life.groups) and training is not None and billable is None and not given_up,
@@ -89,7 +93,8 @@ def expected(life: Life, now: float = math.inf) -> Expected:
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over many lives, keyed as the totals of the exporter are; `spot` is "true" or "false". `durations` by
-    status and `phases` by secondary status are what the histograms have seen, in seconds."""
+    status, `phases` by secondary status and `queues` by instance types and spot are what the histograms have seen, in
+    seconds."""
 
     created: int
     finished: Counter[str]
@@ -105,6 +110,7 @@ class Totals:
     reuses: int
     durations: Mapping[str, Sequence[float]]
     phases: Mapping[str, Sequence[float]]
+    queues: Mapping[tuple[str, str], Sequence[float]]
 
 
 def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
@@ -136,15 +142,23 @@ def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
         reuses=sum(job.reused for job in jobs),
         durations=_by_key((job.status, job.duration) for job in jobs),
         phases=_by_key(phase for job in jobs for phase in job.phases),
+        queues=_by_key(
+            ((",".join(sorted(job.instances)), str(job.spot).lower()), job.queued) for job in jobs if job.instances
+        ),
     )
 
 
-def _by_key(observed: Iterable[tuple[str | None, float | None]]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+def _by_key(observed: Iterable[tuple[_Key | None, float | None]]) -> dict[_Key, list[float]]:
+    found: dict[_Key, list[float]] = {}
     for key, seconds in observed:
         if key is not None and seconds is not None:
             found.setdefault(key, []).append(seconds)
     return found
+
+
+def _queued(spans: Sequence[Span]) -> float | None:
+    start = next((span.start for span in spans if span.phase.on_instances), None)
+    return None if start is None else round(start - spans[0].start, 3)
 
 
 def _training_seconds(spans: Iterable[Span]) -> int | None:

@@ -2,7 +2,8 @@
 
 Facts form a semilattice: whatever the order, the repetition or the loss of readings in between, the same set of
 readings gives the same facts. Of each fact the reading of the latest LastModifiedTime counts; among readings of the
-same moment the one that says more. A reading that does not know a fact says nothing about it.
+same moment the one that says more. A reading that does not know a fact says nothing about it. Only of the times at
+which a job started the earliest counts: where a later start replaces it, the job did not wait all that time.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class Facts:
             "reused": (job.warm_pool is not None and job.warm_pool.status == "Reused") or None,
             "phases": [[t.status, t.seconds] for t in job.transitions if t.seconds is not None] or None,
         }
-        known = {name: (as_of, value) for name, value in found.items() if value is not None}
+        known: dict[str, Dated] = {name: (as_of, value) for name, value in found.items() if value is not None}
+        if job.started is not None:
+            # What ranks by minus the time itself: the earliest start is the highest.
+            known["started"] = (-job.started, job.started)
         return cls(job.created or 0.0, job.cost_tags or (), known)
 
     @classmethod
@@ -142,8 +146,15 @@ class Facts:
     @property
     def duration(self) -> float | None:
         """Seconds from creation to end."""
-        ended = self.value("ended")
-        return None if ended is None or not self.created else round(max(0.0, ended - self.created), 3)
+        return self._since_creation(self.value("ended"))
+
+    @property
+    def queued(self) -> float | None:
+        """Seconds from creation to the first start."""
+        return self._since_creation(self.value("started"))
+
+    def _since_creation(self, time: float | None) -> float | None:
+        return None if time is None or not self.created else round(max(0.0, time - self.created), 3)
 
     @property
     def modified(self) -> float:
@@ -236,6 +247,6 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "stopped": _stopped,
     "types": _pairs_of(_text, _number),
     "phases": _pairs_of(_text, _number),
-    **dict.fromkeys(("ended", "spot", "seconds", "billable", NO_BILL, FINAL), _number),
+    **dict.fromkeys(("ended", "started", "spot", "seconds", "billable", NO_BILL, FINAL), _number),
     **dict.fromkeys(("interruptions", "retained", "pool", "reused", "plan"), _number),
 }

@@ -39,9 +39,9 @@ def _total(
     return Family(f"sagemaker_training_{name}_total", "counter", help_, TARGET, labels, rows, known)
 
 
-def _durations(name: str, help_: str, label: str, rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
+def _durations(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
     """A histogram. It starts with the label values that occurred: each one costs a series for every bucket."""
-    return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, (label,), rows, buckets=DURATION_BUCKETS)
+    return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, labels, rows, buckets=DURATION_BUCKETS)
 
 
 def _cost(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
@@ -101,6 +101,13 @@ def _unpriced(facts: Facts) -> list[Row]:
         for key, amount in facts.billed()
         if amount and isinstance(rate := facts.rates.get(key), str)
     ]
+
+
+def _queued(facts: Facts) -> list[Row]:
+    """One observation for each job: the types of a heterogeneous cluster, which starts as a whole, are joined as in
+    `sagemaker_training_job_info`. A serverless job waits for no instances and has none."""
+    types = ",".join(type_ for type_, _ in facts.value("types") or ())
+    return _amount(facts.queued, types, facts.spot) if types else []
 
 
 TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
@@ -202,11 +209,18 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
         _ALONE,
         lambda facts: _amount(facts.value("reused")),
     ),
-    _durations("job_duration_seconds", "From creation to end of a job.", "status", _duration),
+    _durations("job_duration_seconds", "From creation to end of a job.", ("status",), _duration),
     _durations(
         "phase_duration_seconds",
         "Time spent in a secondary status, one observation for each time it was left.",
-        "secondary_status",
+        ("secondary_status",),
         lambda facts: [((status,), seconds) for status, seconds in facts.value("phases") or ()],
+    ),
+    _durations(
+        "queue_duration_seconds",
+        "From creation of a job to TrainingStartTime, once it has started. Types of a heterogeneous cluster are joined "
+        "by commas.",
+        ("instance_type", "spot"),
+        _queued,
     ),
 )

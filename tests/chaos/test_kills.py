@@ -141,24 +141,26 @@ def _expected(truth: Totals) -> dict[Series, float]:
         for labels, value in values.items():
             pairs = zip(label_names, labels if isinstance(labels, tuple) else (labels,), strict=True)
             found[f"{name}_total", tuple(pairs)] = value
-    for name, label, observed in (
-        ("job_duration_seconds", "status", truth.durations),
-        ("phase_duration_seconds", "secondary_status", truth.phases),
+    for name, label_names, observed in (
+        ("job_duration_seconds", ("status",), truth.durations),
+        ("phase_duration_seconds", ("secondary_status",), truth.phases),
+        ("queue_duration_seconds", ("instance_type", "spot"), truth.queues),
     ):
-        for state, seconds in observed.items():
-            found |= _histogram(name, (label, state), seconds)
+        for labels, seconds in observed.items():
+            pairs = zip(label_names, labels if isinstance(labels, tuple) else (labels,), strict=True)
+            found |= _histogram(name, tuple(pairs), seconds)
     return {key: value for key, value in found.items() if value}
 
 
-def _histogram(name: str, label: tuple[str, str], seconds: Sequence[float]) -> dict[Series, float]:
+def _histogram(name: str, labels: tuple[tuple[str, str], ...], seconds: Sequence[float]) -> dict[Series, float]:
     found: dict[Series, float] = {
-        (f"{name}_count", (label,)): len(seconds),
-        (f"{name}_sum", (label,)): round(sum(seconds), 3),
+        (f"{name}_count", labels): len(seconds),
+        (f"{name}_sum", labels): round(sum(seconds), 3),
     }
     for bound in (*DURATION_BUCKETS, math.inf):
         le = "+Inf" if math.isinf(bound) else f"{bound:.1f}"
         below = sum(value <= bound for value in seconds)
-        found[f"{name}_bucket", tuple(sorted((("le", le), label)))] = below
+        found[f"{name}_bucket", tuple(sorted((("le", le), *labels)))] = below
     return found
 
 

@@ -120,7 +120,7 @@ def true(books: Ledger) -> dict[SeriesKey, Amounts]:
     return {key: series.true for key, series in books.totals(TARGET).items() if any(series.true)}
 
 
-def histogram(books: Ledger, family: str, label: str) -> tuple[float, float] | None:
+def histogram(books: Ledger, family: str, *labels: str, tags: Pairs = ()) -> tuple[float, float] | None:
     """How many observations, and their sum."""
-    series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", (label,), ()))
+    series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", labels, tags))
     return None if series is None else (series.shown[-2] / 1000, series.shown[-1] / 1000)

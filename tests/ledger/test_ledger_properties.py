@@ -55,6 +55,7 @@ def _finals(draw: st.DrawFn, name: str) -> TrainingJob:
         status=status,
         secondary_status=draw(st.sampled_from(list(_CAUSES))) if status == "Stopped" else status,
         failure_category=draw(st.sampled_from(["ClientError", "Other"])) if status == "Failed" else None,
+        started=draw(st.none() | _SECONDS.map(lambda seconds: START + 10 + seconds)),
         ended=at,
         modified=at + 1000,
         training_seconds=draw(st.none() | _SECONDS),
@@ -82,6 +83,8 @@ def _earlier(draw: st.DrawFn, final: TrainingJob) -> TrainingJob:
     return replace(
         final,
         status=draw(st.sampled_from(["InProgress", "Stopping", final.status])),
+        # A restart may give a job another start; the first one is what it waited for.
+        started=draw(st.sampled_from([None, final.started, final.started and final.started + 60])),
         ended=draw(st.sampled_from([None, final.ended])),
         modified=before,
         training_seconds=other(final.training_seconds),
@@ -113,21 +116,24 @@ def _histories(draw: st.DrawFn, faults: bool) -> History:
 def _sums(history: History) -> dict[SeriesKey, Amounts]:
     """The same totals worked out plainly from the last readings, without those that are 0."""
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    observed: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    observed: defaultdict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
     for one in history.final:
         entered = one.billable_seconds is not None or one.name in history.alone
         _count(one if entered else replace(one, training_seconds=None), counts)
         assert one.ended is not None
-        observed["job_duration", str(one.status)].append(one.ended - (START + 10))
+        observed["job_duration", (str(one.status),)].append(one.ended - (START + 10))
         for phase in one.transitions:
             assert phase.start is not None
             assert phase.end is not None
-            observed["phase_duration", phase.status].append(phase.end - phase.start)
+            observed["phase_duration", (phase.status,)].append(phase.end - phase.start)
+        if one.started is not None and one.instances:
+            types = ",".join(sorted({item.type for item in one.instances}))
+            observed["queue_duration", (types, "true" if one.spot else "false")].append(one.started - (START + 10))
     found: dict[SeriesKey, Amounts] = {
         SeriesKey(f"sagemaker_training_{name}_total", labels, ()): (ms,) for (name, labels), ms in counts.items() if ms
     }
-    for (name, label), seconds in observed.items():
-        found[SeriesKey(f"sagemaker_training_{name}_seconds", (label,), ())] = _buckets(seconds)
+    for (name, labels), seconds in observed.items():
+        found[SeriesKey(f"sagemaker_training_{name}_seconds", labels, ())] = _buckets(seconds)
     return found
 
 

@@ -68,9 +68,15 @@ def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts
             if value:
                 label_values = labels if isinstance(labels, tuple) else (labels,)
                 yield SeriesKey(f"sagemaker_training_{name}_total", label_values, tags), (value * 1000,)
-    for name, observed in (("job_duration", due.durations), ("phase_duration", due.phases)):
+    histograms: dict[str, Mapping[str, Sequence[float]] | Mapping[tuple[str, str], Sequence[float]]] = {
+        "job_duration": due.durations,
+        "phase_duration": due.phases,
+        "queue_duration": due.queues,
+    }
+    for name, observed in histograms.items():
         for label, seconds in observed.items():
-            yield SeriesKey(f"sagemaker_training_{name}_seconds", (label,), tags), _histogram(seconds)
+            label_values = label if isinstance(label, tuple) else (label,)
+            yield SeriesKey(f"sagemaker_training_{name}_seconds", label_values, tags), _histogram(seconds)
 
 
 def _histogram(seconds: Iterable[float]) -> Amounts:

@@ -58,6 +58,7 @@ def test_a_job_by_hand() -> None:
         retained_instance_seconds={"ml.a": 125, "ml.b": 25},
         reused=True,
         duration=200.0,
+        queued=20.0,
         phases=(
             ("Starting", 20.0),
             ("Training", 60.0),

@@ -92,6 +92,7 @@ FLEET = {
     "warm_pool_reuses_total": ("counter", ""),
     "job_duration_seconds": ("histogram", "status"),
     "phase_duration_seconds": ("histogram", "secondary_status"),
+    "queue_duration_seconds": ("histogram", "instance_type spot"),
 }
 OWN = {
     "target_up": ("gauge", TARGET),
@@ -130,6 +131,7 @@ def full_job() -> TrainingJob:
         status="Failed",
         secondary_status="Failed",
         created=1.0,
+        started=2.0,
         ended=9.0,
         training_seconds=4.0,
         billable_seconds=2.0,
