@@ -10,6 +10,7 @@ from fractions import Fraction
 from exporter.exposition.family import JOB, Family, Group, Kind, Pairs, Row, single, state_set
 from exporter.exposition.labels import NO_KEYS, KeyNames
 from exporter.training.cost import Rate, Rates, exact
+from exporter.training.deadline import deadlines
 from exporter.training.holding import holding
 from exporter.training.job import STATUSES, WARM_POOL_STATUSES, TrainingJob
 from exporter.training.usage import WARM_POOL, usage_of_training
@@ -259,6 +260,12 @@ _FAMILIES: tuple[Family[JobView], ...] = (
     _value("max_wait_seconds", "MaxWaitTimeInSeconds of a spot job.", lambda job: job.max_wait_seconds),
     _value(
         "max_pending_seconds", "MaxPendingTimeInSeconds: the wait for capacity.", lambda job: job.max_pending_seconds
+    ),
+    _family(
+        "deadline_timestamp_seconds",
+        "When a limit that runs now ends the job, Unix time.",
+        ("limit",),
+        lambda job: [((limit,), time) for limit, time in deadlines(job).items()],
     ),
     _value(
         "warm_pool_keep_alive_seconds",

@@ -52,6 +52,7 @@ JOB = {
     "max_runtime_seconds": "",
     "max_wait_seconds": "",
     "max_pending_seconds": "",
+    "deadline_timestamp_seconds": "limit",
     "warm_pool_keep_alive_seconds": "",
     "retry_max_attempts": "",
     "phase_seconds": "secondary_status",

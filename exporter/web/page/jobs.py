@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.training.deadline import deadline
 from exporter.training.job import TrainingJob
-from exporter.web.page.phases import deadline, phases
+from exporter.web.page.phases import phases
 from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
 ROWS = 200
@@ -150,7 +151,7 @@ def _row(tracked: TrackedJob, now: float) -> Row:
         unsettled=job.terminal and not tracked.settled,
         over=job.terminal or job.ended_at is not None,
         ended=job.ended_at,
-        deadline=deadline(job, now),
+        deadline=deadline(job),
         instances=", ".join(f"{each.number} {each.type}" for each in job.instances),
         phases=bar,
         spans=Whole(" · ".join(phase.label for phase in bar)),
