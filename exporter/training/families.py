@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from exporter.exposition.family import JOB, Family, Group, Kind, Pairs, Row, single, state_set
 from exporter.exposition.labels import NO_KEYS, KeyNames
-from exporter.training.cost import Rate, Rates, exact
+from exporter.training import bill, info
+from exporter.training.cost import Rates
 from exporter.training.deadline import deadlines
-from exporter.training.holding import holding
 from exporter.training.job import STATUSES, WARM_POOL_STATUSES, TrainingJob
-from exporter.training.usage import WARM_POOL, usage_of_training
 
 _GIB = 2**30
 _INSTANCES = ("instance_type", "instance_group")
@@ -56,43 +54,8 @@ def _value(name: str, help_: str, value: Callable[[TrainingJob], float | None]) 
     return _family(name, help_, (), lambda job: single(value(job)))
 
 
-def _boolean(value: bool | None) -> str:
-    return "" if value is None else str(value).lower()
-
-
-def _info(job: TrainingJob) -> Iterable[Row]:
-    types = ",".join(sorted({i.type for i in job.instances}))
-    values = (
-        types,
-        job.training_image,
-        job.algorithm_name,
-        job.input_mode,
-        _boolean(job.spot),
-        job.tuning_job,
-        job.automl_job,
-        job.labeling_job,
-        job.experiment,
-        job.trial,
-        job.training_plan,
-        *job.serverless,
-    )
-    # A summary of ListTrainingJobs says nothing of all this.
-    return [(values, 1.0)] if any(values) else []
-
-
 def _pairs(pairs: Pairs | None, names: KeyNames) -> Iterable[Row]:
     return () if pairs is None else [((names.renamed(pairs),), 1.0)]
-
-
-def _security(job: TrainingJob) -> Iterable[Row]:
-    values = (
-        _boolean(job.network_isolation),
-        _boolean(job.inter_container_encryption),
-        _boolean(job.vpc),
-        _boolean(job.volume_kms),
-        _boolean(job.output_kms),
-    )
-    return [(values, 1.0)] if any(values) else []
 
 
 def _secondary_status(job: TrainingJob) -> Iterable[Row]:
@@ -113,26 +76,6 @@ def _instance_seconds(seconds: float | None, job: TrainingJob) -> Iterable[Row]:
     return [] if seconds is None else [((i.type, i.group), seconds * i.number) for i in job.instances]
 
 
-def _cost(view: JobView) -> Iterable[Row]:
-    job, retained = view.job, _retained(view.job)
-    billed = ((usage_of_training(job.spot), job.billable_seconds), (WARM_POOL, retained))
-    for usage, seconds in billed:
-        for i in job.instances if seconds is not None else ():
-            if isinstance(rate := view.rates.get((i.type, usage)), Rate):
-                yield (i.type, i.group, usage, rate.currency), float(rate.cost(exact(seconds) * i.number))
-
-
-def _cost_per_hour(view: JobView) -> Iterable[Row]:
-    """Nothing while the price of any of its instances is unknown: a part of the cost is not the cost."""
-    held = holding(view.job)
-    rates = [(view.rates.get((type_, held.usage)), number) for type_, number in held.instances]
-    known = [(rate, number) for rate, number in rates if isinstance(rate, Rate)]
-    if not known or len(known) < len(rates):
-        return []
-    per_hour = sum((rate.per_hour * number for rate, number in known), Fraction(0))
-    return [((known[0][0].currency,), float(per_hour))]
-
-
 def _phase_seconds(job: TrainingJob) -> Iterable[Row]:
     total: dict[str, float] = {}
     for transition in job.transitions:
@@ -145,22 +88,12 @@ def _transitions(job: TrainingJob) -> Iterable[Row]:
     return [((status,), float(n)) for status, n in Counter(t.status for t in job.transitions).items()]
 
 
-def _failure(job: TrainingJob) -> Iterable[Row]:
-    if not job.failure_category:
-        return []
-    return [((job.failure_category, job.failure_detail, job.failure_reason), 1.0)]
-
-
 def _retained(job: TrainingJob) -> float | None:
     return job.warm_pool.retained_seconds if job.warm_pool else None
 
 
 def _warm_pool_status(job: TrainingJob) -> Iterable[Row]:
     return state_set(job.warm_pool.status if job.warm_pool else None, WARM_POOL_STATUSES)
-
-
-def _reused_by(job: TrainingJob) -> Iterable[Row]:
-    return [((job.warm_pool.reused_by,), 1.0)] if job.warm_pool and job.warm_pool.reused_by else []
 
 
 def _metric_times(job: TrainingJob) -> Iterable[Row]:
@@ -187,7 +120,7 @@ _FAMILIES: tuple[Family[JobView], ...] = (
             "customization_technique",
             "base_model",
         ),
-        _info,
+        info.of_job,
     ),
     _of_view(
         "tags",
@@ -205,7 +138,7 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "security_info",
         "How the job is isolated and encrypted. 1.",
         ("network_isolation", "inter_container_encryption", "vpc", "volume_kms", "output_kms"),
-        _security,
+        info.security,
     ),
     _family(
         "status",
@@ -239,13 +172,13 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "cost",
         "The job's bill so far, in the currency of the price list.",
         (*_INSTANCES, "usage", "currency"),
-        _cost,
+        lambda view: bill.cost(view.job, view.rates),
     ),
     _of_view(
         "cost_per_hour",
         "What the instances that the job holds now cost per hour.",
         ("currency",),
-        _cost_per_hour,
+        lambda view: bill.cost_per_hour(view.job, view.rates),
     ),
     _value("spot_savings_ratio", "What spot saved: 1 - billable / training seconds.", _spot_savings),
     _family("instances", "Instances of the job's cluster.", _INSTANCES, _instances),
@@ -311,12 +244,12 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         _INSTANCES,
         lambda job: _instance_seconds(_retained(job), job),
     ),
-    _family("warm_pool_reused_by_info", "The job that took the warm pool over. 1.", ("reused_by_job",), _reused_by),
+    _family("warm_pool_reused_by_info", "The job that took the warm pool over. 1.", ("reused_by_job",), info.reused_by),
     _family(
         "failure_info",
         "Why the job failed. 1. The reason is empty unless jobs.failure_reason_length allows it.",
         ("category", "detail", "reason"),
-        _failure,
+        info.failure,
     ),
     _family(
         "rule_evaluation_status",

@@ -6,14 +6,12 @@ without it, or without a status, there is nothing to say, and `parse` gives None
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from exporter.exposition.family import Pairs
 from exporter.training.failures import failure_detail
+from exporter.training.fields import Fields, number
 from exporter.training.job import (
     NO_PROGRESS,
     NO_SERVERLESS,
@@ -30,7 +28,6 @@ from exporter.training.job import (
 )
 
 # Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
-_SECONDS_MAX = 2**33
 _INSTANCES_MAX = 2**16
 _GIB_MAX = 2**40
 _COUNT_MAX = 2**53
@@ -49,7 +46,6 @@ _FULL_ONLY = frozenset(
         "VpcConfig",
     }
 )
-_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Allowlist:
 
 def parse(answer: object, account: str, region: str, allow: Allowlist) -> TrainingJob | None:
     """The record of one job. `account` and `region` are where it was asked for."""
-    top = _Fields(answer)
+    top = Fields(answer)
     name, status = top.text("TrainingJobName"), top.text("TrainingJobStatus")
     if not name or not status:
         return None
@@ -148,73 +144,18 @@ class TagsOfJob:
 
 def parse_tags(items: Iterable[object], allow: Allowlist) -> TagsOfJob:
     """From `Tags` as Search gives them with the job, or as ListTags does apart from it."""
-    found = {f.text("Key"): f.text("Value") for f in map(_Fields, items) if f.text("Key")}
+    found = {f.text("Key"): f.text("Value") for f in map(Fields, items) if f.text("Key")}
     # To Prometheus a label that is empty is none: a job without the tag belongs to the series without that label.
     cost_tags = tuple((key, found[key]) for key in allow.cost_tags if found.get(key))
     return TagsOfJob(_allowed(found, allow.tags), cost_tags)
 
 
-class _Fields:
-    """An object of the answer, read with types in mind."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: object) -> None:
-        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-
-    def text(self, key: str) -> str:
-        value = self.data.get(key)
-        return _mended(value) if isinstance(value, str) else ""
-
-    def number(self, key: str, most: float = _SECONDS_MAX) -> float | None:
-        """A duration or a time, or a count of at most `most`: never negative."""
-        value = _number(self.data.get(key))
-        return value if value is not None and 0 <= value <= most else None
-
-    def flag(self, key: str) -> bool | None:
-        value = self.data.get(key)
-        return value if isinstance(value, bool) else None
-
-    def inside(self, key: str) -> _Fields:
-        return _Fields(self.data.get(key))
-
-    def items(self, key: str) -> list[Any]:
-        value = self.data.get(key)
-        return value if isinstance(value, list) else []
-
-    def pairs(self, key: str) -> dict[str, str]:
-        return {_mended(k): _mended(v) for k, v in self.inside(key).data.items() if isinstance(v, str)}
-
-
-def _mended(text: str) -> str:
-    """Half a surrogate pair, which JSON may escape, is no text that could be written anywhere."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _number(value: object) -> float | None:
-    """JSON numbers, and the strings that stand for the ones JSON lacks; datetimes of botocore's own parser."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return _float(value)
-    if isinstance(value, str):
-        return _SPECIAL.get(value)
-    return value.timestamp() if isinstance(value, datetime) else None
-
-
-def _float(value: int | float) -> float | None:
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def _instances(resources: _Fields) -> tuple[Instances, ...]:
+def _instances(resources: Fields) -> tuple[Instances, ...]:
     """What is used and billed: the groups of a heterogeneous cluster, what was selected of the preferences, or
     the one type there is."""
     selected = resources.text("SelectedInstanceType")
     if groups := resources.items("InstanceGroups"):
-        found = [_instances_of(_Fields(g), "Instance", _Fields(g).text("InstanceGroupName")) for g in groups]
+        found = [_instances_of(Fields(g), "Instance", Fields(g).text("InstanceGroupName")) for g in groups]
     elif selected:
         found = [_instances_of(resources, "SelectedInstance", "")]
     else:
@@ -226,13 +167,13 @@ def _instances(resources: _Fields) -> tuple[Instances, ...]:
     return tuple(Instances(type_, group, count) for (type_, group), count in counts.items())
 
 
-def _instances_of(fields: _Fields, prefix: str, group: str) -> Instances | None:
+def _instances_of(fields: Fields, prefix: str, group: str) -> Instances | None:
     type_, count = fields.text(f"{prefix}Type"), fields.number(f"{prefix}Count", _INSTANCES_MAX)
     return Instances(type_, group, int(count)) if type_ and count is not None else None
 
 
 def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
-    found = (_Fields(item) for item in items)
+    found = (Fields(item) for item in items)
     return tuple(
         Transition(f.text("Status"), f.number("StartTime"), f.number("EndTime")) for f in found if f.text("Status")
     )
@@ -240,32 +181,32 @@ def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
 
 def _final_metrics(items: Iterable[object]) -> tuple[FinalMetric, ...]:
     last: dict[str, FinalMetric] = {}
-    for fields in map(_Fields, items):
-        name, value = fields.text("MetricName"), _number(fields.data.get("Value"))
+    for fields in map(Fields, items):
+        name, value = fields.text("MetricName"), number(fields.data.get("Value"))
         if name and value is not None:
             last[name] = FinalMetric(name, value, fields.number("Timestamp"))
     return tuple(last.values())
 
 
-def _warm_pool(fields: _Fields) -> WarmPool | None:
+def _warm_pool(fields: Fields) -> WarmPool | None:
     if not fields.data:
         return None
     retained = fields.number("ResourceRetainedBillableTimeInSeconds")
     return WarmPool(fields.text("Status") or None, retained, fields.text("ReusedByJob") or None)
 
 
-def _rules(top: _Fields) -> tuple[Rule, ...]:
+def _rules(top: Fields) -> tuple[Rule, ...]:
     kinds = (("debugger", "DebugRuleEvaluationStatuses"), ("profiler", "ProfilerRuleEvaluationStatuses"))
     found = {}
     for kind, key in kinds:
-        for fields in map(_Fields, top.items(key)):
+        for fields in map(Fields, top.items(key)):
             name, status = fields.text("RuleConfigurationName"), fields.text("RuleEvaluationStatus")
             if name and status:
                 found[kind, name] = Rule(kind, name, status)
     return tuple(found.values())
 
 
-def _progress(fields: _Fields) -> Progress:
+def _progress(fields: Fields) -> Progress:
     if not fields.data:
         return NO_PROGRESS
     return Progress(
@@ -276,7 +217,7 @@ def _progress(fields: _Fields) -> Progress:
     )
 
 
-def _serverless(fields: _Fields) -> Serverless:
+def _serverless(fields: Fields) -> Serverless:
     if not fields.data:
         return NO_SERVERLESS
     return Serverless(

@@ -1,0 +1,33 @@
+"""The rows of what a job costs: its bill so far, and what it costs per hour while it holds instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from exporter.exposition.family import Row
+from exporter.training.cost import Rate, Rates, exact
+from exporter.training.holding import holding
+from exporter.training.job import TrainingJob
+from exporter.training.usage import WARM_POOL, usage_of_training
+
+
+def cost(job: TrainingJob, rates: Rates) -> Iterable[Row]:
+    """Return the bill by instance type, group, usage and currency, as far as AWS has told it and it has a price."""
+    retained = job.warm_pool.retained_seconds if job.warm_pool else None
+    for usage, seconds in ((usage_of_training(job.spot), job.billable_seconds), (WARM_POOL, retained)):
+        for i in job.instances if seconds is not None else ():
+            if isinstance(rate := rates.get((i.type, usage)), Rate):
+                yield (i.type, i.group, usage, rate.currency), float(rate.cost(exact(seconds) * i.number))
+
+
+def cost_per_hour(job: TrainingJob, rates: Rates) -> Iterable[Row]:
+    """Return what the instances that a job holds cost per hour, by currency. Nothing while the price of any of them is
+    unknown: a part of the cost is not the cost."""
+    held = holding(job)
+    found = [(rates.get((type_, held.usage)), number) for type_, number in held.instances]
+    known = [(rate, number) for rate, number in found if isinstance(rate, Rate)]
+    if not known or len(known) < len(found):
+        return []
+    per_hour = sum((rate.per_hour * number for rate, number in known), Fraction(0))
+    return [((known[0][0].currency,), float(per_hour))]
