@@ -152,6 +152,12 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "When the current secondary status began, Unix time.",
         lambda job: job.secondary_status_since,
     ),
+    _family(
+        "waiting_info",
+        "What a job that does not train yet waits for, by its StatusMessage. 1.",
+        ("reason",),
+        info.waiting,
+    ),
     _value("creation_timestamp_seconds", "CreationTime, Unix time.", lambda job: job.created),
     _value("training_start_timestamp_seconds", "TrainingStartTime, Unix time.", lambda job: job.started),
     _value("training_end_timestamp_seconds", "TrainingEndTime, Unix time.", lambda job: job.ended),

@@ -45,6 +45,11 @@ def security(job: TrainingJob) -> Iterable[Row]:
     return [(values, 1.0)] if any(values) else []
 
 
+def waiting(job: TrainingJob) -> Iterable[Row]:
+    """Return what it waits for."""
+    return [((job.waiting,), 1.0)] if job.waiting else []
+
+
 def failure(job: TrainingJob) -> Iterable[Row]:
     """Return why it failed."""
     if not job.failure_category:

@@ -141,7 +141,7 @@ NO_SERVERLESS = Serverless()
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class TrainingJob:
     """Everything the exporter keeps of a job. Only what an allowlist named is kept of tags, hyperparameters
-    and the failure reason, so that nothing else can leave the process."""
+    and the failure reason, and of a status message its kind (`waiting`), so that nothing else can leave the process."""
 
     account: str
     region: str
@@ -149,6 +149,7 @@ class TrainingJob:
     arn: str = ""
     status: str | None = None
     secondary_status: str | None = None
+    waiting: str = ""
     created: float | None = None
     started: float | None = None
     ended: float | None = None

@@ -26,6 +26,7 @@ from exporter.training.job import (
     failure_category,
     outcome_of,
 )
+from exporter.training.waiting import waiting_reason
 
 # Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
 _INSTANCES_MAX = 2**16
@@ -84,6 +85,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         arn=top.text("TrainingJobArn"),
         status=status,
         secondary_status=secondary,
+        waiting=_waiting(top, status, secondary),
         created=top.number("CreationTime"),
         started=top.number("TrainingStartTime"),
         ended=top.number("TrainingEndTime"),
@@ -177,6 +179,12 @@ def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
     return tuple(
         Transition(f.text("Status"), f.number("StartTime"), f.number("EndTime")) for f in found if f.text("Status")
     )
+
+
+def _waiting(top: Fields, status: str, secondary: str | None) -> str:
+    """What the job waits for. A summary has no message, and that of another status says nothing of the current one."""
+    last = Fields(next(reversed(top.items("SecondaryStatusTransitions")), None))
+    return waiting_reason(status, secondary, last.text("StatusMessage")) if last.text("Status") == secondary else ""
 
 
 def _final_metrics(items: Iterable[object]) -> tuple[FinalMetric, ...]:

@@ -44,7 +44,7 @@ def series(case: str, metrics: int) -> Iterator[str]:
 
 
 def test_there_are_kinds_of_jobs_in_the_table() -> None:
-    assert len(KINDS) == 10
+    assert len(KINDS) == 11
     assert len(CALLS) == 3
 
 

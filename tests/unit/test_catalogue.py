@@ -37,6 +37,7 @@ JOB = {
     "status": "status",
     "secondary_status": "secondary_status",
     "secondary_status_start_timestamp_seconds": "",
+    "waiting_info": "reason",
     "creation_timestamp_seconds": "",
     "training_start_timestamp_seconds": "",
     "training_end_timestamp_seconds": "",
