@@ -50,17 +50,17 @@ async def _run(pipe: Connection, strategy: str, interval: float, jobs: int, roun
 async def _hurried(app: App) -> float:
     """CPU of reading every job again, one right after the other."""
     began, at = time.process_time(), time.monotonic()
-    fleets = [watch.poller.fleet for watch in app.watches if watch.poller]
+    fleets = [runner.poller.tracker for runner in app.runners if runner.poller]
     for fleet in fleets:
-        for followed in fleet.followed():
-            fleet.hasten(followed.job.name, at)
-    while any(followed.due <= at for fleet in fleets for followed in fleet.followed()):
+        for followed in fleet.jobs():
+            fleet.read_now(followed.job.name, at)
+    while any(followed.due <= at for fleet in fleets for followed in fleet.jobs()):
         await asyncio.sleep(0.05)
     return time.process_time() - began
 
 
 def _all_read(app: App, jobs: int) -> bool:
-    found = [followed for watch in app.watches if watch.poller for followed in watch.poller.fleet.followed()]
+    found = [followed for runner in app.runners if runner.poller for followed in runner.poller.tracker.jobs()]
     return len(found) >= jobs and all(followed.read for followed in found)
 
 

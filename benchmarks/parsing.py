@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserFactory
 
 from benchmarks.children import ACCOUNT, REGION, Readings
 from exporter.aws.answers import answer_parsers
-from exporter.polling.parse_cache import Records
+from exporter.polling.parse_cache import ParseCache
 from exporter.simulator.answers import describe, search_record, summary
 from exporter.simulator.generator import Fleet, Plan
 from exporter.training.parsing import Allowlist
@@ -59,15 +59,15 @@ def _steps(operation: str, answers: Answers, jobs: Answers) -> dict[str, float]:
             "botocore, float timestamps": parse(floats),
             "exporter": lambda: runner.run(parse_ours()),
             "answer to record": lambda: _records(jobs),
-            "the same answer again": lambda: [known[0].of(job) for job in jobs],
+            "the same answer again": lambda: [known[0].parse(job) for job in jobs],
         }
         return {name: _cpu(step) / len(jobs) for name, step in steps.items()}
 
 
-def _records(jobs: Answers) -> tuple[Records, list[Any]]:
-    """Records of these, and what keeps them."""
-    records = Records(ACCOUNT, REGION, Allowlist())
-    return records, [records.of(job) for job in jobs]
+def _records(jobs: Answers) -> tuple[ParseCache, list[Any]]:
+    """ParseCache of these, and what keeps them."""
+    records = ParseCache(ACCOUNT, REGION, Allowlist())
+    return records, [records.parse(job) for job in jobs]
 
 
 def _cpu(work: Callable[[], Any]) -> float:

@@ -24,8 +24,8 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Calls
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
-from exporter.polling.intake import News, Reader
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.intake import Intake, Updates
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.process.garbage import Garbage
 from exporter.training.families import JOBS, JobContext
 
@@ -41,8 +41,8 @@ class _Tracked:
     def __init__(self, ledger: Ledger, clock: SystemClock) -> None:
         self._ledger, self._clock = ledger, clock
         self._health = Health("benchmark", Calls(), clock.time)
-        self.fleet = Fleet(Pace(30.0, 120.0, 3600.0))
-        self._reader = Reader(*_TARGET, samples.ALLOW, self.fleet, self._health)
+        self.tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
+        self._intake = Intake(*_TARGET, samples.ALLOW, self.tracker, self._health)
         self.board = Board(GROUPS)
         names = KeyNames.of(samples.ALLOW.tags), KeyNames.of(samples.ALLOW.hyperparameters)
         self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS)
@@ -59,17 +59,17 @@ class _Tracked:
         return changed + await self._take(page)
 
     async def _take(self, answers: list[dict[str, Any]]) -> int:
-        news, at = News.none(), self._clock.monotonic()
-        for job in filter(None, map(self._reader.parse, answers)):
-            if self.fleet.get(job.name) is None:
-                self._reader.follow(job, at, news)
-            self._reader.described(job, self._clock.time(), at, news)
-        await self._ledger.apply(news.readings)
-        for job in news.jobs.values():
+        updates, at = Updates.none(), self._clock.monotonic()
+        for job in filter(None, map(self._intake.parse, answers)):
+            if self.tracker.get(job.name) is None:
+                self._intake.track(job, at, updates)
+            self._intake.described(job, self._clock.time(), at, updates)
+        await self._ledger.apply(updates.readings)
+        for job in updates.jobs.values():
             self._display.job(job)
-        self._display.target(_TARGET, self.fleet.counts(), self._health, len(self.fleet))
+        self._display.target(_TARGET, self.tracker.counts(), self._health, len(self.tracker))
         await asyncio.sleep(0)
-        return len(news.jobs)
+        return len(updates.jobs)
 
 
 def run(pipe: Connection, path: str) -> None:
@@ -101,7 +101,7 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
         async with served.on_free_port(tracked.board) as bound:
             rounds.taken()
             shown = await _samples(tracked.board)
-            pipe.send({"port": bound[0][1], "bytes_per_job": held / len(tracked.fleet), "samples": shown})
+            pipe.send({"port": bound[0][1], "bytes_per_job": held / len(tracked.tracker), "samples": shown})
             await children.answer(pipe, respond)
 
 

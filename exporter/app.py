@@ -25,13 +25,13 @@ from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import Target
-from exporter.logs import Log
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import CONNECTION, Health
 from exporter.polling.poller import Poller
 from exporter.process.families import ProcessHealth, show_process
+from exporter.process.logs import Log
 from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
 
@@ -43,7 +43,7 @@ _STAGGER = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class TargetSpec:
     """A target as the configuration names it; the region is None for the SDK's default."""
 
     region: str | None
@@ -56,11 +56,11 @@ class Spot:
 
 
 @dataclass(slots=True)
-class Watch:
+class TargetRunner:
     """A target being polled, or not reached yet. `name` is its account and region as far as they are known; `limiters`
     outlive the poller, and the application where a reload keeps the target."""
 
-    spot: Spot
+    spec: TargetSpec
     name: Target
     health: Health
     limiters: RateLimiters
@@ -93,8 +93,8 @@ class App:
         self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags)
         at_a_time = config.polling.max_concurrency
         self._in_flight = InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time)
-        before = {watch.spot.key: watch for watch in earlier.watches} if earlier else {}
-        self.watches: list[Watch] = [self._watch(spot, before.get(spot.key)) for spot in spots(config)]
+        before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
+        self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
 
     @classmethod
     @asynccontextmanager
@@ -106,12 +106,12 @@ class App:
     async def run(self) -> None:
         """Poll all targets until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for number, watch in enumerate(self.watches):
-                tasks.create_task(self._keep(watch, number * _STAGGER))
+            for number, runner in enumerate(self.runners):
+                tasks.create_task(self._keep(runner, number * _STAGGER))
 
     async def once(self) -> bool:
         """Poll each target once; says whether all went well."""
-        return all(await asyncio.gather(*(self._once(watch) for watch in self.watches)))
+        return all(await asyncio.gather(*(self._once(runner) for runner in self.runners)))
 
     def waiting(self) -> list[str]:
         """The targets whose jobs were not all read once yet, but for those that fail. When there are none, there never
@@ -123,75 +123,75 @@ class App:
     def incomplete(self, even_failed: Collection[str] = ()) -> list[str]:
         """The targets whose jobs were not all read once yet. Those that fail are among them only where their key is in
         `even_failed`."""
-        missing = (w for w in self.watches if not w.complete and (not w.failed or w.spot.key in even_failed))
+        missing = (w for w in self.runners if not w.complete and (not w.failed or w.spec.key in even_failed))
         return [_said(w.name) for w in missing]
 
     def take_over(self) -> None:
         """Count alone from now on: the earlier application ends."""
-        for watch in self.watches:
-            watch.health.takes_over()
+        for runner in self.runners:
+            runner.health.takes_over()
 
-    async def _keep(self, watch: Watch, delay: float) -> None:
+    async def _keep(self, runner: TargetRunner, delay: float) -> None:
         await self._clock.sleep(delay)
         while True:
             try:
-                async with self._connected(watch) as poller:
+                async with self._connected(runner) as poller:
                     await poller.run()
             except ApiError as error:
-                self._unreachable(watch, error)
+                self._unreachable(runner, error)
             except Exception:  # noqa: BLE001
                 # A mistake of ours in one target must not hide the others.
-                _log.exception("polling failed unexpectedly; restarting", target=_said(watch.name))
-                self._unreachable(watch, ApiError("poll", "InternalError"))
-            self._clear(watch)
+                _log.exception("polling failed unexpectedly; restarting", target=_said(runner.name))
+                self._unreachable(runner, ApiError("poll", "InternalError"))
+            self._clear(runner)
             await self._clock.sleep(self.config.polling.discovery_interval)
 
-    async def _once(self, watch: Watch) -> bool:
+    async def _once(self, runner: TargetRunner) -> bool:
         try:
-            async with self._connected(watch) as poller:
+            async with self._connected(runner) as poller:
                 return await poller.once()
         except ApiError as error:
-            self._unreachable(watch, error)
+            self._unreachable(runner, error)
             return False
 
-    def _clear(self, watch: Watch) -> None:
+    def _clear(self, runner: TargetRunner) -> None:
         """What a poller that ended was following is found anew by the next."""
-        for followed in watch.poller.fleet.followed() if watch.poller else ():
-            self._display.gone(watch.name, followed.job.name)
+        for tracked in runner.poller.tracker.jobs() if runner.poller else ():
+            self._display.gone(runner.name, tracked.job.name)
 
-    def _unreachable(self, watch: Watch, error: ApiError) -> None:
-        watch.health.failed(CONNECTION, error)
-        self._display.health(watch.name, watch.health, 0)
+    def _unreachable(self, runner: TargetRunner, error: ApiError) -> None:
+        runner.health.failed(CONNECTION, error)
+        self._display.health(runner.name, runner.health, 0)
 
     @asynccontextmanager
-    async def _connected(self, watch: Watch) -> AsyncIterator[Poller]:
-        spot, calls = watch.spot, watch.health.calls
+    async def _connected(self, runner: TargetRunner) -> AsyncIterator[Poller]:
+        spec, calls = runner.spec, runner.health.calls
         try:
-            region = spot.region or self._sessions.default_region()
+            region = spec.region or self._sessions.default_region()
             if region is None:
                 raise ApiError(IDENTITY, "NoRegion")
-            account = await self._sessions.account(region, spot.role)
+            account = await self._sessions.account(region, spec.role)
             # Only STS knows whose the environment's credentials are: perhaps a role of the same account is polled too.
-            if watch.name != (account, region) and (account, region) in [other.name for other in self.watches]:
+            if runner.name != (account, region) and (account, region) in [other.name for other in self.runners]:
                 raise ApiError(IDENTITY, "DuplicateTarget")
         except ApiError as error:
             calls.failed(error.operation, error.code)
             raise
-        if watch.name != (account, region):
-            self._display.forget(watch.name)
-            watch.name = (account, region)
-            watch.health.target = _said(watch.name)
-            self._display.health(watch.name, watch.health, 0)
+        if runner.name != (account, region):
+            self._display.forget(runner.name)
+            runner.name = (account, region)
+            runner.health.target = _said(runner.name)
+            self._display.health(runner.name, runner.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
-        async with self._sessions.client(SAGEMAKER, region, spot.role, calls) as sdk:
-            api = SageMaker(Client(sdk, calls, watch.limiters, self._in_flight, self._clock))
-            watch.poller = self._poller(watch, api)
-            yield watch.poller
+        async with self._sessions.client(SAGEMAKER, region, spec.role, calls) as sdk:
+            api = SageMaker(Client(sdk, calls, runner.limiters, self._in_flight, self._clock))
+            runner.poller = self._poller(runner, api)
+            yield runner.poller
 
-    def _poller(self, watch: Watch, api: Api) -> Poller:
+    def _poller(self, runner: TargetRunner, api: Api) -> Poller:
         settings = poller_settings(self.config)
         return assemble(
-            watch.name, api, settings, self.ledger, self._display, watch.health, self._clock, random.random()
+            runner.name, api, settings, self.ledger, self._display, runner.health, self._clock, random.random()
         )
 
     def _limits(self) -> RateLimits:
@@ -200,20 +200,20 @@ class App:
             polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
         )
 
-    def _watch(self, spot: Spot, earlier: Watch | None) -> Watch:
-        name = (spot.role.account if spot.role else "", self._region(spot))
+    def _runner(self, spec: TargetSpec, earlier: TargetRunner | None) -> TargetRunner:
+        name = (spec.role.account if spec.role else "", self._region(spec))
         if earlier is None:
             health, limiters = Health(_said(name), Calls(), self._clock.time, self.loaded), None
         else:
             health, limiters = earlier.health.successor(), earlier.limiters
         if limiters is None or limiters.limits != self._limits():
             limiters = RateLimiters(self._limits(), self._clock)
-        return Watch(spot, name, health, limiters)
+        return TargetRunner(spec, name, health, limiters)
 
-    def _region(self, spot: Spot) -> str:
+    def _region(self, spec: TargetSpec) -> str:
         """The region as far as it is known before anybody is asked."""
         try:
-            return spot.region or self._sessions.default_region() or ""
+            return spec.region or self._sessions.default_region() or ""
         except ApiError:
             # The first poll says what is wrong.
             return ""
@@ -258,20 +258,20 @@ def allowlist(config: Config) -> Allowlist:
     )
 
 
-def spots(config: Config) -> list[Spot]:
+def target_specs(config: Config) -> list[TargetSpec]:
     """The targets that are this shard's: every account and region belongs to one shard, by a stable hash."""
     found = []
     for target in config.targets:
         secret = target.external_id.get_secret_value() if target.external_id else None
         role = Role(target.role_arn, secret, target.session_name) if target.role_arn else None
-        found += [Spot(region, role) for region in target.regions or (None,)]
+        found += [TargetSpec(region, role) for region in target.regions or (None,)]
     return list(_of_shard(found, config.sharding.index, config.sharding.total))
 
 
-def _of_shard(found: Iterable[Spot], index: int, total: int) -> Iterable[Spot]:
-    for spot in found:
-        if int.from_bytes(sha256(spot.key.encode()).digest()[:8], "big") % total == index:
-            yield spot
+def _of_shard(found: Iterable[TargetSpec], index: int, total: int) -> Iterable[TargetSpec]:
+    for spec in found:
+        if int.from_bytes(sha256(spec.key.encode()).digest()[:8], "big") % total == index:
+            yield spec
 
 
 def _said(name: Target) -> str:

@@ -11,18 +11,18 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
-from exporter import __version__, demo, logs, output
+from exporter import __version__, demo
 from exporter.app import App
-from exporter.arguments import Parser, single, within
 from exporter.aws.regions import known_regions
 from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.store import StoreError
-from exporter.logs import Log
-from exporter.output import OutputError, ReaderGoneError
-from exporter.process import signals
+from exporter.process import logs, output, signals
+from exporter.process.arguments import Parser, single, within
+from exporter.process.logs import Log
+from exporter.process.output import OutputError, ReaderGoneError
 from exporter.process.stopping import run, until_stopped
 from exporter.service import Service, serve_until_stopped
 from exporter.web import config as webconfig

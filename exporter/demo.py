@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from exporter.clock import Clock
-from exporter.config import Config, Target
+from exporter.config import Config, TargetConfig
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import StoreError
-from exporter.logs import Log
+from exporter.process.logs import Log
 from exporter.simulator import Plan, ScaledClock, Simulator
 from exporter.simulator.generator import DEMO_PACE
 
@@ -81,7 +81,7 @@ def _environment(**variables: str) -> Iterator[None]:
 
 def own_targets(config: Config) -> Config:
     """The configuration with the simulated targets, which are all there are."""
-    targets = (Target(regions=REGIONS),)
+    targets = (TargetConfig(regions=REGIONS),)
     if config.targets == targets:
         return config
     _log.warning("the demo polls simulated jobs, not the configured targets", regions=", ".join(REGIONS))

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from exporter import __version__
-from exporter.app import App, spots
+from exporter.app import App, target_specs
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
-from exporter.logs import Log
 from exporter.process.garbage import Garbage
+from exporter.process.logs import Log
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
 from exporter.web import page
@@ -147,7 +147,7 @@ class Service:
         """Wait until all jobs were read by the new polls; not for ever, and not for a target that fails unless it was
         up before. Raises what ended the new polls."""
         old = self._open()
-        up = {watch.spot.key for watch in old.watches if watch.health.up}
+        up = {runner.spec.key for runner in old.runners if runner.health.up}
         patience = self._clock.monotonic() + _patience(app.config, old)
         while (missing := app.incomplete(up)) and self._clock.monotonic() < patience:
             if polling.done():
@@ -240,7 +240,7 @@ def _summary(config: Config) -> dict[str, str | int]:
     """What is polled and how, for the log."""
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
     return {
-        "targets": len(spots(config)),
+        "targets": len(target_specs(config)),
         "strategy": config.polling.strategy,
         "state": config.state.path or "memory",
         "sources": ",".join(("jobs", *tags)),
@@ -250,7 +250,7 @@ def _summary(config: Config) -> dict[str, str | int]:
 def _patience(config: Config, old: App) -> float:
     """How long a reload waits at most. Old and new polls share the limits of a target, and each may need two calls for
     a job."""
-    jobs = max((len(watch.poller.fleet) for watch in old.watches if watch.poller), default=0)
+    jobs = max((len(runner.poller.tracker) for runner in old.runners if runner.poller), default=0)
     return _PATIENCE + 4 * jobs / config.polling.describe_rps
 
 

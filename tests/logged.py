@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from exporter.logs import Logfmt
+from exporter.process.logs import Logfmt
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -10,8 +10,8 @@ from aiobotocore.client import AioBaseClient
 from botocore.hooks import BaseEventHooks
 
 from exporter.aws.errors import code_of, code_of_exception
-from exporter.logs import Log
 from exporter.polling.api import Calls
+from exporter.process.logs import Log
 
 _log = Log(__name__)
 _STARTED, _JOB = "exporter.started", "exporter.job"

@@ -16,7 +16,7 @@ from exporter.config import located, refusals, syntax
 from exporter.config.file import read
 from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
-from exporter.config.settings import Config, Jobs, Polling, Sharding, State, Target, Totals, Web
+from exporter.config.settings import Config, Jobs, Polling, Sharding, State, TargetConfig, Totals, Web
 from exporter.config.syntax import WRITTEN, Address, account_of
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "Problem",
     "Sharding",
     "State",
-    "Target",
+    "TargetConfig",
     "Totals",
     "Web",
     "load",

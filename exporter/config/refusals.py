@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.config.located import UNREADABLE, Document
 from exporter.config.problems import Path, Problem, key_path, quote
-from exporter.config.settings import Config, Section
+from exporter.config.settings import Config, SettingsModel
 from exporter.config.syntax import ONE, SEVERAL
 
 _KEY = "[key]"
@@ -26,7 +26,7 @@ class Source:
     file: str
     document: Document
     flags: Collection[str] = ()
-    root: type[Section] = Config
+    root: type[SettingsModel] = Config
 
     def problem(self, path: Path, message: str, allowed: str, *, key: bool = False) -> Problem:
         """A problem with the value at a path, or with its key."""
@@ -81,7 +81,7 @@ def _unknown_key(path: Path, source: Source) -> Problem:
     return source.problem(path, f"unknown key{hint}", ", ".join(siblings), key=True)
 
 
-def _section(path: Path, root: type[Section]) -> type[Section]:
+def _section(path: Path, root: type[SettingsModel]) -> type[SettingsModel]:
     section = root
     for part in path:
         if isinstance(part, str):
@@ -89,16 +89,16 @@ def _section(path: Path, root: type[Section]) -> type[Section]:
     return section
 
 
-def _sections(parent: type[Section]) -> dict[str, type[Section]]:
+def _sections(parent: type[SettingsModel]) -> dict[str, type[SettingsModel]]:
     """Which keys of a section are themselves sections, or lists of them."""
     found = {}
     for name, field in parent.model_fields.items():
         for candidate in (field.annotation, *get_args(field.annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, Section):
+            if isinstance(candidate, type) and issubclass(candidate, SettingsModel):
                 found[name] = candidate
     return found
 
 
-def _keys(root: type[Section]) -> Iterator[str]:
+def _keys(root: type[SettingsModel]) -> Iterator[str]:
     for name, section in _sections(root).items():
         yield from (f"{name}.{key}" for key in section.key_names())

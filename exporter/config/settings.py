@@ -42,7 +42,7 @@ _Addresses = Annotated[tuple[_Address, ...], BeforeValidator(syntax.listed), Aft
 _Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
 
 
-class Section(BaseModel):
+class SettingsModel(BaseModel):
     """A mapping of the configuration; one with nothing in it is one that was left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
@@ -62,7 +62,7 @@ class Section(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
 
-class Web(Section):
+class Web(SettingsModel):
     """What the exporter serves, and where."""
 
     listen_address: Annotated[
@@ -88,7 +88,7 @@ class Web(Section):
         return (self.route_prefix or self.external_path or "").rstrip("/")
 
 
-class Polling(Section):
+class Polling(SettingsModel):
     """How often AWS is asked, and how much at a time; the rates are for each target, requests a second."""
 
     discovery_interval: _Interval = parse("60s")
@@ -104,7 +104,7 @@ class Polling(Section):
     timeout: Annotated[float, BeforeValidator(Span("100ms", "5m"))] = parse("10s")
 
 
-class Target(Section):
+class TargetConfig(SettingsModel):
     """Regions of one account; no role stands for the environment's own account, no region for the SDK's default."""
 
     regions: Annotated[tuple[_Region, ...], BeforeValidator(syntax.listed)] = Field(
@@ -134,7 +134,7 @@ class Target(Section):
         return syntax.account_of(self.role_arn)
 
 
-class Jobs(Section):
+class Jobs(SettingsModel):
     """Which jobs have series of their own, and what those say."""
 
     include: _Pattern = Pattern(".*")
@@ -166,7 +166,7 @@ class Jobs(Section):
         return any(fnmatchcase(metric, glob) for glob in self.disabled_metrics)
 
 
-class Totals(Section):
+class Totals(SettingsModel):
     """What the counters count, and by which tags."""
 
     backfill: Annotated[float, BeforeValidator(Span("0s", "10y"))] = 0.0
@@ -180,13 +180,13 @@ class Totals(Section):
         return keys
 
 
-class State(Section):
+class State(SettingsModel):
     """Where the totals are kept over a restart; an empty path keeps them in memory only."""
 
     path: Annotated[str, BeforeValidator(syntax.state_path)] = ""
 
 
-class Sharding(Section):
+class Sharding(SettingsModel):
     """Which share of the targets is this process's."""
 
     total: Annotated[int, BeforeValidator(Whole(1, 1000))] = 1
@@ -202,19 +202,19 @@ class Sharding(Section):
 
 
 # The one target that has no region written: the environment's own account and region.
-_OWN_ACCOUNT = Target.model_construct(regions=())
+_OWN_ACCOUNT = TargetConfig.model_construct(regions=())
 
 
 def _targets(value: object) -> tuple[object, ...]:
     return (_OWN_ACCOUNT,) if value is None else syntax.listed(value)
 
 
-class Config(Section):
+class Config(SettingsModel):
     """The whole configuration."""
 
     web: Web = Web()
     polling: Polling = Polling()
-    targets: Annotated[tuple[Target, ...], BeforeValidator(_targets)] = (_OWN_ACCOUNT,)
+    targets: Annotated[tuple[TargetConfig, ...], BeforeValidator(_targets)] = (_OWN_ACCOUNT,)
     jobs: Jobs = Jobs()
     totals: Totals = Totals()
     state: State = State()
@@ -222,7 +222,7 @@ class Config(Section):
 
     @field_validator("targets")
     @classmethod
-    def _some_target(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    def _some_target(cls, targets: tuple[TargetConfig, ...]) -> tuple[TargetConfig, ...]:
         if not targets:
             raise refused("is empty", "one target or more; leave the key out for the environment's own")
         return targets

@@ -117,13 +117,13 @@ def forget(
     target: Target,
     lookback: float,
     now: float,
-    followed: Iterable[Identity],
+    tracked: Iterable[Identity],
 ) -> LedgerUpdate:
-    """Delete what no listing of this target can bring back, but nothing from the time of a job that is `followed` and
+    """Delete what no listing of this target can bring back, but nothing from the time of a job that is `tracked` and
     not settled: what is not recorded of it yet would never count. Return how far jobs are forgotten then, so that none
     of them is ever taken for a new one."""
     before = round((now - max(lookback, _LONGEST_LIFE)) * 1000)
-    old = [identity for identity in followed if identity.created_ms < before]
+    old = [identity for identity in tracked if identity.created_ms < before]
     recorded = transaction.records(old)
     awaited = [i.created_ms for i in old if i not in recorded or not recorded[i].settled]
     latest = transaction.delete_records(target, min((before, *awaited)), min((before - _LOST_AFTER_MS, *awaited)))

@@ -26,7 +26,7 @@ from exporter.ledger.store import (
     Transaction,
 )
 from exporter.ledger.writer import Work, Writer
-from exporter.logs import Log
+from exporter.process.logs import Log
 from exporter.training.cost import RateOf
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
@@ -176,10 +176,10 @@ class Ledger:
         records = await self._blocking(lambda: self._recorded(wanted))
         return {identity: record.facts for identity, record in records.items()}
 
-    async def forget(self, target: Target, lookback: float, now: float, followed: Iterable[Identity] = ()) -> None:
+    async def forget(self, target: Target, lookback: float, now: float, tracked: Iterable[Identity] = ()) -> None:
         """Drop what no listing of this target can bring back; `now` is AWS's clock. Only right after a full listing:
-        whatever is older, not recorded and not `followed` then never has to be."""
-        awaited = {*followed, *(i for i in self._pending if (i.account, i.region) == target)}
+        whatever is older, not recorded and not `tracked` then never has to be."""
+        awaited = {*tracked, *(i for i in self._pending if (i.account, i.region) == target)}
         await self._write(lambda transaction, committed: forget(transaction, committed, target, lookback, now, awaited))
 
     def _unfinished(self, target: Target) -> list[Identity]:

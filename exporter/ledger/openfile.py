@@ -9,7 +9,7 @@ from exporter.ledger.presence import Fate, Presence
 from exporter.ledger.reasons import reason
 from exporter.ledger.statefile import MEMORY, Connect, Schema, empty_log, open_file
 from exporter.ledger.store import StoreError
-from exporter.logs import Log
+from exporter.process.logs import Log
 
 _log = Log(__name__)
 

@@ -13,7 +13,7 @@ from exporter.ledger import wal
 from exporter.ledger.presence import log_of
 from exporter.ledger.reasons import is_damage, reason
 from exporter.ledger.store import StoreError
-from exporter.logs import Log
+from exporter.process.logs import Log
 
 _log = Log(__name__)
 MEMORY = ":memory:"

@@ -26,7 +26,7 @@ _ISOLATED = (
 )
 # Codes are AWS's: an endpoint that invents them must not make ever more series.
 _CODES = 200
-# By AWS's code or by our own: what it means to the reader. AWS's own messages name roles and are never shown.
+# By AWS's code or by our own: what it means to the intake. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
         _THROTTLES, "throttled; the limit is shared by the account: lower polling.*_rps or poll less often"

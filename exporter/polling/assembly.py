@@ -9,9 +9,9 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import Api
 from exporter.polling.health import Health
-from exporter.polling.intake import Reader
+from exporter.polling.intake import Intake
 from exporter.polling.poller import Display, Poller, Schedule
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.parsing import Allowlist
 
 _DAY = 86400.0
@@ -49,8 +49,9 @@ def assemble(
     they do not ask all at once.
     """
     account, region = target
-    fleet = Fleet(
-        Pace(settings.active_interval, settings.settle, settings.retention, settings.resync_interval), first_slot
+    tracker = Tracker(
+        TrackerTiming(settings.active_interval, settings.settle, settings.retention, settings.resync_interval),
+        first_slot,
     )
     schedule = Schedule(
         settings.discovery_interval,
@@ -60,5 +61,5 @@ def assemble(
         settings.search,
         settings.workers,
     )
-    reader = Reader(account, region, settings.allowlist, fleet, health)
-    return Poller(target, api, schedule, fleet, reader, ledger, display, health, clock)
+    intake = Intake(account, region, settings.allowlist, tracker, health)
+    return Poller(target, api, schedule, tracker, intake, ledger, display, health, clock)

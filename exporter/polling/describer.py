@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from exporter.clock import Clock
-from exporter.logs import Log
 from exporter.polling.api import DESCRIBE, Api, ApiError
 from exporter.polling.health import Health
-from exporter.polling.intake import News, Reader
+from exporter.polling.intake import Intake, Updates
 from exporter.polling.tagging import Tagger
-from exporter.polling.tracker import Fleet
+from exporter.polling.tracker import Tracker
+from exporter.process.logs import Log
 
 _log = Log(__name__)
 _BATCH = 25
@@ -34,7 +34,7 @@ class _Round:
     queue: Iterator[str]
     trials: float
     thorough: bool
-    news: News = field(default_factory=News.none)
+    updates: Updates = field(default_factory=Updates.none)
     answers: int = 0
     doubts: dict[str, ApiError] = field(default_factory=dict)
     failure: ApiError | None = None
@@ -58,16 +58,16 @@ class Describer:
         self,
         name: str,
         api: Api,
-        fleet: Fleet,
-        reader: Reader,
+        tracker: Tracker,
+        intake: Intake,
         health: Health,
         clock: Clock,
         workers: int,
-        publish: Callable[[News], Awaitable[None]],
+        publish: Callable[[Updates], Awaitable[None]],
     ) -> None:
-        self._name, self._api, self._fleet, self._reader = name, api, fleet, reader
+        self._name, self._api, self._tracker, self._intake = name, api, tracker, intake
         self._health, self._clock, self._workers, self._publish = health, clock, workers, publish
-        self._tagger = Tagger(name, api, reader, health, clock, 10 * fleet.pace.active_interval)
+        self._tagger = Tagger(name, api, intake, health, clock, 10 * tracker.pace.active_interval)
         self._failed = False
         self._readable: deque[str] = deque(maxlen=_PROBES)
         # The jobs whose answers were bad since the last good one, and the first error of each.
@@ -86,11 +86,11 @@ class Describer:
             if not round_.answers and not round_.failure:
                 await self._decide(round_)
             self._conclude(round_)
-            await self._publish(round_.news)
+            await self._publish(round_.updates)
             if round_.failure and not (thorough and round_.failure.denied):
                 at = self._clock.monotonic()
                 for name in (*round_.queue, *names[start + _BATCH :]):
-                    self._fleet.postpone(name, at)
+                    self._tracker.postpone(name, at)
                 return
 
     async def retry(self, names: Sequence[str]) -> None:
@@ -98,22 +98,22 @@ class Describer:
         for name in names:
             if self._health.fails("reading"):
                 return
-            news = News.none()
+            updates = Updates.none()
             try:
-                await self._describe(name, news)
+                await self._describe(name, updates)
                 self._bad.clear()
             except ApiError as error:
                 if not (error.isolated or _may_be_of_the_job(error)):
                     self._health.noticed(error)
-                    self._fleet.postpone(name, self._clock.monotonic())
+                    self._tracker.postpone(name, self._clock.monotonic())
                     return
                 self._refuse(name, error)
-            await self._publish(news)
+            await self._publish(updates)
 
     def resync(self) -> None:
         """Try again what was denied: a policy may have changed."""
         self._tagger.resync()
-        self._said = {name for name in self._said if (followed := self._fleet.get(name)) and followed.refused}
+        self._said = {name for name in self._said if (tracked := self._tracker.get(name)) and tracked.refused}
 
     async def _describe_all(self, round_: _Round, workers: int) -> None:
         await asyncio.gather(*(self._work(round_) for _ in range(workers)))
@@ -121,12 +121,12 @@ class Describer:
     async def _work(self, round_: _Round) -> None:
         for name in round_.queue:
             try:
-                await self._describe(name, round_.news)
+                await self._describe(name, round_.updates)
                 round_.answers += 1
                 self._readable.append(name)
                 self._bad.clear()
             except ApiError as error:
-                self._fleet.postpone(name, self._clock.monotonic())
+                self._tracker.postpone(name, self._clock.monotonic())
                 self._health.noticed(error)
                 if _may_be_of_the_job(error):
                     round_.doubts[name] = error
@@ -163,7 +163,7 @@ class Describer:
     def _probes(self, round_: _Round) -> list[str]:
         """Jobs that were described lately, the last one first."""
         failing = {*round_.doubts, *self._bad}
-        readable = (self._fleet.get(name) for name in reversed(self._readable))
+        readable = (self._tracker.get(name) for name in reversed(self._readable))
         return [f.job.name for f in readable if f and not f.refused and f.job.name not in failing]
 
     def _only_bad(self) -> bool:
@@ -173,12 +173,12 @@ class Describer:
         if not self._bad or len(self._bad) >= _TRIALS:
             return bool(self._bad)
         # A turn is at most one and a half intervals away, but for jobs that only wait for a bill.
-        soon = self._clock.monotonic() + 1.5 * self._fleet.pace.active_interval
-        return all(f.refused or f.due > soon or f.job.name in self._bad for f in self._fleet.followed())
+        soon = self._clock.monotonic() + 1.5 * self._tracker.pace.active_interval
+        return all(f.refused or f.due > soon or f.job.name in self._bad for f in self._tracker.jobs())
 
     def _has_turn(self, name: str) -> bool:
-        followed = self._fleet.get(name)
-        return followed is not None and followed.due < math.inf
+        tracked = self._tracker.get(name)
+        return tracked is not None and tracked.due < math.inf
 
     def _conclude(self, round_: _Round) -> None:
         self._failed = round_.failure is not None
@@ -193,19 +193,19 @@ class Describer:
             self._refuse(name, error)
 
     def _refuse(self, name: str, error: ApiError) -> None:
-        times = self._fleet.refuse(name, self._clock.monotonic())
+        times = self._tracker.refuse(name, self._clock.monotonic())
         if name not in self._said and (error.denied or times >= _PERSISTENT):
             self._said.add(name)
             _log.warning("a job cannot be read; retrying less often", target=self._name, job=name[:100], **error.fields)
         others = len(self._said - {name})
         self._health.noticed(error, f" (job {name:.100}{f' and {others} more' if others else ''})")
 
-    async def _describe(self, name: str, news: News) -> None:
+    async def _describe(self, name: str, updates: Updates) -> None:
         answer = await self._api.describe(name)
         if answer is None:
-            self._reader.gone(name, news)
+            self._intake.gone(name, updates)
             return
-        job = self._reader.parse(answer)
+        job = self._intake.parse(answer)
         if job is None or job.name != name:
             raise self._health.calls.refused(DESCRIBE, "InvalidResponse")
         if name in self._said:
@@ -215,11 +215,11 @@ class Describer:
         # A job that has ended and whose tags are denied is read only to be counted some day.
         waits = job.terminal and self._tagger.waits_for(name)
         if not waits:
-            self._fleet.accept(name)
+            self._tracker.accept(name)
         at = self._clock.monotonic()
-        self._reader.described(job, self._api.now(), at, news, doubtful=self._api.doubts_now())
+        self._intake.described(job, self._api.now(), at, updates, doubtful=self._api.doubts_now())
         if waits:
-            self._fleet.refuse(name, at)
+            self._tracker.refuse(name, at)
 
 
 def _may_be_of_the_job(error: ApiError) -> bool:

@@ -44,7 +44,7 @@ _FAMILIES: tuple[Family[TargetHealth], ...] = (
         (),
         lambda health: single(None if health.up is None else float(health.up)),
     ),
-    _target("target_jobs", "gauge", "Training jobs that are followed.", (), lambda health: single(float(health.jobs))),
+    _target("target_jobs", "gauge", "Training jobs that are tracked.", (), lambda health: single(float(health.jobs))),
     _target(
         "target_last_success_timestamp_seconds",
         "gauge",

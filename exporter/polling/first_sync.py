@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from exporter.polling.tracker import Followed
+from exporter.polling.tracker import TrackedJob
 
 
 class FirstSync:
@@ -13,7 +13,7 @@ class FirstSync:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._awaited: list[Followed] | None = None
+        self._awaited: list[TrackedJob] | None = None
         self._number, self._until = 0, 0.0
         self.failed = False
 
@@ -43,10 +43,10 @@ class FirstSync:
         """The jobs could not be listed."""
         self.failed = self.failed or not self.listed
 
-    def discovered(self, followed: Iterable[Followed], at: float) -> None:
+    def discovered(self, tracked: Iterable[TrackedJob], at: float) -> None:
         """All jobs were listed. Only the first time counts."""
         if self._awaited is None:
-            self._awaited = [one for one in followed if not one.read]
+            self._awaited = [one for one in tracked if not one.read]
             self._number, self._until, self.failed = len(self._awaited), at + self._patience, False
 
     def was_read(self, tried: Collection[str] = ()) -> None:

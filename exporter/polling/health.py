@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporter.logs import Log
 from exporter.polling.api import ApiError, Calls
 from exporter.polling.families import TargetHealth
+from exporter.process.logs import Log
 from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES, TrainingJob
 
 _log = Log(__name__)

@@ -1,4 +1,4 @@
-"""Takes answers about jobs in: what they change for the fleet, the ledger and the board."""
+"""Takes answers about jobs in: what they change for the tracker, the ledger and the board."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from exporter.ledger.accounting import Reading
 from exporter.polling.api import Answer
 from exporter.polling.health import Health
-from exporter.polling.parse_cache import Records
-from exporter.polling.tracker import Fleet
+from exporter.polling.parse_cache import ParseCache
+from exporter.polling.tracker import Tracker
 from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 from exporter.training.parsing import Allowlist, parse_tags
@@ -20,7 +20,7 @@ _INDEX_LAG = 900.0
 
 
 @dataclass(slots=True)
-class News:
+class Updates:
     """What a batch of answers brought: readings for the ledger, jobs for the board, and names that are gone."""
 
     readings: list[Reading]
@@ -28,96 +28,96 @@ class News:
     gone: list[str]
 
     @classmethod
-    def none(cls) -> News:
+    def none(cls) -> Updates:
         return cls([], {}, [])
 
     def __bool__(self) -> bool:
         return bool(self.readings or self.jobs or self.gone)
 
 
-class Reader:
-    """Of one target. `now` is AWS's clock and `at` the monotonic one, as in the fleet."""
+class Intake:
+    """Of one target. `now` is AWS's clock and `at` the monotonic one, as in the tracker."""
 
-    def __init__(self, account: str, region: str, allow: Allowlist, fleet: Fleet, health: Health) -> None:
-        self._records, self._allow = Records(account, region, allow), allow
-        self._fleet, self._health = fleet, health
+    def __init__(self, account: str, region: str, allow: Allowlist, tracker: Tracker, health: Health) -> None:
+        self._parsed, self._allow = ParseCache(account, region, allow), allow
+        self._tracker, self._health = tracker, health
 
     def parse(self, answer: Answer) -> TrainingJob | None:
-        """The record of an answer of this target, with the identity that a followed job has; None when it is none."""
-        job = self._records.of(answer)
-        return None if job is None else self._fleet.recognized(job)
+        """The record of an answer of this target, with the identity that a tracked job has; None when it is none."""
+        job = self._parsed.parse(answer)
+        return None if job is None else self._tracker.recognized(job)
 
     def resume(self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float) -> None:
         """Follow jobs that an earlier run left unfinished, with what it recorded of them where that can be read."""
         for identity in identities:
             created = identity.created_ms / 1000
-            self._fleet.follow(
+            self._tracker.track(
                 TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created),
                 at,
                 recorded.get(identity),
             )
 
-    def follow(self, job: TrainingJob, at: float, news: News) -> None:
+    def track(self, job: TrainingJob, at: float, updates: Updates) -> None:
         """Follow a job that was listed. One of the same name must have been deleted before."""
-        replaced = self._fleet.follow(job, at)
+        replaced = self._tracker.track(job, at)
         if replaced is not None:
-            news.readings.append(Reading.last(replaced))
-        followed = self._fleet.get(job.name)
-        if followed is not None:
+            updates.readings.append(Reading.last(replaced))
+        tracked = self._tracker.get(job.name)
+        if tracked is not None:
             # A describe only repeats what the list has shown already.
-            followed.unknown = self._health.look_at(job, None, followed.unknown)
-        if followed is not None and not followed.read:
-            news.jobs[job.name] = job
+            tracked.unknown = self._health.look_at(job, None, tracked.unknown)
+        if tracked is not None and not tracked.read:
+            updates.jobs[job.name] = job
 
-    def listed(self, job: TrainingJob, news: News) -> None:
-        """A listing's summary of a job that is followed already. It is all that is known of a job that was not read
+    def listed(self, job: TrainingJob, updates: Updates) -> None:
+        """A listing's summary of a job that is tracked already. It is all that is known of a job that was not read
         yet, or that may not be read."""
         job = self._with_tags(job)
-        if self._fleet.listed(job):
-            news.jobs[job.name] = job
+        if self._tracker.listed(job):
+            updates.jobs[job.name] = job
 
-    def described(self, job: TrainingJob, now: float, at: float, news: News, doubtful: bool = False) -> None:
-        """A full answer about a followed job. It settles nothing where `now` is `doubtful`."""
-        followed = self._fleet.get(job.name)
-        if followed is None:
+    def described(self, job: TrainingJob, now: float, at: float, updates: Updates, doubtful: bool = False) -> None:
+        """A full answer about a tracked job. It settles nothing where `now` is `doubtful`."""
+        tracked = self._tracker.get(job.name)
+        if tracked is None:
             return
         if job.created is None:
-            job = replace(job, created=followed.job.created)
-        if job.identity != followed.job.identity:
-            self.follow(job, at, news)
-        self._take(self._with_tags(job), now, at, math.inf if doubtful else self._fleet.pace.settle, news)
+            job = replace(job, created=tracked.job.created)
+        if job.identity != tracked.job.identity:
+            self.track(job, at, updates)
+        self._take(self._with_tags(job), now, at, math.inf if doubtful else self._tracker.pace.settle, updates)
 
-    def indexed(self, job: TrainingJob, now: float, at: float, news: News, doubtful: bool = False) -> None:
-        """An answer of the search index about a followed job: late, and without some of the fields. It settles nothing
+    def indexed(self, job: TrainingJob, now: float, at: float, updates: Updates, doubtful: bool = False) -> None:
+        """An answer of the search index about a tracked job: late, and without some of the fields. It settles nothing
         where `now` is `doubtful`."""
-        followed = self._fleet.get(job.name)
-        if followed is None or job.identity != followed.job.identity:
+        tracked = self._tracker.get(job.name)
+        if tracked is None or job.identity != tracked.job.identity:
             return
-        known = followed.job
-        if followed.read and (known.terminal or (job.modified or 0.0) < (known.modified or 0.0)):
+        known = tracked.job
+        if tracked.read and (known.terminal or (job.modified or 0.0) < (known.modified or 0.0)):
             return
-        if followed.read:
+        if tracked.read:
             job = _completed(job, known)
-        self._take(job, now, at, math.inf if doubtful else self._fleet.pace.settle + _INDEX_LAG, news)
+        self._take(job, now, at, math.inf if doubtful else self._tracker.pace.settle + _INDEX_LAG, updates)
         if not job.terminal:
             # The next sweep reads it; a describe is for those that a sweep misses.
-            self._fleet.rest(job.name)
+            self._tracker.pause(job.name)
 
-    def gone(self, name: str, news: News) -> None:
+    def gone(self, name: str, updates: Updates) -> None:
         """AWS does not know the job any more: what was counted stays."""
-        followed = self._fleet.get(name)
-        job = self._fleet.drop(name)
-        if followed is None or job is None:
+        tracked = self._tracker.get(name)
+        job = self._tracker.drop(name)
+        if tracked is None or job is None:
             return
-        news.gone.append(name)
-        if followed.read:
+        updates.gone.append(name)
+        if tracked.read:
             job = job if job.cost_tags is not None else replace(job, cost_tags=())
-            news.readings.append(Reading.of(job, settled=True))
+            updates.readings.append(Reading.of(job, settled=True))
         else:
-            news.readings.append(Reading.last(job.identity))
+            updates.readings.append(Reading.last(job.identity))
 
     def lacks_tags(self, job: TrainingJob) -> bool:
-        """Whether tags are wanted and not known yet of a followed job."""
+        """Whether tags are wanted and not known yet of a tracked job."""
         job = self._with_tags(job)
         return (bool(self._allow.tags) and job.tags is None) or job.cost_tags is None
 
@@ -126,22 +126,22 @@ class Reader:
         tags = parse_tags(items, self._allow)
         return replace(job, tags=tags.tags, cost_tags=tags.cost_tags)
 
-    def _take(self, job: TrainingJob, now: float, at: float, settle: float, news: News) -> None:
-        followed = self._fleet.get(job.name)
-        if followed is None:
+    def _take(self, job: TrainingJob, now: float, at: float, settle: float, updates: Updates) -> None:
+        tracked = self._tracker.get(job.name)
+        if tracked is None:
             return
-        followed.unknown = self._health.look_at(job, followed.job, followed.unknown)
-        if self._fleet.read(job, now, at, settle):
-            news.jobs[job.name] = job
+        tracked.unknown = self._health.look_at(job, tracked.job, tracked.unknown)
+        if self._tracker.read(job, now, at, settle):
+            updates.jobs[job.name] = job
             if job.cost_tags is not None:
-                news.readings.append(Reading.of(job, followed.settled_at is not None))
+                updates.readings.append(Reading.of(job, tracked.settled_at is not None))
 
     def _with_tags(self, job: TrainingJob) -> TrainingJob:
         """DescribeTrainingJob gives no tags: keep those that are known."""
-        followed = self._fleet.get(job.name)
-        if followed is None or not self._allow.wants_tags:
+        tracked = self._tracker.get(job.name)
+        if tracked is None or not self._allow.wants_tags:
             return job
-        known = followed.job if followed.job.identity == job.identity else job
+        known = tracked.job if tracked.job.identity == job.identity else job
         return replace(
             job,
             tags=job.tags if job.tags is not None else known.tags,

@@ -12,7 +12,7 @@ from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist, parse
 
 
-class Records:
+class ParseCache:
     """Of the answers of one target. A record is remembered for as long as anybody keeps it."""
 
     def __init__(self, account: str, region: str, allow: Allowlist) -> None:
@@ -22,7 +22,7 @@ class Records:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, answer: Mapping[str, Any]) -> TrainingJob | None:
+    def parse(self, answer: Mapping[str, Any]) -> TrainingJob | None:
         """The record of an answer, the very same one for the same answer; None when it is none."""
         digest = _digest(answer)
         job = self._kept.get(digest)

@@ -15,17 +15,17 @@ from typing import Protocol
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
-from exporter.logs import Log
 from exporter.polling.api import SEARCH, Api, ApiError
 from exporter.polling.describer import Describer
 from exporter.polling.discovery import OVERLAP, Discovery
 from exporter.polling.first_sync import FirstSync
 from exporter.polling.health import Health
-from exporter.polling.intake import News, Reader
+from exporter.polling.intake import Intake, Updates
 from exporter.polling.listing import Listing
 from exporter.polling.paging import pages
 from exporter.polling.repeating import random_phase, repeat
-from exporter.polling.tracker import Fleet, Followed
+from exporter.polling.tracker import TrackedJob, Tracker
+from exporter.process.logs import Log
 from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
@@ -33,7 +33,7 @@ from exporter.training.job import TrainingJob
 _log = Log(__name__)
 # How often to look for what is due: often enough that even a short interval is no burst.
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
-# How long before the lookback a job may have been created that cannot be read, and is still followed.
+# How long before the lookback a job may have been created that cannot be read, and is still tracked.
 _PATIENCE = 60 * 86400.0
 
 
@@ -67,20 +67,20 @@ class Poller:
         target: Target,
         api: Api,
         schedule: Schedule,
-        fleet: Fleet,
-        reader: Reader,
+        tracker: Tracker,
+        intake: Intake,
         ledger: Ledger,
         display: Display,
         health: Health,
         clock: Clock,
     ) -> None:
         self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
-        self.fleet, self._reader, self._ledger, self._display = fleet, reader, ledger, display
+        self.tracker, self._intake, self._ledger, self._display = tracker, intake, ledger, display
         self.health, self._clock = health, clock
         marked = ledger.marks(target).discovered_until or None
-        self._listing = Listing(api, reader.parse)
+        self._listing = Listing(api, intake.parse)
         self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
-        self._describer = Describer(self._name, api, fleet, reader, health, clock, schedule.workers, self._publish)
+        self._describer = Describer(self._name, api, tracker, intake, health, clock, schedule.workers, self._publish)
         self.first_sync = FirstSync(schedule.active_interval)
         self._search = schedule.search
         self._next_resync = 0.0
@@ -102,17 +102,17 @@ class Poller:
         broke off."""
         await self._begin()
         await self.discover()
-        while not self.health.fails("reading") and (names := self.fleet.due(self._clock.monotonic())):
+        while not self.health.fails("reading") and (names := self.tracker.due(self._clock.monotonic())):
             await self._read(names, thorough=True)
         self._report()
-        return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.fleet.followed())
+        return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.tracker.jobs())
 
     async def price(self) -> None:
         """Price the jobs that had no price so far; for whoever has new prices."""
         for identity, facts in (await self._ledger.price(self._target)).items():
-            followed = self.fleet.get(identity.name)
-            if followed and followed.job.identity.is_same(identity):
-                self._display.job(followed.job, facts.rates)
+            tracked = self.tracker.get(identity.name)
+            if tracked and tracked.job.identity.is_same(identity):
+                self._display.job(tracked.job, facts.rates)
         self._report()
 
     async def discover(self) -> None:
@@ -136,8 +136,8 @@ class Poller:
             await self._discovered(everything, began)
             if everything and self._search:
                 # A walk through the index is a sweep too.
-                self._have_described(f for f in self.fleet.followed() if not f.read)
-            self.first_sync.discovered(self.fleet.followed(), self._clock.monotonic())
+                self._have_described(f for f in self.tracker.jobs() if not f.read)
+            self.first_sync.discovered(self.tracker.jobs(), self._clock.monotonic())
         self.tried.set()
         self._report()
 
@@ -161,10 +161,10 @@ class Poller:
             if not self._falls_back(error):
                 self.health.failed("search", error)
                 # The next sweep may still be in time; if not, they are described.
-                self.fleet.take_back(self._clock.monotonic() + self._schedule.active_interval)
+                self.tracker.resume_polling(self._clock.monotonic() + self._schedule.active_interval)
         else:
             self.health.succeeded("search")
-            unseen = (f for f in self.fleet.followed() if f.job.name not in seen)
+            unseen = (f for f in self.tracker.jobs() if f.job.name not in seen)
             self._have_described(f for f in unseen if not (f.job.terminal and f.read))
         self._report()
 
@@ -175,16 +175,16 @@ class Poller:
             await self._found(page.jobs, from_index=True)
         return seen
 
-    def _have_described(self, followed: Iterable[Followed]) -> None:
+    def _have_described(self, tracked: Iterable[TrackedJob]) -> None:
         at = self._clock.monotonic()
-        for one in followed:
-            self.fleet.hasten(one.job.name, at)
+        for one in tracked:
+            self.tracker.read_now(one.job.name, at)
 
     async def _begin(self) -> None:
         await self._ledger.begin(self._target)
         due = math.inf if self._search else self._clock.monotonic()
         unfinished = await self._ledger.open_jobs(self._target)
-        self._reader.resume(unfinished, await self._ledger.recorded(unfinished), due)
+        self._intake.resume(unfinished, await self._ledger.recorded(unfinished), due)
         self._report()
 
     async def _discovered(self, full: bool, began: float) -> None:
@@ -199,60 +199,60 @@ class Poller:
             self._next_resync = began + self._schedule.resync_interval
             self._describer.resync()
             if not self._api.doubts_now():
-                followed = [one.job.identity for one in self.fleet.followed()]
-                await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), followed)
+                tracked = [one.job.identity for one in self.tracker.jobs()]
+                await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), tracked)
 
     def _recorded_until(self) -> float | None:
         """Up to when the ledger has every job: one that was found and not read yet must be found again after a kill,
         however long it takes until the restart."""
         if self._discovery.until is None:
             return None
-        unread = (f.job.created for f in self.fleet.followed() if not f.read or f.job.cost_tags is None)
+        unread = (f.job.created for f in self.tracker.jobs() if not f.read or f.job.cost_tags is None)
         known = (self._discovery.until, self._api.now())
         return min((*known, *(created for created in unread if created is not None)))
 
     def _give_up(self) -> None:
         """Drop jobs that could not be read for months: ever more would have to be listed after a restart, and kept."""
         created_before = self._api.now() - self._schedule.lookback - _PATIENCE
-        for name in self.fleet.refused_since(created_before):
+        for name in self.tracker.refused_since(created_before):
             _log.warning("a job could never be read; the totals lack it", target=self._name, job=name[:100])
-            self.fleet.drop(name)
+            self.tracker.drop(name)
             self._display.gone(self._target, name)
 
     async def _found(self, listed: Sequence[TrainingJob], from_index: bool) -> None:
-        """A page of jobs: follow those that must be, and take in what the index says of them."""
+        """Take in a page of jobs: track those that must be tracked, and read what the index says of them."""
         jobs = [job for job in listed if job.created is not None]
         closed = await self._ledger.closed(jobs)
-        now, at, news = self._api.now(), self._clock.monotonic(), News.none()
+        now, at, updates = self._api.now(), self._clock.monotonic(), Updates.none()
         for job in jobs:
-            if self.fleet.wants(job, job.identity in closed, now):
+            if self.tracker.should_track(job, job.identity in closed, now):
                 # The next sweep reads a new job that runs.
-                self._reader.follow(job, math.inf if self._search and not job.terminal else at, news)
+                self._intake.track(job, math.inf if self._search and not job.terminal else at, updates)
             if from_index:
-                self._reader.indexed(job, now, at, news, doubtful=self._api.doubts_now())
+                self._intake.indexed(job, now, at, updates, doubtful=self._api.doubts_now())
             else:
-                self._reader.listed(job, news)
-        await self._publish(news)
+                self._intake.listed(job, updates)
+        await self._publish(updates)
 
     async def _retry_for_ever(self) -> None:
         """Jobs that alone cannot be read hold up no others."""
         while True:
-            await self._describer.retry(self.fleet.due(self._clock.monotonic(), refused=True))
+            await self._describer.retry(self.tracker.due(self._clock.monotonic(), refused=True))
             await self._clock.sleep(self._schedule.active_interval / 2)
 
     async def _read_for_ever(self) -> None:
         tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
         while True:
             before = self.health.up, self.first_sync.over
-            if names := self.fleet.due(self._clock.monotonic()):
+            if names := self.tracker.due(self._clock.monotonic()):
                 await self._read(names)
-            elif self.fleet.next_due() == math.inf:
+            elif self.tracker.next_due() == math.inf:
                 self.health.settled("reading")
             if self.health.fails("reading"):
                 self.first_sync.unread(self._clock.monotonic())
-            expired = self.fleet.expired(self._api.now())
+            expired = self.tracker.expired(self._api.now())
             for name in expired:
-                self.fleet.drop(name)
+                self.tracker.drop(name)
                 self._display.gone(self._target, name)
             if expired or (self.health.up, self.first_sync.over) != before:
                 self._report()
@@ -277,12 +277,12 @@ class Poller:
         if not self.health.fails("reading"):
             self.first_sync.was_read(frozenset(names))
 
-    async def _publish(self, news: News) -> None:
-        recorded = await self._ledger.apply(news.readings) if news.readings else {}
-        for job in news.jobs.values():
+    async def _publish(self, updates: Updates) -> None:
+        recorded = await self._ledger.apply(updates.readings) if updates.readings else {}
+        for job in updates.jobs.values():
             facts = recorded.get(job.identity)
             self._display.job(job, facts.rates if facts else None)
-        for name in news.gone:
+        for name in updates.gone:
             self._display.gone(self._target, name)
         self.first_sync.was_read()
         self._report()
@@ -293,7 +293,7 @@ class Poller:
             return False
         _log.warning("the search is denied; jobs are described instead", target=self._name, **error.fields)
         self._search = False
-        self.fleet.take_back(self._clock.monotonic())
+        self.tracker.resume_polling(self._clock.monotonic())
         self.health.noticed(error)
         self.health.settled("search")
         return True
@@ -301,5 +301,5 @@ class Poller:
     def _report(self) -> None:
         """Show how the target is. How many jobs there are is unknown until they were listed, and how many instances
         they hold until each was read."""
-        counts = self.fleet.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
-        self._display.target(self._target, counts, self.health, len(self.fleet))
+        counts = self.tracker.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
+        self._display.target(self._target, counts, self.health, len(self.tracker))

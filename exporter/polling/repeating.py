@@ -9,7 +9,7 @@ from exporter.clock import Clock
 
 
 async def repeat(poll: Callable[[], Awaitable[None]], interval: float, clock: Clock) -> None:
-    """Poll once an interval until cancelled. A poll that takes longer is followed by the next at once."""
+    """Poll once an interval until cancelled. A poll that takes longer is tracked by the next at once."""
     due = clock.monotonic()
     while True:
         await poll()

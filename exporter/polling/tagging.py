@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from exporter.clock import Clock
-from exporter.logs import Log
 from exporter.polling.api import TAGS, Api, ApiError
 from exporter.polling.health import Health
-from exporter.polling.intake import Reader
+from exporter.polling.intake import Intake
+from exporter.process.logs import Log
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
@@ -20,8 +20,8 @@ class Tagger:
     """Asks for the tags of jobs that lack them. A denial belongs to its job, whose tags are asked for again after the
     next `resync`; where no answer came in time, after `pause` seconds."""
 
-    def __init__(self, name: str, api: Api, reader: Reader, health: Health, clock: Clock, pause: float) -> None:
-        self._name, self._api, self._reader = name, api, reader
+    def __init__(self, name: str, api: Api, intake: Intake, health: Health, clock: Clock, pause: float) -> None:
+        self._name, self._api, self._intake = name, api, intake
         self._health, self._clock, self._pause = health, clock, pause
         self._retry_at: dict[str, float] = {}
         self._said: set[str] = set()
@@ -29,7 +29,7 @@ class Tagger:
 
     async def tagged(self, job: TrainingJob) -> TrainingJob:
         """The job with its tags; without them where they cannot be had now: they will be asked for again."""
-        if not job.arn or not self._reader.lacks_tags(job) or not self._may_ask(job.name):
+        if not job.arn or not self._intake.lacks_tags(job) or not self._may_ask(job.name):
             return job
         try:
             items = await self._api.tags(job.arn)
@@ -39,7 +39,7 @@ class Tagger:
         self._retry_at.pop(job.name, None)
         self._said.discard(job.name)
         self._denials, self._works = 0, True
-        return self._reader.tagged(job, items)
+        return self._intake.tagged(job, items)
 
     def waits_for(self, name: str) -> bool:
         """Whether the tags of a job were denied and are not asked for before the next resync."""

@@ -1,4 +1,4 @@
-"""The jobs of one target that are followed: which is due to be read, which is settled, which may be forgotten.
+"""The jobs of one target that are tracked: which is due to be read, which is settled, which may be forgotten.
 
 `now` is AWS's own clock (Unix seconds), the only one that times of jobs are compared with. `at` is the process's
 monotonic clock, the only one that intervals are measured with.
@@ -29,7 +29,7 @@ _PAUSE, _LONGEST_PAUSE = 0.25, 2400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class TrackerTiming:
     """How often an active job is read, how long an ended one must stand still to be settled, how long a settled
     one is kept, and after how long one that cannot be read is tried again at the latest. All in seconds."""
 
@@ -40,7 +40,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Followed:
+class TrackedJob:
     """A job and where its reading stands. `slot` is its place within the interval, `settled_at` AWS's time when it
     was found settled, `unknown` are the statuses of it that nobody knows and that were counted. `refused` says how
     often in a row it alone could not be read; then it waits for `retry_at`. `quiet_turns` are its readings in a row
@@ -60,13 +60,13 @@ class Followed:
     facts: Facts | None = None
 
 
-class Fleet:
-    """All jobs of a target that are followed, by name: a name is a job's own until the job is deleted."""
+class Tracker:
+    """All jobs of a target that are tracked, by name: a name is a job's own until the job is deleted."""
 
-    def __init__(self, pace: Pace, first_slot: float = 0.0) -> None:
+    def __init__(self, pace: TrackerTiming, first_slot: float = 0.0) -> None:
         """`first_slot` is the first job's place within the interval, from 0 to 1: another one for each target."""
         self.pace = pace
-        self._followed: dict[str, Followed] = {}
+        self._tracked: dict[str, TrackedJob] = {}
         self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
         self._jobs: Counter[tuple[str, str]] = Counter()
         self._instances: Counter[tuple[str, str]] = Counter()
@@ -74,20 +74,20 @@ class Fleet:
         self._unbilled: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._followed)
+        return len(self._tracked)
 
-    def get(self, name: str) -> Followed | None:
-        return self._followed.get(name)
+    def get(self, name: str) -> TrackedJob | None:
+        return self._tracked.get(name)
 
-    def followed(self) -> Iterable[Followed]:
-        return self._followed.values()
+    def jobs(self) -> Iterable[TrackedJob]:
+        return self._tracked.values()
 
     def recognized(self, job: TrainingJob) -> TrainingJob:
         """The job as created when it is known to be: operations may differ by some milliseconds."""
-        followed = self._followed.get(job.name)
-        if followed is None or followed.job.created == job.created or not _same(followed.job, job):
+        tracked = self._tracked.get(job.name)
+        if tracked is None or tracked.job.created == job.created or not _same(tracked.job, job):
             return job
-        return replace(job, created=followed.job.created)
+        return replace(job, created=tracked.job.created)
 
     def counts(self, partial: bool = True) -> ActiveCounts:
         """What there is now. Unless `partial`, a number is unknown while a job that was not read yet may lack in it."""
@@ -100,144 +100,144 @@ class Fleet:
             jobs_known=jobs_known,
         )
 
-    def wants(self, job: TrainingJob, closed: bool, now: float) -> bool:
-        """Whether a job that was listed must be followed. One that is `closed` for the totals is, as long as its
+    def should_track(self, job: TrainingJob, closed: bool, now: float) -> bool:
+        """Whether a job that was listed must be tracked. One that is `closed` for the totals is, as long as its
         own series are kept."""
-        followed = self._followed.get(job.name)
-        if followed and (_same(followed.job, job) or followed.job.identity.created_ms > job.identity.created_ms):
-            return followed.settled_at is not None and not closed
+        tracked = self._tracked.get(job.name)
+        if tracked and (_same(tracked.job, job) or tracked.job.identity.created_ms > job.identity.created_ms):
+            return tracked.settled_at is not None and not closed
         return not closed or not self._is_quiet(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
-    def follow(self, job: TrainingJob, at: float, facts: Facts | None = None) -> Identity | None:
-        """Follow a job, due at that time; one that is followed already is read again, and stays as it was until then.
+    def track(self, job: TrainingJob, at: float, facts: Facts | None = None) -> Identity | None:
+        """Follow a job, due at that time; one that is tracked already is read again, and stays as it was until then.
         Gives the identity of another job that had this name before."""
-        earlier = self._followed.get(job.name)
+        earlier = self._tracked.get(job.name)
         if earlier and _same(earlier.job, job):
             earlier.due, earlier.settled_at = max(at, earlier.retry_at), None
             return None
         slot = earlier.slot if earlier else next(self._slots)
         if earlier:
             self.drop(job.name)
-        followed = self._followed[job.name] = Followed(job, slot, due=at, facts=facts)
-        self._tally(followed, +1)
+        tracked = self._tracked[job.name] = TrackedJob(job, slot, due=at, facts=facts)
+        self._tally(tracked, +1)
         return earlier.job.identity if earlier else None
 
     def listed(self, job: TrainingJob) -> bool:
-        """Take in what a listing says of a followed job that was not read yet. Says whether that is new."""
-        followed = self._followed.get(job.name)
-        if followed is None or followed.read or followed.job == job or not _same(followed.job, job):
+        """Take in what a listing says of a tracked job that was not read yet. Says whether that is new."""
+        tracked = self._tracked.get(job.name)
+        if tracked is None or tracked.read or tracked.job == job or not _same(tracked.job, job):
             return False
-        self._tally(followed, -1)
-        followed.job = job
-        self._tally(followed, +1)
+        self._tally(tracked, -1)
+        tracked.job = job
+        self._tally(tracked, +1)
         return True
 
     def due(self, at: float, refused: bool = False) -> list[str]:
         """The names of the jobs to be read now, the longest waiting first; or of those that were refused. Jobs whose
         names are alike are not next to each other: a policy may deny all of them."""
-        found = ((f.due, f.slot, name) for name, f in self._followed.items() if f.due <= at)
-        return [name for _, _, name in sorted(found) if bool(self._followed[name].refused) == refused]
+        found = ((f.due, f.slot, name) for name, f in self._tracked.items() if f.due <= at)
+        return [name for _, _, name in sorted(found) if bool(self._tracked[name].refused) == refused]
 
     def next_due(self) -> float:
         """When the next job that was not refused is due; infinity when none is."""
-        return min((f.due for f in self._followed.values() if not f.refused), default=math.inf)
+        return min((f.due for f in self._tracked.values() if not f.refused), default=math.inf)
 
     def refuse(self, name: str, at: float) -> int:
         """This job cannot be read while others can: wait twice as long as the last time, and a day once that did not
         help for long. Says how often it was refused in a row."""
-        followed = self._followed.get(name)
-        if followed is None:
+        tracked = self._tracked.get(name)
+        if tracked is None:
             return 0
-        followed.refused += 1
+        tracked.refused += 1
         interval = self.pace.active_interval
-        longest = max(interval, self.pace.longest_wait, _DAY if followed.refused >= _MANY else 0.0)
-        followed.due = followed.retry_at = at + min(interval * 2.0 ** min(followed.refused, _MANY), longest)
-        return followed.refused
+        longest = max(interval, self.pace.longest_wait, _DAY if tracked.refused >= _MANY else 0.0)
+        tracked.due = tracked.retry_at = at + min(interval * 2.0 ** min(tracked.refused, _MANY), longest)
+        return tracked.refused
 
     def accept(self, name: str) -> None:
         """This job can be read."""
-        if followed := self._followed.get(name):
-            followed.refused, followed.retry_at = 0, -math.inf
+        if tracked := self._tracked.get(name):
+            tracked.refused, tracked.retry_at = 0, -math.inf
 
     def refused_since(self, created_before: float) -> list[str]:
         """The names of the jobs created before a time that cannot be read."""
-        return [n for n, f in self._followed.items() if f.refused and (f.job.created or 0.0) < created_before]
+        return [n for n, f in self._tracked.items() if f.refused and (f.job.created or 0.0) < created_before]
 
     def postpone(self, name: str, at: float) -> None:
         """Its reading failed, or somebody else has read it: wait for its next turn."""
-        if (followed := self._followed.get(name)) and followed.settled_at is None:
-            followed.due = max(self._next_turn(followed.slot, at), followed.retry_at)
+        if (tracked := self._tracked.get(name)) and tracked.settled_at is None:
+            tracked.due = max(self._next_turn(tracked.slot, at), tracked.retry_at)
 
-    def rest(self, name: str) -> None:
+    def pause(self, name: str) -> None:
         """Sweeps read it: it has no turn of its own."""
-        if followed := self._followed.get(name):
-            followed.due = math.inf
+        if tracked := self._tracked.get(name):
+            tracked.due = math.inf
 
-    def take_back(self, at: float) -> None:
+    def resume_polling(self, at: float) -> None:
         """Sweeps fail: give every job that is not settled its own turn again, from then on."""
-        for followed in self._followed.values():
-            if followed.settled_at is None and followed.due == math.inf:
-                due = self._next_turn(followed.slot, at) if followed.read else at
-                followed.due = max(due, followed.retry_at)
+        for tracked in self._tracked.values():
+            if tracked.settled_at is None and tracked.due == math.inf:
+                due = self._next_turn(tracked.slot, at) if tracked.read else at
+                tracked.due = max(due, tracked.retry_at)
 
-    def hasten(self, name: str, at: float) -> None:
+    def read_now(self, name: str, at: float) -> None:
         """Read it now, or when it may be tried again."""
-        if (followed := self._followed.get(name)) and followed.settled_at is None:
-            followed.due = max(at, followed.retry_at)
+        if (tracked := self._tracked.get(name)) and tracked.settled_at is None:
+            tracked.due = max(at, tracked.retry_at)
 
     def read(self, job: TrainingJob, now: float, at: float, settle: float) -> bool:
-        """Take a reading of a followed job in. Says whether anything is new: a change, or that it is settled,
+        """Take a reading of a tracked job in. Says whether anything is new: a change, or that it is settled,
         having stood still for `settle` seconds, which are more than usual for a reading that may be old."""
-        followed = self._followed[job.name]
-        first = not followed.read
-        changed = first or job != followed.job
+        tracked = self._tracked[job.name]
+        first = not tracked.read
+        changed = first or job != tracked.job
         if changed:
-            self._tally(followed, -1)
+            self._tally(tracked, -1)
             # A job whose times are in the future has changed now: that is all that is known of it.
-            followed.changed_at = now if not first or job.last_change > now else 0.0
-        followed.job, followed.read, followed.facts = job, True, None
+            tracked.changed_at = now if not first or job.last_change > now else 0.0
+        tracked.job, tracked.read, tracked.facts = job, True, None
         if changed:
-            self._tally(followed, +1)
-        if self._is_settled(job, followed.changed_at, now, settle):
-            followed.settled_at, followed.due = min(job.last_change + settle, now) if first else now, math.inf
+            self._tally(tracked, +1)
+        if self._is_settled(job, tracked.changed_at, now, settle):
+            tracked.settled_at, tracked.due = min(job.last_change + settle, now) if first else now, math.inf
             self._unbilled.discard(job.name)
             return True
-        due = self._next_turn(followed.slot, at)
-        if self._is_quiet(job, followed.changed_at, now, settle):
-            turn = self._next_turn(followed.slot, at, self._pause(followed, now))
+        due = self._next_turn(tracked.slot, at)
+        if self._is_quiet(job, tracked.changed_at, now, settle):
+            turn = self._next_turn(tracked.slot, at, self._pause(tracked, now))
             # What AWS says last before its time is up is not missed.
-            left = _past(job.over_since or 0.0, followed.changed_at, now) + PATIENCE - now
+            left = _past(job.over_since or 0.0, tracked.changed_at, now) + PATIENCE - now
             due = min(turn, at + max(left, self.pace.active_interval))
-            followed.quiet_turns += 1
+            tracked.quiet_turns += 1
         else:
-            followed.quiet_turns = 0
-        followed.settled_at, followed.due = None, max(due, followed.retry_at)
+            tracked.quiet_turns = 0
+        tracked.settled_at, tracked.due = None, max(due, tracked.retry_at)
         (self._unbilled.add if job.unbilled else self._unbilled.discard)(job.name)
         return changed
 
     def drop(self, name: str) -> TrainingJob | None:
         """Forget a job, because AWS has."""
-        followed = self._followed.pop(name, None)
-        if followed is None:
+        tracked = self._tracked.pop(name, None)
+        if tracked is None:
             return None
         self._unbilled.discard(name)
-        self._tally(followed, -1)
-        return followed.job
+        self._tally(tracked, -1)
+        return tracked.job
 
     def expired(self, now: float) -> list[str]:
         """The settled jobs whose own series have been kept long enough."""
         limit = now - self.pace.retention
-        return [name for name, f in self._followed.items() if f.settled_at is not None and f.settled_at <= limit]
+        return [name for name, f in self._tracked.items() if f.settled_at is not None and f.settled_at <= limit]
 
-    def _pause(self, followed: Followed, now: float) -> float:
-        still = now - max(_past(followed.job.last_change, followed.changed_at, now), followed.changed_at)
+    def _pause(self, tracked: TrackedJob, now: float) -> float:
+        still = now - max(_past(tracked.job.last_change, tracked.changed_at, now), tracked.changed_at)
         # The clock may be found to be wrong after a start: the first pauses are short, whatever it says.
-        longest = min(self.pace.active_interval * 2.0 ** min(followed.quiet_turns, _MANY), _LONGEST_PAUSE)
+        longest = min(self.pace.active_interval * 2.0 ** min(tracked.quiet_turns, _MANY), _LONGEST_PAUSE)
         return max(self.pace.active_interval, min(still * _PAUSE, longest))
 
     def _next_turn(self, slot: float, at: float, interval: float | None = None) -> float:
         """The job's next place in the grid of intervals, at least half an interval away: so a late reading is not
-        followed by an early one, and all jobs are spread evenly whenever they came."""
+        tracked by an early one, and all jobs are spread evenly whenever they came."""
         interval = interval or self.pace.active_interval
         turns = math.floor(at / interval + 0.5 - slot) + 1
         return (turns + slot) * interval
@@ -266,13 +266,13 @@ class Fleet:
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
 
-    def _tally(self, followed: Followed, sign: int) -> None:
-        job = followed.job
+    def _tally(self, tracked: TrackedJob, sign: int) -> None:
+        job = tracked.job
         if job.status is None:
             self._unknown_status += sign
         elif not job.terminal:
             self._jobs[job.status, job.secondary_status or ""] += sign
-        held = holding(job) if followed.read else holding_as_listed(job, followed.facts)
+        held = holding(job) if tracked.read else holding_as_listed(job, tracked.facts)
         if held is None:
             self._unknown_instances += sign
             return

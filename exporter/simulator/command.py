@@ -7,9 +7,8 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 
-from exporter import output
-from exporter.arguments import Parser
-from exporter.process import signals
+from exporter.process import output, signals
+from exporter.process.arguments import Parser
 from exporter.process.stopping import handled, run
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.faults import mixture

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from exporter.logs import Log
+from exporter.process.logs import Log
 from exporter.web.connection import Connection
 
 _log = Log(__name__)

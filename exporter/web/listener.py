@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from exporter.config import Address
-from exporter.logs import Log
+from exporter.process.logs import Log
 from exporter.web.connection import Connection
 
 _log = Log(__name__)

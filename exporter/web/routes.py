@@ -61,7 +61,7 @@ class WebOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What one client, or all of them together, may take. Times in seconds."""
 
     connections: int = 512
@@ -104,7 +104,7 @@ class Routes:
         exporter: Exporter,
         options: WebOptions,
         security: WebSecurity,
-        limits: Limits,
+        limits: ConnectionLimits,
     ) -> None:
         self._exporter = exporter
         self._options = options

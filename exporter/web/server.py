@@ -11,12 +11,12 @@ from aiohttp import web
 
 from exporter.web.connection import Connection
 from exporter.web.listener import Acceptor, bind
-from exporter.web.routes import Exporter, Limits, Routes, WebOptions
+from exporter.web.routes import ConnectionLimits, Exporter, Routes, WebOptions
 from exporter.web.security import PlainHttp, WebSecurity
 
 # aiohttp logs whatever nonsense a client sends, with a traceback; the routes log what goes wrong in them.
 _silent = logging.Logger("exporter.web.server.protocol", logging.CRITICAL + 1)
-_DEFAULT_LIMITS = Limits()
+_DEFAULT_LIMITS = ConnectionLimits()
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def serve(
     options: WebOptions,
     *,
     security: WebSecurity | None = None,
-    limits: Limits = _DEFAULT_LIMITS,
+    limits: ConnectionLimits = _DEFAULT_LIMITS,
 ) -> AsyncIterator[tuple[tuple[str, int], ...]]:
     """Serve while the block runs; yields the (host, port)s that are listened on. Raises ListenError."""
     security = security or PlainHttp()
@@ -57,7 +57,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _acceptor(runner: web.AppRunner, security: WebSecurity, limits: Limits) -> Acceptor:
+def _acceptor(runner: web.AppRunner, security: WebSecurity, limits: ConnectionLimits) -> Acceptor:
     new_protocol = runner.server
     if new_protocol is None:
         raise RuntimeError("the runner must be set up before connections are accepted")

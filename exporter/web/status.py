@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from exporter import __version__
-from exporter.app import App, Watch
-from exporter.polling.tracker import Followed
+from exporter.app import App, TargetRunner
+from exporter.polling.tracker import TrackedJob
 from exporter.web import page
 
 
@@ -17,8 +17,8 @@ def status(app: App, now: float) -> page.Status:
         started=app.started,
         now=now,
         ready=not app.waiting(),
-        targets=tuple(_target(watch) for watch in app.watches),
-        jobs=[_tracked(f) for watch in app.watches for f in _followed(watch) if f.job.status],
+        targets=tuple(_target(runner) for runner in app.runners),
+        jobs=[_shown(job) for runner in app.runners for job in _tracked(runner) if job.job.status],
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
         state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
@@ -29,12 +29,12 @@ def status(app: App, now: float) -> page.Status:
     )
 
 
-def _target(watch: Watch) -> page.TargetRow:
-    health, poller = watch.health, watch.poller
-    jobs = [f.job for f in _followed(watch)]
+def _target(runner: TargetRunner) -> page.TargetRow:
+    health, poller = runner.health, runner.poller
+    jobs = [one.job for one in _tracked(runner)]
     return page.TargetRow(
-        account_id=watch.name[0],
-        region=watch.name[1],
+        account_id=runner.name[0],
+        region=runner.name[1],
         up=health.up,
         last_attempt=health.last_attempt,
         last_success=health.last_success,
@@ -50,9 +50,9 @@ def _target(watch: Watch) -> page.TargetRow:
     )
 
 
-def _followed(watch: Watch) -> list[Followed]:
-    return list(watch.poller.fleet.followed()) if watch.poller else []
+def _tracked(runner: TargetRunner) -> list[TrackedJob]:
+    return list(runner.poller.tracker.jobs()) if runner.poller else []
 
 
-def _tracked(followed: Followed) -> page.TrackedJob:
-    return page.TrackedJob(followed.job, followed.settled_at is not None)
+def _shown(tracked: TrackedJob) -> page.ShownJob:
+    return page.ShownJob(tracked.job, tracked.settled_at is not None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from exporter.config import Address, Config, ConfigError, Jobs, Sharding, Target, Web, load
+from exporter.config import Address, Config, ConfigError, Jobs, Sharding, TargetConfig, Web, load
 from exporter.config.pattern import Pattern
 
 Write = Callable[[str], str]
@@ -18,7 +18,7 @@ def test_without_a_file_everything_has_its_default() -> None:
     config = load(None, {})
     assert config == Config()
     assert config.web.listen_address == Address("", 9841)
-    assert config.targets == (Target.model_construct(regions=()),)
+    assert config.targets == (TargetConfig.model_construct(regions=()),)
     assert config.targets[0].account_id is None
     assert config.polling.lookback == 30 * 86400
     assert config.jobs.selects("any-job")
@@ -181,7 +181,7 @@ def test_records_can_be_built_in_code() -> None:
     sharding = Sharding(index=1, total=2)
     config = Config(
         sharding=sharding,
-        targets=(Target(regions=("us-east-1",), role_arn=ROLE, external_id=pydantic.SecretStr("12")),),
+        targets=(TargetConfig(regions=("us-east-1",), role_arn=ROLE, external_id=pydantic.SecretStr("12")),),
         web=Web(listen_address=Address("::1", 1)),
         jobs=Jobs(include=Pattern("a"), retention=7.5),
     )

@@ -13,7 +13,7 @@ import yaml
 
 from exporter.catalogue import CATALOGUE
 from exporter.config import Config
-from exporter.logs import FORMATS, LEVELS
+from exporter.process.logs import FORMATS, LEVELS
 from exporter.web.config import WebConfig
 from tests.deploy.kubernetes import CHART, helm, rendered
 from tests.prometheus import ROOT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import spots
+from exporter.app import target_specs
 from exporter.config import Config, load
 from tests.deploy import podsecurity
 from tests.deploy.kubernetes import (
@@ -176,8 +176,8 @@ def test_the_shards_cover_every_target_once(tmp_path: Path) -> None:
     named = workload(found)["metadata"]["name"]
     configs = [config_of(found, tmp_path, f"{named}-{number}") for number in range(spec["replicas"])]
     whole = configs[0].model_copy(update={"sharding": Config().sharding})
-    shares = [spots(config) for config in configs]
+    shares = [target_specs(config) for config in configs]
     assert len(shares) == 2
-    assert sorted(repr(spot) for share in shares for spot in share) == sorted(map(repr, spots(whole)))
+    assert sorted(repr(spot) for share in shares for spot in share) == sorted(map(repr, target_specs(whole)))
     (environment,) = (each for each in container(found)["env"] if each["name"] == "POD_NAME")
     assert environment["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}

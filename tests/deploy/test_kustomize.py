@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.app import spots
+from exporter.app import target_specs
 from exporter.config import Config, load
 from tests.deploy import podsecurity, scraped
 from tests.deploy.kubernetes import (
@@ -111,8 +111,8 @@ def test_shards_have_volumes_of_their_own_and_cover_every_target_once(tmp_path: 
     configs = [config_of(SHARDED, tmp_path, f"sagemaker-exporter-{n}") for n in range(stateful["replicas"])]
     assert {config.sharding.total for config in configs} == {stateful["replicas"]}
     whole = configs[0].model_copy(update={"sharding": Config().sharding})
-    shared = [spot for config in configs for spot in spots(config)]
-    assert sorted(map(repr, shared)) == sorted(map(repr, spots(whole)))
+    shared = [spot for config in configs for spot in target_specs(config)]
+    assert sorted(map(repr, shared)) == sorted(map(repr, target_specs(whole)))
 
 
 def test_the_prometheus_rule_is_made_from_the_rules() -> None:

@@ -142,8 +142,8 @@ async def _life(world: World, state: Path, names: Container[str], until: float) 
         exporter = Exporter(world, ledger, _SETTINGS, board)
         while world.now() <= until:
             assert await exporter.poller.once()
-            for name in exporter.fleet.expired(world.now()):
-                exporter.fleet.drop(name)
+            for name in exporter.tracker.expired(world.now()):
+                exporter.tracker.drop(name)
                 board.gone(TARGET, name)
             yield b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).splitlines()
             world.clock.advance(STEP)

@@ -10,16 +10,16 @@ from gzip import compress as gzip_member
 
 from exporter.config import Address
 from exporter.web import page
-from exporter.web.routes import Limits, WebOptions
+from exporter.web.routes import ConnectionLimits, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
 
 NOW = 1_795_500_000.0
 LOCAL = WebOptions(Address("127.0.0.1", 0), lifecycle=True)
-QUICK = Limits(header_timeout=0.3, write_timeout=0.3, idle_timeout=0.6)
+QUICK = ConnectionLimits(header_timeout=0.3, write_timeout=0.3, idle_timeout=0.6)
 
 
-def status(*jobs: page.TrackedJob, targets: tuple[page.TargetRow, ...] = ()) -> page.Status:
+def status(*jobs: page.ShownJob, targets: tuple[page.TargetRow, ...] = ()) -> page.Status:
     return page.Status("1.2.3", NOW - 3700, NOW, True, targets, jobs)
 
 
@@ -67,10 +67,12 @@ async def serving(
     options: WebOptions = LOCAL,
     *,
     security: WebSecurity | None = None,
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[int]:
     """The port of a server on this machine."""
-    async with serve(exporter or FakeExporter(), options, security=security, limits=limits or Limits()) as bound:
+    async with serve(
+        exporter or FakeExporter(), options, security=security, limits=limits or ConnectionLimits()
+    ) as bound:
         yield bound[0][1]
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from aiohttp import ClientError, ClientSession
 
 from exporter.web.config import WebConfigFile
-from exporter.web.routes import Limits
+from exporter.web.routes import ConnectionLimits
 from tests.http.fakes import serving
 
 SERVER = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
@@ -16,7 +16,7 @@ CLIENTS = "  client_ca_file: ca.pem\n  client_auth_type: "
 
 
 def secured(configured: WebConfigFile) -> AbstractAsyncContextManager[int]:
-    return serving(security=configured, limits=Limits(header_timeout=2))
+    return serving(security=configured, limits=ConnectionLimits(header_timeout=2))
 
 
 async def healthy(port: int, client: ssl.SSLContext) -> int:

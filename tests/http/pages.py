@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.training.job import Instances, TrainingJob, Transition
-from exporter.web.page import ErrorRow, StateRow, Status, TargetRow, TrackedJob
+from exporter.web.page import ErrorRow, ShownJob, StateRow, Status, TargetRow
 from tests.http.fakes import NOW
 
 HOSTILE = (
@@ -19,7 +19,7 @@ HOSTILE = (
 )
 
 
-def job(number: int = 0, /, **fields: object) -> TrackedJob:
+def job(number: int = 0, /, **fields: object) -> ShownJob:
     """A job in the middle of its training, but for `fields`."""
     settled = bool(fields.pop("settled", False))
     values: dict[str, object] = {
@@ -37,7 +37,7 @@ def job(number: int = 0, /, **fields: object) -> TrackedJob:
         # Without the two minutes in which it had no instances.
         "max_runtime_seconds": 7200.0 + 60.0 + 3420.0,
     }
-    return TrackedJob(TrainingJob(**(values | fields)), settled)  # type: ignore[arg-type]
+    return ShownJob(TrainingJob(**(values | fields)), settled)  # type: ignore[arg-type]
 
 
 def phases(*spans: tuple[str, float]) -> tuple[Transition, ...]:

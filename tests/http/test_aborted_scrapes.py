@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from exporter.web.config import WebConfigFile
 from exporter.web.connection import Connection
-from exporter.web.routes import Limits
+from exporter.web.routes import ConnectionLimits
 from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import FakeExporter, exchange, get, serving
 
@@ -82,7 +82,9 @@ async def left_behind() -> Counter[str]:
 
 
 @asynccontextmanager
-async def secured(directory: Path, exporter: FakeExporter, limits: Limits) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
+async def secured(
+    directory: Path, exporter: FakeExporter, limits: ConnectionLimits
+) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
     authority = Authority.new(directory)
     authority.sign("server", *LOOPBACK)
     (directory / "web.yml").write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}\n")
@@ -105,7 +107,7 @@ async def test_a_scrape_that_is_aborted_leaves_nothing_behind(read: int, gzip: b
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("read", [0, 1, 3 * CHUNK], ids=["before", "at-the-start", "midway"])
 async def test_nor_does_one_over_tls(read: int, tmp_path: Path) -> None:
-    async with secured(tmp_path, FakeExporter(chunks=LARGE), Limits()) as (port, tls):
+    async with secured(tmp_path, FakeExporter(chunks=LARGE), ConnectionLimits()) as (port, tls):
         await asyncio.gather(*(leave(port, get("/metrics"), read=read, tls=tls) for _ in range(20)))
         assert await left_behind() == {}
 
@@ -113,7 +115,7 @@ async def test_nor_does_one_over_tls(read: int, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_collector")
 async def test_nor_does_a_scrape_that_times_out() -> None:
     """The client reads some, then nothing until the server cuts it off."""
-    async with serving(FakeExporter(chunks=LARGE), limits=Limits(write_timeout=0.2)) as port:
+    async with serving(FakeExporter(chunks=LARGE), limits=ConnectionLimits(write_timeout=0.2)) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             loop = asyncio.get_running_loop()
@@ -126,13 +128,13 @@ async def test_nor_does_a_scrape_that_times_out() -> None:
 @pytest.mark.parametrize(
     ("chunks", "limits"),
     [
-        ([b"a 1\n", OSError("half way")], Limits()),
-        ([OSError("at once")], Limits()),
-        (LARGE[:1], Limits(answer_timeout=0.1, requests=0)),
+        ([b"a 1\n", OSError("half way")], ConnectionLimits()),
+        ([OSError("at once")], ConnectionLimits()),
+        (LARGE[:1], ConnectionLimits(answer_timeout=0.1, requests=0)),
     ],
     ids=["failed-midway", "failed", "refused"],
 )
-async def test_nor_does_one_that_fails(chunks: list[bytes | Exception], limits: Limits) -> None:
+async def test_nor_does_one_that_fails(chunks: list[bytes | Exception], limits: ConnectionLimits) -> None:
     async with serving(FakeExporter(chunks=chunks), limits=limits) as port:
         await exchange(port, get("/metrics"))
         assert await left_behind() == {}
@@ -141,7 +143,7 @@ async def test_nor_does_one_that_fails(chunks: list[bytes | Exception], limits: 
 @pytest.mark.usefixtures("no_collector")
 async def test_nor_does_one_that_takes_too_long() -> None:
     never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    async with serving(FakeExporter(chunks=[b"a 1\n", never]), limits=Limits(answer_timeout=0.1)) as port:
+    async with serving(FakeExporter(chunks=[b"a 1\n", never]), limits=ConnectionLimits(answer_timeout=0.1)) as port:
         await exchange(port, get("/metrics"))
         assert await left_behind() == {}
 
@@ -160,7 +162,7 @@ async def test_nor_does_any_other_request(request_: bytes, reads: bool) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 async def test_nor_does_a_body_that_does_not_come() -> None:
-    async with serving(limits=Limits(header_timeout=0.1)) as port:
+    async with serving(limits=ConnectionLimits(header_timeout=0.1)) as port:
         await exchange(port, b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nno")
         assert await left_behind() == {}
 
@@ -184,7 +186,7 @@ class _Compressed(FakeExporter):
 @pytest.mark.usefixtures("no_collector")
 async def test_memory_is_flat_over_ten_thousand_aborted_scrapes(tmp_path: Path) -> None:
     plain, zipped = get("/metrics"), get("/metrics", "Accept-Encoding: gzip")
-    async with serving(_Compressed()) as open_port, secured(tmp_path, _Compressed(), Limits()) as (port, tls):
+    async with serving(_Compressed()) as open_port, secured(tmp_path, _Compressed(), ConnectionLimits()) as (port, tls):
         most = 0
         for number in range(100):
             await asyncio.gather(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.web.config import WebConfigFile
-from exporter.web.routes import Limits
+from exporter.web.routes import ConnectionLimits
 from tests.http.certificates import LOOPBACK, Authority
 from tests.http.fakes import QUICK, FakeExporter, connected, cut_off, exchange, get, serving
 from tests.http.pages import ordinary
@@ -47,7 +47,7 @@ async def test_a_byte_now_and_then_does_not_put_the_deadline_off() -> None:
 
 
 async def test_the_second_head_has_a_deadline_too() -> None:
-    limits = Limits(header_timeout=0.3, idle_timeout=60)
+    limits = ConnectionLimits(header_timeout=0.3, idle_timeout=60)
     async with serving(limits=limits) as port, connected(port) as (reader, writer):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
@@ -139,7 +139,11 @@ ALIVE = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def test_at_the_limit_the_connection_that_is_idle_for_longest_makes_room() -> None:
-    async with serving(limits=Limits(connections=2)) as port, connected(port) as first, connected(port) as second:
+    async with (
+        serving(limits=ConnectionLimits(connections=2)) as port,
+        connected(port) as first,
+        connected(port) as second,
+    ):
         for reader, writer in (first, second, first):
             writer.write(ALIVE)
             await reader.readuntil(b"ok\n")
@@ -153,7 +157,7 @@ async def test_at_the_limit_the_connection_that_is_idle_for_longest_makes_room()
 async def test_clients_that_keep_their_connections_lock_nobody_out(sent: bytes) -> None:
     """Half as many again as there may be; whatever they sent, nothing is being answered on their connections."""
     exporter = FakeExporter()
-    async with AsyncExitStack() as clients, serving(exporter, limits=Limits(connections=60)) as port:
+    async with AsyncExitStack() as clients, serving(exporter, limits=ConnectionLimits(connections=60)) as port:
         for _ in range(90):
             reader, writer = await clients.enter_async_context(connected(port))
             writer.write(sent)
@@ -168,7 +172,7 @@ async def test_nor_do_handshakes_that_do_not_come(tmp_path: Path) -> None:
     authority.sign("server", *LOOPBACK)
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.pem, key_file: server.key}\n")
     security = WebConfigFile(str(tmp_path / "web.yml"))
-    async with AsyncExitStack() as clients, serving(security=security, limits=Limits(connections=10)) as port:
+    async with AsyncExitStack() as clients, serving(security=security, limits=ConnectionLimits(connections=10)) as port:
         for _ in range(20):
             await clients.enter_async_context(connected(port))
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=authority.client())
@@ -179,7 +183,7 @@ async def test_nor_do_handshakes_that_do_not_come(tmp_path: Path) -> None:
 
 async def test_connections_beyond_the_limit_are_closed_at_once_while_all_are_answered() -> None:
     never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    async with serving(FakeExporter(chunks=[b"a 1\n", never]), limits=Limits(connections=2)) as port:
+    async with serving(FakeExporter(chunks=[b"a 1\n", never]), limits=ConnectionLimits(connections=2)) as port:
         async with connected(port) as first, connected(port) as second:
             for reader, writer in (first, second):
                 writer.write(get("/metrics"))
@@ -194,7 +198,7 @@ async def test_connections_beyond_the_limit_are_closed_at_once_while_all_are_ans
 async def test_page_readers_that_are_slow_leave_scrapes_their_room() -> None:
     """As many as there may be: each has its page in the server's buffers and takes nothing."""
     exporter = FakeExporter(shown=lambda: ordinary(400))
-    async with AsyncExitStack() as clients, serving(exporter, limits=Limits(pages=50, requests=1)) as port:
+    async with AsyncExitStack() as clients, serving(exporter, limits=ConnectionLimits(pages=50, requests=1)) as port:
         for _ in range(60):
             client = clients.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
@@ -206,7 +210,7 @@ async def test_page_readers_that_are_slow_leave_scrapes_their_room() -> None:
 
 async def test_a_page_reader_that_stops_reading_is_cut_off() -> None:
     exporter = FakeExporter(shown=lambda: ordinary(400))
-    limits = Limits(pages=1, write_timeout=0.3)
+    limits = ConnectionLimits(pages=1, write_timeout=0.3)
     async with serving(exporter, limits=limits) as port, AsyncExitStack() as clients:
         client = clients.enter_context(socket.socket())
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)

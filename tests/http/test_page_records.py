@@ -38,6 +38,6 @@ def test_a_failed_job_shows_the_category_and_never_the_reason() -> None:
         tags=(("k", "SECRET"),),
         cost_tags=(("k", "SECRET"),),
     )
-    text = page.render(page.Status("1", 0.0, 0.0, True, (), (page.TrackedJob(failed),)), {})
+    text = page.render(page.Status("1", 0.0, 0.0, True, (), (page.ShownJob(failed),)), {})
     assert "ClientError" in text
     assert "SECRET" not in text

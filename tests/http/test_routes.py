@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 
 from exporter.config import Address
 from exporter.web.page import CONTENT_SECURITY_POLICY, Status
-from exporter.web.routes import Limits, ReloadError, WebOptions
+from exporter.web.routes import ConnectionLimits, ReloadError, WebOptions
 from tests.http.fakes import LOCAL, FakeExporter, connected, cut_off, exchange, get, serving, status
 from tests.logged import text
 
@@ -108,7 +108,7 @@ async def test_a_client_that_leaves_ends_its_scrape_quietly(caplog: pytest.LogCa
 async def test_a_scrape_that_takes_too_long_is_cut_off() -> None:
     never: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     exporter = FakeExporter(chunks=[b"a 1\n", never])
-    async with serving(exporter, limits=Limits(answer_timeout=0.2)) as port:
+    async with serving(exporter, limits=ConnectionLimits(answer_timeout=0.2)) as port:
         assert not (await exchange(port, get("/metrics"))).endswith(b"0\r\n\r\n")
     assert exporter.ended.is_set()
 
@@ -116,7 +116,7 @@ async def test_a_scrape_that_takes_too_long_is_cut_off() -> None:
 async def test_no_more_scrapes_at_a_time_than_allowed() -> None:
     held: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     exporter = FakeExporter(chunks=[held])
-    async with serving(exporter, limits=Limits(requests=1)) as port:
+    async with serving(exporter, limits=ConnectionLimits(requests=1)) as port:
         first = asyncio.create_task(ask(port, "/metrics"))
         await exporter.begun.wait()
         code, _, body = await ask(port, "/metrics")
@@ -137,7 +137,7 @@ async def test_pages_have_a_limit_of_their_own() -> None:
         assert go.wait(10)
         return status()
 
-    async with serving(FakeExporter(shown=shown), limits=Limits(pages=1, requests=1)) as port:
+    async with serving(FakeExporter(shown=shown), limits=ConnectionLimits(pages=1, requests=1)) as port:
         first = asyncio.create_task(ask(port, "/"))
         assert await asyncio.to_thread(asked.wait, 10)
         code, _, body = await ask(port, "/")
@@ -173,7 +173,7 @@ async def test_only_the_fields_of_the_form_make_another_page() -> None:
         made.append(None)
         return status()
 
-    async with serving(FakeExporter(shown=shown), limits=Limits(page_seconds=60)) as port:
+    async with serving(FakeExporter(shown=shown), limits=ConnectionLimits(page_seconds=60)) as port:
         for query in ("", "?", "?q=", "?nonsense=1", "?nonsense=2", "?q=x", "?q=x&nonsense=3"):
             assert (await ask(port, f"/{query}"))[0] == 200
     assert len(made) == 2

@@ -15,7 +15,7 @@ from cryptography import x509
 from exporter.config import ConfigError
 from exporter.web.config import WebConfigFile, check
 from exporter.web.config.tls import subject_alternative_names
-from exporter.web.routes import Limits
+from exporter.web.routes import ConnectionLimits
 from tests.http.certificates import Authority
 from tests.http.fakes import FakeExporter, connected, cut_off, exchange, get, serving
 from tests.http.over_tls import CLIENTS, SERVER, healthy, refused, secured
@@ -37,7 +37,7 @@ async def test_plain_http_gets_no_answer_over_tls(configured: Callable[[str], We
 async def test_a_handshake_that_does_not_come_is_cut_off(
     configured: Callable[[str], WebConfigFile], authority: Authority
 ) -> None:
-    async with serving(security=configured(SERVER), limits=Limits(header_timeout=0.3)) as port:
+    async with serving(security=configured(SERVER), limits=ConnectionLimits(header_timeout=0.3)) as port:
         async with connected(port) as (reader, _):
             async with asyncio.timeout(5):
                 assert await cut_off(reader) or reader.at_eof()

@@ -11,10 +11,10 @@ import pytest
 
 from exporter.aws.date import AwsClock
 from exporter.polling import discovery, tracker
-from exporter.polling.intake import News, Reader
+from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
 from exporter.polling.tagging import Tagger
-from exporter.polling.tracker import Fleet
+from exporter.polling.tracker import Tracker
 from exporter.training.job import TrainingJob
 
 Patch = pytest.MonkeyPatch
@@ -25,12 +25,12 @@ def call_a_job_recorded_when_it_is_found(patch: Patch) -> None:
 
 
 def settle_before_the_warm_pool_is_over(patch: Patch) -> None:
-    patch.setattr(Fleet, "_pool_is_over", lambda *_: True)
+    patch.setattr(Tracker, "_pool_is_over", lambda *_: True)
 
 
 def settle_at_the_end(patch: Patch) -> None:
     """Bills and corrections that come later are missed."""
-    patch.setattr(Fleet, "_is_settled", lambda _fleet, job, *_: job.terminal)
+    patch.setattr(Tracker, "_is_settled", lambda _tracker, job, *_: job.terminal)
 
 
 def look_back_not_at_all(patch: Patch) -> None:
@@ -54,32 +54,32 @@ def give_a_bill_up_never(patch: Patch) -> None:
 
 
 def give_a_bill_up_by_the_clock_of_the_machine(patch: Patch) -> None:
-    described = Reader.described
+    described = Intake.described
 
-    def wrong(reader: Reader, job: TrainingJob, now: float, at: float, news: News, doubtful: bool) -> None:
-        described(reader, job, reader._health._time(), at, news)
+    def wrong(intake: Intake, job: TrainingJob, now: float, at: float, updates: Updates, doubtful: bool) -> None:
+        described(intake, job, intake._health._time(), at, updates)
 
-    patch.setattr(Reader, "described", wrong)
+    patch.setattr(Intake, "described", wrong)
 
 
 def never_try_a_denied_job_again(patch: Patch) -> None:
-    refuse = Fleet.refuse
+    refuse = Tracker.refuse
 
-    def wrong(fleet: Fleet, name: str, at: float) -> int:
-        times = refuse(fleet, name, at)
-        fleet.rest(name)
+    def wrong(tracker: Tracker, name: str, at: float) -> int:
+        times = refuse(tracker, name, at)
+        tracker.pause(name)
         return times
 
-    patch.setattr(Fleet, "refuse", wrong)
+    patch.setattr(Tracker, "refuse", wrong)
 
 
 def call_a_denied_job_recorded(patch: Patch) -> None:
     """A restart after a long downtime does not list it again."""
-    followed = Fleet.followed
+    jobs = Tracker.jobs
 
     def recorded_until(poller: Poller) -> float | None:
         with pytest.MonkeyPatch.context() as only_others:
-            only_others.setattr(Fleet, "followed", lambda fleet: [f for f in followed(fleet) if not f.refused])
+            only_others.setattr(Tracker, "jobs", lambda tracker: [f for f in jobs(tracker) if not f.refused])
             return right(poller)
 
     right = Poller._recorded_until

@@ -78,7 +78,7 @@ async def test_an_ended_job_is_read_no_more_often_because_its_times_differ(searc
     world.listed, world.searched = 0.001, 6e-4
     async with exporter(world, settings=Settings(search, settle=60)) as one:
         await one.live(HOUR)
-        (followed,) = one.fleet.followed()
+        (followed,) = one.tracker.jobs()
         assert followed.settled_at is not None
         before = world.calls.total()
         await one.live(600)

@@ -162,7 +162,7 @@ class Exporter:
             allowlist=Allowlist(cost_tags=settings.cost_tags),
         )
         self.poller = assemble(TARGET, world, polling, ledger, display, self.health, world.clock)
-        self.fleet = self.poller.fleet
+        self.tracker = self.poller.tracker
 
     async def live(self, seconds: float, step: float = 15.0) -> None:
         """Poll as it does by itself for so long, on a machine that gets round to it every `step` seconds."""

@@ -90,8 +90,8 @@ def test_a_start_by_search_walks_the_index_once(active: int) -> None:
                 region.calls.clear()
                 one = poller(region, ledger, search=True)
                 assert await one.once()
-                assert len(one.fleet) == active
-                assert all(followed.read for followed in one.fleet.followed())
+                assert len(one.tracker) == active
+                assert all(tracked.read for tracked in one.tracker.jobs())
                 assert Counter(call.operation for call in region.calls) == {LIST: 1, SEARCH: math.ceil(active / 100)}
 
     virtual_time.run(scenario())

@@ -42,7 +42,7 @@ async def test_a_job_without_the_tag_counts_in_the_series_that_has_no_such_label
         await one.live(HOUR)
         assert one.counted("jobs_created") == {(): 2, ("vision",): 1}
         board = Showing(one.ledger, started=START)
-        board.target(TARGET, one.fleet.counts(), one.health, 0)
+        board.target(TARGET, one.tracker.counts(), one.health, 0)
         text = b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).decode()
     # To Prometheus a label that is empty is one that is not there.
     rows = [(name, {k: v for k, v in labels.items() if v}) for name, labels in labelled(Exposed(text))]

@@ -16,7 +16,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ASSUME, DESCRIBE, ApiError
 from exporter.polling.poller import _PATIENCE
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
 from tests.logged import field, messages, text
@@ -109,18 +109,18 @@ def test_a_denied_job_costs_few_calls() -> None:
 
 
 def test_a_job_that_was_denied_for_days_is_tried_once_a_day() -> None:
-    fleet = Fleet(Pace(INTERVAL, 120.0, 3600.0, longest_wait=HOUR))
-    fleet.follow(TrainingJob(account="1", region="r", name="denied", created=START), 0.0)
+    tracker = Tracker(TrackerTiming(INTERVAL, 120.0, 3600.0, longest_wait=HOUR))
+    tracker.track(TrainingJob(account="1", region="r", name="denied", created=START), 0.0)
     at, waits = 0.0, []
     for number in range(1, 80):
-        assert fleet.refuse("denied", at) == number
-        (followed,) = fleet.followed()
-        waits.append(followed.due - at)
+        assert tracker.refuse("denied", at) == number
+        (tracked,) = tracker.jobs()
+        waits.append(tracked.due - at)
         at += waits[-1]
     assert waits[:8] == [60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, HOUR, HOUR]
     assert waits[-1] == DAY
-    assert fleet.due(at) == []
-    assert fleet.due(at, refused=True) == ["denied"]
+    assert tracker.due(at) == []
+    assert tracker.due(at, refused=True) == ["denied"]
 
 
 def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -133,9 +133,9 @@ def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.Log
             await asyncio.sleep(7200)
             assert total(ledger, "jobs_created") == 5
             # A listing shows that it ended, which is all that can be known.
-            followed = one.fleet.get("denied")
-            assert followed is not None
-            assert followed.job.terminal
+            tracked = one.tracker.get("denied")
+            assert tracked is not None
+            assert tracked.job.terminal
             region.refused = {}
             await asyncio.sleep(3600 + INTERVAL)
             assert total(ledger, "jobs_created") == 7
@@ -162,7 +162,7 @@ def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: 
             region.refused = {}
             await asyncio.sleep(3 * INTERVAL)
             assert one.health.up is True
-            assert all(followed.read for followed in one.fleet.followed())
+            assert all(tracked.read for tracked in one.tracker.jobs())
 
     caplog.set_level(logging.WARNING, "exporter")
     virtual_time.run(scenario())
@@ -264,7 +264,7 @@ async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back(
         assert one.ledger.marks(("123456789012", "us-east-1")).discovered_until < START + DAY
         await one.live(60 * DAY, step=HOUR)
         assert _PATIENCE + 30 * DAY < 120 * DAY
-        assert one.fleet.get("denied-000000") is None
+        assert one.tracker.get("denied-000000") is None
         assert one.ledger.marks(("123456789012", "us-east-1")).discovered_until > START + 100 * DAY
         assert one.counted("jobs_finished") == {("Completed",): 12}
 
@@ -279,7 +279,7 @@ def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
             since = region.clock.monotonic()
             await asyncio.sleep(INTERVAL)
             assert one.health.up is False
-            assert not any(followed.refused for followed in one.fleet.followed())
+            assert not any(tracked.refused for tracked in one.tracker.jobs())
             assert len(region.times(DESCRIBE, since)) <= 20 + INTERVAL
 
     virtual_time.run(scenario())

@@ -96,7 +96,7 @@ def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search:
                 region.jobs += jobs(1, region.clock.time() + 1, name="new")
                 await asyncio.sleep(2 * DISCOVERY + INTERVAL)
                 assert one.health.up is True
-                assert one.fleet.get("new-0") is not None
+                assert one.tracker.get("new-0") is not None
 
     virtual_time.run(scenario())
 

@@ -115,7 +115,7 @@ def test_a_target_whose_answers_were_bad_from_the_start_is_down_and_is_waited_fo
                 region.failing = {}
                 await asyncio.sleep(6 * INTERVAL)
                 assert one.health.up is True
-                assert all(followed.read for followed in one.fleet.followed())
+                assert all(tracked.read for tracked in one.tracker.jobs())
 
     virtual_time.run(scenario())
 
@@ -200,7 +200,7 @@ def test_sweeps_wait_for_the_first_walk_however_long_it_takes() -> None:
             async with polling(one):
                 await one.tried.wait()
                 assert (len(region.times(SEARCH)), len(region.times(LIST))) == (10, 1)
-                assert all(followed.read for followed in one.fleet.followed())
+                assert all(tracked.read for tracked in one.tracker.jobs())
 
     virtual_time.run(scenario())
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from exporter.polling.api import Calls
 from exporter.polling.health import Health
-from exporter.polling.intake import News, Reader
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.intake import Intake, Updates
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator.answers import NOT_IN_SEARCH
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist
@@ -30,21 +30,24 @@ RUNNING: dict[str, Any] = {
 
 
 def test_what_only_a_describe_tells_outlives_the_readings_of_the_index() -> None:
-    fleet = Fleet(Pace(30.0, 120.0, 3600.0))
-    reader, news = Reader("1", "r", Allowlist(), fleet, Health("a target", Calls(), lambda: 1000.0)), News.none()
+    tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
+    intake, updates = (
+        Intake("1", "r", Allowlist(), tracker, Health("a target", Calls(), lambda: 1000.0)),
+        Updates.none(),
+    )
 
     def record(**changes: Any) -> TrainingJob:
-        found = reader.parse({**RUNNING, **changes})
+        found = intake.parse({**RUNNING, **changes})
         assert found is not None
         return found
 
-    reader.follow(record(), 0.0, news)
-    reader.described(record(), 1000.0, 0.0, news)
-    indexed = reader.parse({k: v for k, v in {**RUNNING, "LastModifiedTime": 1060.0}.items() if k not in NOT_IN_SEARCH})
+    intake.track(record(), 0.0, updates)
+    intake.described(record(), 1000.0, 0.0, updates)
+    indexed = intake.parse({k: v for k, v in {**RUNNING, "LastModifiedTime": 1060.0}.items() if k not in NOT_IN_SEARCH})
     assert indexed is not None
     assert indexed.serverless != record().serverless
-    reader.indexed(indexed, 1060.0, 60.0, news)
-    shown = news.jobs["tuned"]
+    intake.indexed(indexed, 1060.0, 60.0, updates)
+    shown = updates.jobs["tuned"]
     assert shown.modified == 1060.0
     assert (shown.serverless, shown.progress, shown.rules) == (
         record().serverless,

@@ -79,7 +79,7 @@ async def test_bill_that_comes_late_counts_with_its_training_seconds(search: boo
         assert shown.unbilled[-1] == 0
         assert_exact(world, one)
         await one.live(10 * MINUTE)
-        assert one.fleet.next_due() == float("inf")
+        assert one.tracker.next_due() == float("inf")
 
 
 @STRATEGIES
@@ -122,7 +122,7 @@ async def test_bill_that_comes_after_it_was_given_up_is_added(search: bool) -> N
     async with exporter(world, settings=Settings(search)) as one:
         await live_until(world, one, ENDS + DAY + 2 * HOUR)
         assert one.counted("seconds") == {("true",): 480}
-        assert len(one.fleet) == 0
+        assert len(one.tracker) == 0
         await live_until(world, one, ENDS + DAY + 7 * HOUR)
         assert one.counted("seconds") == {("true",): 480}
         assert one.counted("billable_seconds") == {("true",): 240}
@@ -198,7 +198,7 @@ async def test_job_that_will_have_no_bill_does_not_wait(search: bool, make: Call
     world, shown = World(make()), Shown()
     async with exporter(world, settings=Settings(search), board=shown) as one:
         await live_until(world, one, ENDS + 10 * MINUTE)
-        assert one.fleet.next_due() == float("inf")
+        assert one.tracker.next_due() == float("inf")
         assert set(shown.unbilled) == {None, 0}
         assert_exact(world, one)
 
@@ -246,7 +246,7 @@ async def test_job_is_read_until_its_rules_are_over(search: bool, late: float) -
         )
         assert shown.jobs["train"].rules == found
         await one.live(10 * MINUTE)
-        assert one.fleet.next_due() == float("inf")
+        assert one.tracker.next_due() == float("inf")
 
 
 @STRATEGIES
@@ -255,7 +255,7 @@ async def test_rule_that_never_ends_is_given_up_after_a_day(search: bool) -> Non
     times = described(world)
     async with exporter(world, settings=Settings(search)) as one:
         await live_until(world, one, ENDS + DAY + 10 * MINUTE)
-        assert one.fleet.next_due() == float("inf")
+        assert one.tracker.next_due() == float("inf")
         assert_exact(world, one)
     assert len([at for at in times if at > ENDS]) < 70
 

@@ -10,9 +10,9 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
-from exporter.polling.intake import News, Reader
+from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.parsing import Allowlist
 from tests.displays import Nowhere
 
@@ -104,7 +104,7 @@ async def test_a_first_walk_that_breaks_off_again_and_again_goes_on_where_it_was
             api.patience = 4
             await poller.discover()
             clock.now += 60
-        assert len(poller.fleet) == PAGES
+        assert len(poller.tracker) == PAGES
         assert poller.health.up
         assert poller.health.first_sync is None
 
@@ -115,7 +115,7 @@ async def test_a_denied_search_falls_back_at_once_and_leaves_the_target_up() -> 
         for begin in (Poller.discover, Poller.once):
             poller = _poller(_Api([_answer(1)], clock), ledger, clock, search=True)
             await begin(poller)
-            assert len(poller.fleet) == 1
+            assert len(poller.tracker) == 1
             assert poller.health.up is True
             assert (SEARCH, "AccessDeniedException") in poller.health.last_errors
 
@@ -135,25 +135,25 @@ async def test_a_job_whose_entry_in_the_index_cannot_be_read_is_described() -> N
     async with open_ledger("", clock.time) as ledger:
         poller = _poller(_Indexed([_answer(1)], clock), ledger, clock, search=True)
         await poller.discover()
-        assert poller.fleet.due(clock.now) == []
+        assert poller.tracker.due(clock.now) == []
         await poller.sweep()
-        assert poller.fleet.due(clock.now) == ["job-1"]
+        assert poller.tracker.due(clock.now) == ["job-1"]
 
 
 def test_a_settled_job_that_changed_is_read_again_and_shown_whole_meanwhile() -> None:
-    fleet, health = Fleet(Pace(30.0, 120.0, 3600.0)), Health("target", Calls(), lambda: NOW)
-    reader = Reader(*TARGET, Allowlist(), fleet, health)
+    tracker, health = Tracker(TrackerTiming(30.0, 120.0, 3600.0)), Health("target", Calls(), lambda: NOW)
+    intake = Intake(*TARGET, Allowlist(), tracker, health)
     ended = {"TrainingJobStatus": "Completed", "SecondaryStatus": "Completed", "TrainingEndTime": NOW - 3000}
-    whole = reader.parse(_answer(1, **ended, BillableTimeInSeconds=5))
+    whole = intake.parse(_answer(1, **ended, BillableTimeInSeconds=5))
     assert whole is not None
-    reader.follow(whole, 0.0, News.none())
-    reader.described(whole, NOW, 0.0, News.none())
-    assert fleet.due(1e9) == []
-    summary, news = replace(whole, instances=(), billable_seconds=None, modified=NOW - 10), News.none()
-    assert fleet.wants(summary, closed=False, now=NOW)
-    reader.follow(summary, 100.0, news)
-    assert fleet.due(100.0) == ["job-1"]
-    followed = fleet.get("job-1")
-    assert followed is not None
-    assert followed.job == whole
-    assert not news
+    intake.track(whole, 0.0, Updates.none())
+    intake.described(whole, NOW, 0.0, Updates.none())
+    assert tracker.due(1e9) == []
+    summary, updates = replace(whole, instances=(), billable_seconds=None, modified=NOW - 10), Updates.none()
+    assert tracker.should_track(summary, closed=False, now=NOW)
+    intake.track(summary, 100.0, updates)
+    assert tracker.due(100.0) == ["job-1"]
+    tracked = tracker.get("job-1")
+    assert tracked is not None
+    assert tracked.job == whole
+    assert not updates

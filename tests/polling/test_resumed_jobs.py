@@ -1,4 +1,4 @@
-"""A job that an earlier run left unfinished is followed whether or not its facts can be read, and counts in the gauges
+"""A job that an earlier run left unfinished is tracked whether or not its facts can be read, and counts in the gauges
 as far as the listing and those facts say."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.poller import Poller
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
@@ -80,21 +80,21 @@ def test_what_a_listed_job_holds(summary: TrainingJob, known: TrainingJob | None
 
 
 def test_a_listing_says_how_an_unread_job_is_and_a_reading_what_it_holds() -> None:
-    fleet = Fleet(Pace(30.0, 120.0, 3600.0))
-    fleet.follow(replace(listed(), status=None, secondary_status=None), 0.0, Facts.of(READ))
-    assert not fleet.counts(partial=False).jobs_known
-    assert fleet.listed(listed())
-    assert not fleet.listed(listed())
-    counts = fleet.counts(partial=False)
+    tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
+    tracker.track(replace(listed(), status=None, secondary_status=None), 0.0, Facts.of(READ))
+    assert not tracker.counts(partial=False).jobs_known
+    assert tracker.listed(listed())
+    assert not tracker.listed(listed())
+    counts = tracker.counts(partial=False)
     assert (counts.jobs_known, counts.jobs["InProgress", "Training"]) == (True, 1)
     assert counts.instances == {("ml.m5.large", "training"): 1, ("ml.g5.xlarge", "training"): 2}
-    fleet.read(READ, 2000.0, 0.0, 120.0)
-    assert fleet.counts(partial=False) == counts
+    tracker.read(READ, 2000.0, 0.0, 120.0)
+    assert tracker.counts(partial=False) == counts
     # From now on the reading says more than a listing.
-    assert not fleet.listed(listed(secondary="Uploading"))
-    fleet.drop("job")
-    assert not any(fleet.counts().jobs.values())
-    assert not any(fleet.counts().instances.values())
+    assert not tracker.listed(listed(secondary="Uploading"))
+    tracker.drop("job")
+    assert not any(tracker.counts().jobs.values())
+    assert not any(tracker.counts().instances.values())
 
 
 def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.M
             # Beyond the lookback: no listing brings them back.
             again = poller(region, ledger, lookback=0.001)
             await settle(region, ledger, again)
-            assert len(again.fleet) == 5
+            assert len(again.tracker) == 5
             assert again.first_sync.complete
 
     virtual_time.run(scenario())

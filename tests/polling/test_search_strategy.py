@@ -12,7 +12,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
-from exporter.polling.tracker import Followed
+from exporter.polling.tracker import TrackedJob
 from tests.logged import lines
 from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, TARGET, Job, Region, jobs, poller, polling
@@ -21,8 +21,8 @@ DAY = 86400.0
 DENIED = {SEARCH: "AccessDeniedException"}
 
 
-def followed(one: Poller, name: str) -> Followed:
-    found = one.fleet.get(name)
+def tracked(one: Poller, name: str) -> TrackedJob:
+    found = one.tracker.get(name)
     assert found is not None
     return found
 
@@ -135,7 +135,7 @@ def test_a_sweep_longer_than_the_interval_has_nothing_described_meanwhile() -> N
                 # Ten pages at ten seconds each.
                 await asyncio.sleep(20 * INTERVAL)
                 assert one.health.up is True
-                assert all(each.read for each in one.fleet.followed())
+                assert all(each.read for each in one.tracker.jobs())
         assert region.described() == {}
         assert len(region.times(SEARCH)) >= 50
 
@@ -172,8 +172,8 @@ def test_an_ended_job_is_settled_by_describe_whatever_the_index_still_says() -> 
             one = poller(region, ledger, search=True)
             async with polling(one):
                 await asyncio.sleep(100 + INTERVAL + 5 + SETTLE + 4 * INTERVAL)
-                assert followed(one, "ended").settled_at is not None
-                assert followed(one, "ended").job.billable_seconds == 3700
+                assert tracked(one, "ended").settled_at is not None
+                assert tracked(one, "ended").job.billable_seconds == 3700
             assert total(ledger, "jobs_finished") == 1
             assert total(ledger, "billable_seconds") == 3700
         assert len(region.times(DESCRIBE)) >= SETTLE / INTERVAL
@@ -231,7 +231,7 @@ def test_what_was_deleted_during_a_downtime_is_described_once_and_dropped() -> N
             one = poller(region, ledger, search=True)
             assert await one.once()
             assert set(region.described()) == {"gone"}
-            assert len(one.fleet) == 5
+            assert len(one.tracker) == 5
             assert total(ledger, "jobs_created") == 6
 
     virtual_time.run(scenario())

@@ -72,7 +72,7 @@ async def test_a_settled_job_that_changes_is_read_again_at_the_next_resync(searc
     async with exporter(world, settings=Settings(search)) as one:
         await one.live(2 * HOUR)
         assert one.counted("billable_seconds") == {("false",): 240}
-        assert one.fleet.get("train") is None
+        assert one.tracker.get("train") is None
         await one.live(4 * HOUR)
         assert one.counted("billable_seconds") == {("false",): 480}
         assert_exact(one, world)
@@ -228,7 +228,7 @@ async def test_a_job_that_vanishes_between_list_and_describe_is_dropped_and_no_e
     async with exporter(world, settings=Settings(), board=shown) as one:
         await one.live(5 * MINUTE)
         assert world.calls[DESCRIBE] == 1
-        assert (len(one.fleet), shown.jobs) == (0, {})
+        assert (len(one.tracker), shown.jobs) == (0, {})
         assert one.health.up
         assert one.counted("jobs_created") == {}
         assert await reads(world, one, 3 * HOUR) == 0
@@ -245,6 +245,6 @@ async def test_a_job_that_vanishes_in_a_downtime_counts_as_it_was_read_last(tmp_
         assert one.counted("jobs_created") == {(): 1}
         assert one.counted("jobs_finished") == {}
         assert one.health.up
-        assert one.fleet.next_due() == math.inf
+        assert one.tracker.next_due() == math.inf
     async with exporter(world, tmp_path / "db") as one:
         assert await reads(world, one, HOUR) == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.polling.intake import News
+from exporter.polling.intake import Updates
 from exporter.simulator import Life
 from exporter.simulator.life import STOPPED, Ending, Group, Phase
 from exporter.simulator.request import plain
@@ -49,12 +49,12 @@ async def test_answers_that_go_back_in_time_count_nothing_twice() -> None:
     odd = job("odd", Phase("Starting", 10), Phase("Hibernating", 3600, "", on_instances=True), created=START - 600)
     async with exporter(World(odd)) as one:
         await one.live(60)
-        followed = one.fleet.get("odd")
-        assert followed is not None
-        now, reader, news = followed.job, one.poller._reader, News.none()
+        tracked = one.tracker.get("odd")
+        assert tracked is not None
+        now, intake, updates = tracked.job, one.poller._intake, Updates.none()
         stale = replace(now, secondary_status="Starting", transitions=now.transitions[:1])
         for answer in (stale, now, stale, now):
-            reader.described(answer, START, 0.0, news)
+            intake.described(answer, START, 0.0, updates)
         assert one.health.snapshot(0).unknown == {"Hibernating": 1}
 
 

@@ -16,7 +16,7 @@ from exporter.ledger.series import SeriesKey
 from exporter.polling.api import Answer, CreatedBetween, JobPage
 from exporter.polling.discovery import Discovery
 from exporter.polling.listing import RecordPage
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
 from tests.polling import virtual_time
@@ -119,25 +119,25 @@ def record(**times: float | WarmPool | None) -> TrainingJob:
     ids=["modified", "ended", "created", "pool"],
 )
 def test_a_job_with_a_time_in_the_future_is_settled_once_it_stood_still_for_long_enough(job: TrainingJob) -> None:
-    fleet = Fleet(Pace(30.0, 120.0, 3600.0))
-    fleet.follow(job, 0.0)
-    settled = [fleet.read(job, START + at, at, 120.0) for at in (0.0, 60.0, 119.0)]
+    tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
+    tracker.track(job, 0.0)
+    settled = [tracker.read(job, START + at, at, 120.0) for at in (0.0, 60.0, 119.0)]
     assert settled == [True, False, False]
-    assert fleet.read(job, START + 120 + (job.keep_alive_seconds or 0.0), 600.0, 120.0)
-    followed = fleet.get("job")
-    assert followed is not None
-    assert followed.settled_at == START + 120 + (job.keep_alive_seconds or 0.0)
+    assert tracker.read(job, START + 120 + (job.keep_alive_seconds or 0.0), 600.0, 120.0)
+    tracked = tracker.get("job")
+    assert tracked is not None
+    assert tracked.settled_at == START + 120 + (job.keep_alive_seconds or 0.0)
 
 
 def test_a_job_that_ended_just_now_is_not_settled_early_because_the_clock_was_corrected() -> None:
     """At a start the machine's clock may be a day late until AWS's is known."""
-    fleet, job = Fleet(Pace(30.0, 120.0, 3600.0)), record(created=START - 900, ended=START, modified=START)
-    fleet.follow(job, 0.0)
-    fleet.read(job, START - DAY, 0.0, 120.0)
-    fleet.read(job, START + 60, 60.0, 120.0)
-    followed = fleet.get("job")
-    assert followed is not None
-    assert followed.settled_at is None
+    tracker, job = Tracker(TrackerTiming(30.0, 120.0, 3600.0)), record(created=START - 900, ended=START, modified=START)
+    tracker.track(job, 0.0)
+    tracker.read(job, START - DAY, 0.0, 120.0)
+    tracker.read(job, START + 60, 60.0, 120.0)
+    tracked = tracker.get("job")
+    assert tracked is not None
+    assert tracked.settled_at is None
 
 
 class Lying(Region):
@@ -195,7 +195,7 @@ def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, sear
                 await asyncio.sleep(DISCOVERY)
                 region.jobs.append(Job("new", region.clock.time()))
                 await asyncio.sleep(2 * DISCOVERY + INTERVAL)
-                assert one.fleet.get("new") is not None
+                assert one.tracker.get("new") is not None
 
     virtual_time.run(scenario())
 
@@ -212,8 +212,8 @@ def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: boo
             one = poller(region, ledger, search=search, lookback=400.0)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL + 120.0)
-                (followed,) = one.fleet.followed()
-                assert (followed.read, followed.settled_at) == (True, None)
+                (tracked,) = one.tracker.jobs()
+                assert (tracked.read, tracked.settled_at) == (True, None)
             seconds = SeriesKey("sagemaker_training_seconds_total", ("false",), ())
             assert ledger.totals(TARGET)[seconds].shown == (0,)
 

@@ -220,11 +220,11 @@ def test_the_counters_of_calls_go_on_over_a_reload(monkeypatch: pytest.MonkeyPat
         sessions.regions["eu-west-1"] = region(5)
         async with serving(lambda: configs.pop(0)) as service:
             await until_ready(service)
-            (before,) = service._open().watches
+            (before,) = service._open().runners
             before.health.calls.failed(LIST, "ThrottlingException")
             started = service.status().started
             await reload(service)
-            page, (after, new) = service.status(), service._open().watches
+            page, (after, new) = service.status(), service._open().runners
             assert sessions.made[REGION] == 2
             assert after.health.snapshot(0).errors == {(LIST, "ThrottlingException"): 1}
             # OpenMetrics says since when they count.

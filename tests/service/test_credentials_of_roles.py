@@ -146,7 +146,7 @@ async def test_the_models_of_the_services_are_loaded_once_for_all_targets(monkey
         lead_to(sim, monkeypatch)
         async with App.open(config, SystemClock()) as app:
             assert await app.once()
-            assert len(app.watches) == 30
+            assert len(app.runners) == 30
     models = [path.split("/") for path in read if path.endswith("/service-2")]
     assert sorted(model[-3] for model in models) == ["sagemaker", "sts"]
 

@@ -72,14 +72,14 @@ async def running(world: World, patch: pytest.MonkeyPatch, **polling: object) ->
 def assert_fresh(app: App, world: World, but: Iterable[Target] = (), since: float = 0.0, late: float = 3.0) -> None:
     """Every other target is up, was read within the interval, and each of its jobs was read every interval."""
     now = LoopClock().time()
-    for watch in app.watches:
-        if watch.name in but:
+    for runner in app.runners:
+        if runner.name in but:
             continue
-        assert watch.health.up is True, watch.name
-        assert watch.health.last_success is not None
-        assert now - watch.health.last_success <= INTERVAL + late, watch.name
-        for times in world.regions[watch.name].described(since).values():
-            assert all(b - a <= INTERVAL + late for a, b in pairwise(times[1:])), watch.name
+        assert runner.health.up is True, runner.name
+        assert runner.health.last_success is not None
+        assert now - runner.health.last_success <= INTERVAL + late, runner.name
+        for times in world.regions[runner.name].described(since).values():
+            assert all(b - a <= INTERVAL + late for a, b in pairwise(times[1:])), runner.name
 
 
 def test_three_hundred_targets_start_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_three_hundred_targets_start_one_after_the_other(monkeypatch: pytest.Mon
         world = World(50)
         async with running(world, monkeypatch) as app:
             begun = LoopClock().monotonic()
-            assert len(app.watches) == 300
+            assert len(app.runners) == 300
             await asyncio.sleep(16)
             assert app.waiting() == []
             firsts = sorted(region.calls[0].at - begun for region in world.regions.values())
@@ -125,11 +125,11 @@ def test_targets_that_hang_or_are_denied_delay_no_other(
             await asyncio.sleep(20 * INTERVAL)
             bad = hanging | denied
             assert_fresh(app, world, bad, since)
-            for watch in app.watches:
-                if watch.name in bad:
-                    assert watch.health.up is False
-                    codes = {code for _, code in watch.health.last_errors}
-                    assert codes == {"Timeout" if watch.name in hanging else "AccessDeniedException"}
+            for runner in app.runners:
+                if runner.name in bad:
+                    assert runner.health.up is False
+                    codes = {code for _, code in runner.health.last_errors}
+                    assert codes == {"Timeout" if runner.name in hanging else "AccessDeniedException"}
             for region in world.regions.values():
                 region.hangs, region.failing = False, {}
             await asyncio.sleep(3 * INTERVAL)
@@ -195,11 +195,11 @@ def test_a_target_that_cannot_be_reached_is_tried_again(monkeypatch: pytest.Monk
         monkeypatch.setattr(world, "account", account)
         async with running(world, monkeypatch) as app:
             await asyncio.sleep(5 * INTERVAL)
-            assert [watch.health.up for watch in app.watches] == [False, *[True] * (len(REGIONS) - 1)]
+            assert [runner.health.up for runner in app.runners] == [False, *[True] * (len(REGIONS) - 1)]
             assert app.waiting() == []
             refuse = False
             await asyncio.sleep(4 * INTERVAL)
-            assert all(watch.health.up for watch in app.watches)
+            assert all(runner.health.up for runner in app.runners)
 
     virtual_time.run(scenario())
 
@@ -234,10 +234,10 @@ def test_a_mistake_of_ours_in_one_target_does_not_end_the_others(
         monkeypatch.setattr(Poller, "_found", mistake)
         async with running(world, monkeypatch) as app:
             await asyncio.sleep(5 * INTERVAL)
-            assert [watch.health.up for watch in app.watches] == [False, *[True] * (len(REGIONS) - 1)]
+            assert [runner.health.up for runner in app.runners] == [False, *[True] * (len(REGIONS) - 1)]
             mistaken = False
             await asyncio.sleep(4 * INTERVAL)
-            assert all(watch.health.up for watch in app.watches)
+            assert all(runner.health.up for runner in app.runners)
             assert_fresh(app, world)
 
     virtual_time.run(scenario())

@@ -219,18 +219,18 @@ async def test_a_target_recovers_without_a_restart(sim: Simulator, keys: Keys) -
 
     async def until(up: bool) -> None:
         async with asyncio.timeout(30):
-            while not all(watch.health.up is up for watch in app.watches):
+            while not all(runner.health.up is up for runner in app.runners):
                 await asyncio.sleep(0.05)
 
     async with App.open(config, SystemClock()) as app:
         running = asyncio.create_task(app.run())
         await until(up=True)
-        pollers = [watch.poller for watch in app.watches]
+        pollers = [runner.poller for runner in app.runners]
         keys.expire(FIRST, *sim.sts.sessions)
         await until(up=False)
         keys.write(SECOND)
         await until(up=True)
-        assert [watch.poller for watch in app.watches] == pollers
+        assert [runner.poller for runner in app.runners] == pollers
         running.cancel()
         await asyncio.wait([running])
     assert sim.calls[ACCOUNT, REGION, IDENTITY] <= 4

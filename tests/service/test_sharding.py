@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app import Spot, spots
+from exporter.app import TargetSpec, target_specs
 from exporter.aws.sessions import Role
 from exporter.config import Config, ConfigError, load
 from exporter.ledger.accounting import Reading
@@ -34,9 +34,9 @@ def config(targets: dict[str, list[str]], index: int, total: int) -> Config:
     st.integers(1, 12),
 )
 def test_the_shards_share_all_targets_and_have_none_in_common(targets: dict[str, list[str]], total: int) -> None:
-    shares = [spots(config(targets, index, total)) for index in range(total)]
+    shares = [target_specs(config(targets, index, total)) for index in range(total)]
     found = Counter(spot for share in shares for spot in share)
-    assert set(found) == set(spots(config(targets, 0, 1)))
+    assert set(found) == set(target_specs(config(targets, 0, 1)))
     assert set(found.values()) == {1}
     assert sum(found.values()) == sum(map(len, targets.values()))
 
@@ -52,7 +52,7 @@ def test_a_target_s_shard_depends_on_nothing_but_itself(
         def has(index: int) -> bool:
             return any(
                 spot.role and (spot.role.account, spot.region) == (account, region)
-                for spot in spots(config(targets, index, total))
+                for spot in target_specs(config(targets, index, total))
             )
 
         return [index for index in range(total) if has(index)]
@@ -73,29 +73,29 @@ def test_shards_stay_what_they_are_over_versions(
     account: str, region: str, of_two: int, of_five: int, of_sixteen: int
 ) -> None:
     found = [
-        next(index for index in range(total) if spots(config({account: [region]}, index, total)))
+        next(index for index in range(total) if target_specs(config({account: [region]}, index, total)))
         for total in (2, 5, 16)
     ]
     assert found == [of_two, of_five, of_sixteen]
 
 
 def test_the_role_s_name_does_not_matter_to_the_shard() -> None:
-    (one,) = spots(Config.model_validate({"targets": [{"regions": ["us-east-1"]}]}))
-    assert one == Spot("us-east-1", None)
+    (one,) = target_specs(Config.model_validate({"targets": [{"regions": ["us-east-1"]}]}))
+    assert one == TargetSpec("us-east-1", None)
     arns = [f"arn:aws:iam::123456789012:role/{name}" for name in ("a", "path/b")]
     shards = set()
     for arn in arns:
         for index in range(7):
             target = {"regions": ["us-east-1"], "role_arn": arn, "session_name": arn[-1] * 3}
             sharding = {"index": index, "total": 7}
-            if spots(Config.model_validate({"targets": [target], "sharding": sharding})):
+            if target_specs(Config.model_validate({"targets": [target], "sharding": sharding})):
                 shards.add(index)
     assert len(shards) == 1
 
 
 def test_many_targets_are_shared_about_evenly() -> None:
     targets = {f"{number:012d}": list(REGIONS) for number in range(100)}
-    shares = [len(spots(config(targets, index, 6))) for index in range(6)]
+    shares = [len(target_specs(config(targets, index, 6))) for index in range(6)]
     assert sum(shares) == 600
     assert min(shares) > 75
     assert max(shares) < 125
@@ -105,7 +105,7 @@ def test_the_pods_of_a_stateful_set_share_the_targets(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(f"targets: [{{regions: [{', '.join(REGIONS)}]}}]\nsharding: {{total: 3}}\n")
     pods = [f"sagemaker-exporter-{number}" for number in range(3)]
-    found = [spot.region for pod in pods for spot in spots(load(str(path), {"HOSTNAME": pod}))]
+    found = [spot.region for pod in pods for spot in target_specs(load(str(path), {"HOSTNAME": pod}))]
     assert sorted(map(str, found)) == sorted(REGIONS)
     with pytest.raises(ConfigError, match="too few shards for the index 3"):
         load(str(path), {"HOSTNAME": "sagemaker-exporter-3"})
@@ -145,5 +145,5 @@ async def test_a_target_that_moves_to_another_shard_counts_from_that_shard_s_fir
 
 def test_roles_show_nothing_of_themselves() -> None:
     role = Role("arn:aws:iam::123456789012:role/secret", "an external id")
-    assert "secret" not in repr(Spot("us-east-1", role))
+    assert "secret" not in repr(TargetSpec("us-east-1", role))
     assert "external id" not in repr(role)

@@ -24,8 +24,8 @@ async def test_the_own_account_and_a_role_in_it_are_not_both_polled(monkeypatch:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(ACCOUNT))
         async with App.open(config, clock) as app:
             assert not await app.once()
-            ups = sorted(str(watch.health.up) for watch in app.watches)
-            codes = {code for watch in app.watches for _, code in watch.health.last_errors}
+            ups = sorted(str(runner.health.up) for runner in app.runners)
+            codes = {code for runner in app.runners for _, code in runner.health.last_errors}
         assert ups == ["False", "True"]
         assert codes == {"DuplicateTarget"}
         assert simulator.calls[ACCOUNT, "us-east-1", "DescribeTrainingJob"] == 2

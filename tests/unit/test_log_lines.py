@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.logs import LEVELS, Log, configure
+from exporter.process.logs import LEVELS, Log, configure
 from tests.prometheus import ROOT
 
 

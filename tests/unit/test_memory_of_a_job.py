@@ -12,7 +12,7 @@ import pytest
 from exporter.exposition.gzip import Segment
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
-from exporter.polling.parse_cache import Records
+from exporter.polling.parse_cache import ParseCache
 from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist
 
@@ -27,12 +27,12 @@ CASES = ("real_answer", "real_answer_with_metrics", "heterogeneous")
 def test_a_job_takes_no_more_than_is_said_and_leaves_nothing(case: str) -> None:
     answer = json.loads((GOLDEN / f"{case}.json").read_text())
     section: Section[JobView] = Section(JOBS.families, JOBS.samples, TEXT)
-    records = Records("123456789012", "us-east-1", Allowlist())
+    records = ParseCache("123456789012", "us-east-1", Allowlist())
     gc.collect()
     tracemalloc.start()
     kept = {}
     for number in range(NUMBER):
-        job = records.of(answer | {"TrainingJobName": f"a-training-job-of-the-usual-length-{number:06d}"})
+        job = records.parse(answer | {"TrainingJobName": f"a-training-job-of-the-usual-length-{number:06d}"})
         assert job is not None
         kept[job.name] = job
         section.put(job.name, (job.account, job.region, job.name), JobView(job))

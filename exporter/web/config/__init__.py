@@ -16,7 +16,7 @@ from aiolimiter import AsyncLimiter
 
 from exporter.config.file import read
 from exporter.config.problems import ConfigError
-from exporter.logs import Log
+from exporter.process.logs import Log
 from exporter.web.config import tls
 from exporter.web.config.basicauth import BasicAuthenticator
 from exporter.web.config.format import RateLimit, WebConfig, parse

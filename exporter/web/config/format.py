@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_v
 from exporter.config import located, refusals
 from exporter.config.problems import ConfigError
 from exporter.config.refusals import Source
-from exporter.config.settings import Section
+from exporter.config.settings import SettingsModel
 from exporter.config.syntax import Whole, listed, refused
 from exporter.web.config import syntax
 
@@ -30,7 +30,7 @@ _User = Annotated[str, BeforeValidator(syntax.user)]
 _Hash = Annotated[SecretStr, BeforeValidator(syntax.bcrypt_hash)]
 
 
-class TlsServer(Section):
+class TlsServer(SettingsModel):
     """`tls_server_config`; TLS is on as soon as any key of it is there."""
 
     cert: _Text = ""
@@ -85,7 +85,7 @@ class TlsServer(Section):
         return self
 
 
-class Headers(Section):
+class Headers(SettingsModel):
     """`http_server_config.headers`; a blank one leaves the server's own in place."""
 
     content_security_policy: _Header = Field("", alias="Content-Security-Policy")
@@ -95,14 +95,14 @@ class Headers(Section):
     strict_transport_security: _Header = Field("", alias="Strict-Transport-Security")
 
 
-class HttpServer(Section):
+class HttpServer(SettingsModel):
     """`http_server_config`."""
 
     http2: Annotated[bool, BeforeValidator(syntax.http2)] = False
     headers: Headers = Headers()
 
 
-class RateLimit(Section):
+class RateLimit(SettingsModel):
     """`rate_limit`: a bucket of `burst` requests, one more each `interval` (seconds; 0 is no limit)."""
 
     interval: Annotated[float, BeforeValidator(syntax.interval)] = 0.0
@@ -115,7 +115,7 @@ class RateLimit(Section):
         return self
 
 
-class WebConfig(Section):
+class WebConfig(SettingsModel):
     """A web configuration file."""
 
     tls_server_config: TlsServer = TlsServer()

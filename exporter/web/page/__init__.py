@@ -9,11 +9,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from exporter.web.page.jobs import TrackedJob, asked, jobs_shown
+from exporter.web.page.jobs import ShownJob, asked, jobs_shown
 from exporter.web.page.style import CONTENT_SECURITY_POLICY, STYLE
 from exporter.web.page.text import LONGEST, PHASE_KINDS, Whole, moment, printable, span
 
-__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "StateRow", "Status", "TargetRow", "TrackedJob", "asked", "render"]
+__all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "ShownJob", "StateRow", "Status", "TargetRow", "asked", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Status:
     now: float
     ready: bool
     targets: tuple[TargetRow, ...]
-    jobs: Sequence[TrackedJob]
+    jobs: Sequence[ShownJob]
     strategy: str = "describe"
     shard: str = ""
     """As in `1 of 3`; empty without sharding."""

@@ -25,8 +25,8 @@ _MARKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedJob:
-    """A job that is followed; it is settled once AWS has said everything of it."""
+class ShownJob:
+    """A job that is tracked; it is settled once AWS has said everything of it."""
 
     job: TrainingJob
     settled: bool = False
@@ -101,7 +101,7 @@ def asked(query: Mapping[str, str]) -> dict[str, str]:
     return {field: value[:LONGEST] for field in FIELDS if (value := query.get(field, ""))}
 
 
-def jobs_shown(jobs: Sequence[TrackedJob], now: float, query: Mapping[str, str]) -> JobsShown:
+def jobs_shown(jobs: Sequence[ShownJob], now: float, query: Mapping[str, str]) -> JobsShown:
     """Return a page of the jobs that the form chooses, active ones first, then the newest."""
     chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
@@ -138,7 +138,7 @@ def _choice(values: Iterable[str], chosen: str) -> Choice:
     return Choice(sorted({*values, chosen} - {""}), chosen)
 
 
-def _row(tracked: TrackedJob, now: float) -> Row:
+def _row(tracked: ShownJob, now: float) -> Row:
     job, bar = tracked.job, phase_bar(phases(tracked.job, now))
     kind, mark = _MARKS.get(job.status or "", ("idle", "?"))
     return Row(

@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.polling.tracker import Fleet, Pace
+from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.job import Instances, TrainingJob, WarmPool
 
 SETTLE, RETENTION, INTERVAL = 120.0, 3600.0, 30.0
-PACE = Pace(INTERVAL, SETTLE, RETENTION)
+PACE = TrackerTiming(INTERVAL, SETTLE, RETENTION)
 CREATED, ENDED = 1_700_000_000.0, 1_700_001_000.0
 KEEP_ALIVE = 1800.0
 
@@ -47,30 +47,30 @@ def ended(name: str = "job", pool: WarmPool | None = None, keep_alive: float | N
 
 
 def settled_at_first_sight(job: TrainingJob, now: float) -> bool:
-    fleet = Fleet(PACE)
-    fleet.follow(job, at=0.0)
-    fleet.read(job, now, at=0.0, settle=SETTLE)
-    followed = fleet.get(job.name)
-    assert followed is not None
-    assert (followed.settled_at is None) == math.isfinite(followed.due)
-    return followed.settled_at is not None
+    tracker = Tracker(PACE)
+    tracker.track(job, at=0.0)
+    tracker.read(job, now, at=0.0, settle=SETTLE)
+    tracked = tracker.get(job.name)
+    assert tracked is not None
+    assert (tracked.settled_at is None) == math.isfinite(tracked.due)
+    return tracked.settled_at is not None
 
 
 def test_each_job_is_read_once_an_interval_spread_evenly() -> None:
-    fleet = Fleet(PACE)
+    tracker = Tracker(PACE)
     for number in range(100):
-        fleet.follow(running(f"job-{number}"), at=1000.0)
-    assert len(fleet.due(1000.0)) == 100
-    for name in fleet.due(1000.0):
-        fleet.read(running(name), CREATED, at=1000.0, settle=SETTLE)
+        tracker.track(running(f"job-{number}"), at=1000.0)
+    assert len(tracker.due(1000.0)) == 100
+    for name in tracker.due(1000.0):
+        tracker.read(running(name), CREATED, at=1000.0, settle=SETTLE)
     reads, at = list[tuple[float, str]](), 1000.0 + 2 * INTERVAL
-    for name in fleet.due(at):
-        fleet.postpone(name, at)
+    for name in tracker.due(at):
+        tracker.postpone(name, at)
     start = at + INTERVAL
-    while fleet.next_due() < start + 3 * INTERVAL:
-        at = fleet.next_due()
-        for name in fleet.due(at):
-            fleet.read(running(name), CREATED, at, SETTLE)
+    while tracker.next_due() < start + 3 * INTERVAL:
+        at = tracker.next_due()
+        for name in tracker.due(at):
+            tracker.read(running(name), CREATED, at, SETTLE)
             if at >= start:
                 reads.append((at, name))
     for turn in range(3):
@@ -84,20 +84,20 @@ def test_each_job_is_read_once_an_interval_spread_evenly() -> None:
 
 
 def test_a_late_reading_is_not_followed_by_an_early_one() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(running(), at=0.0)
+    tracker = Tracker(PACE)
+    tracker.track(running(), at=0.0)
     for at in (0.0, 14.9, 15.0, 29.9, 30.0, 31.0):
-        fleet.postpone("job", at)
-        assert INTERVAL / 2 <= fleet.next_due() - at <= INTERVAL * 1.5
+        tracker.postpone("job", at)
+        assert INTERVAL / 2 <= tracker.next_due() - at <= INTERVAL * 1.5
 
 
 def test_the_longest_waiting_is_read_first() -> None:
-    fleet = Fleet(PACE)
+    tracker = Tracker(PACE)
     for name, at in (("b", 5.0), ("c", 1.0), ("a", 9.0)):
-        fleet.follow(running(name), at)
-    assert fleet.due(6.0) == ["c", "b"]
-    fleet.hasten("a", 0.5)
-    assert fleet.due(6.0) == ["a", "c", "b"]
+        tracker.track(running(name), at)
+    assert tracker.due(6.0) == ["c", "b"]
+    tracker.read_now("a", 0.5)
+    assert tracker.due(6.0) == ["a", "c", "b"]
 
 
 def test_a_running_job_is_never_settled() -> None:
@@ -111,16 +111,16 @@ def test_a_job_is_settled_once_nothing_moved_for_the_settle_time() -> None:
 
 
 def test_a_change_seen_late_starts_the_settle_time_again() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(ended(), at=0.0)
+    tracker = Tracker(PACE)
+    tracker.track(ended(), at=0.0)
     now = ENDED + 100
-    assert fleet.read(ended(), now, 0.0, SETTLE)
+    assert tracker.read(ended(), now, 0.0, SETTLE)
     billed = replace(ended(), billable_seconds=10.0)
-    assert fleet.read(billed, now + 30, 30.0, SETTLE)
-    assert not fleet.read(billed, now + 30 + SETTLE - 1, 60.0, SETTLE)
-    assert fleet.next_due() < math.inf
-    assert fleet.read(billed, now + 30 + SETTLE, 90.0, SETTLE)
-    assert fleet.next_due() == math.inf
+    assert tracker.read(billed, now + 30, 30.0, SETTLE)
+    assert not tracker.read(billed, now + 30 + SETTLE - 1, 60.0, SETTLE)
+    assert tracker.next_due() < math.inf
+    assert tracker.read(billed, now + 30 + SETTLE, 90.0, SETTLE)
+    assert tracker.next_due() == math.inf
 
 
 @pytest.mark.parametrize("status", ["Reused", "Terminated"])
@@ -146,81 +146,81 @@ def test_a_job_whose_cost_tags_are_not_known_yet_is_not_settled() -> None:
 
 
 def test_a_settled_job_is_kept_for_the_retention() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(ended(), at=0.0)
+    tracker = Tracker(PACE)
+    tracker.track(ended(), at=0.0)
     settled = ENDED + 20 + SETTLE
-    fleet.read(ended(), settled + 50, 0.0, SETTLE)
-    assert fleet.expired(settled + RETENTION - 1) == []
-    assert fleet.expired(settled + RETENTION) == ["job"]
-    assert fleet.drop("job") == ended()
-    assert (len(fleet), fleet.drop("job")) == (0, None)
+    tracker.read(ended(), settled + 50, 0.0, SETTLE)
+    assert tracker.expired(settled + RETENTION - 1) == []
+    assert tracker.expired(settled + RETENTION) == ["job"]
+    assert tracker.drop("job") == ended()
+    assert (len(tracker), tracker.drop("job")) == (0, None)
 
 
 def test_a_running_job_never_expires() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(running(), at=0.0)
-    fleet.read(running(), CREATED, 0.0, SETTLE)
-    assert fleet.expired(math.inf) == []
+    tracker = Tracker(PACE)
+    tracker.track(running(), at=0.0)
+    tracker.read(running(), CREATED, 0.0, SETTLE)
+    assert tracker.expired(math.inf) == []
 
 
 def test_a_name_used_again_is_another_job() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(ended(), at=0.0)
-    fleet.read(ended(), ENDED + 1e5, 0.0, SETTLE)
+    tracker = Tracker(PACE)
+    tracker.track(ended(), at=0.0)
+    tracker.read(ended(), ENDED + 1e5, 0.0, SETTLE)
     again = running(created=CREATED + 5000)
-    assert fleet.wants(again, closed=False, now=CREATED + 5001)
-    assert fleet.follow(again, at=7.0) == ended().identity
-    followed = fleet.get("job")
-    assert followed is not None
-    assert (followed.job, followed.settled_at, fleet.due(7.0), len(fleet)) == (again, None, ["job"], 1)
-    assert not fleet.wants(ended(), closed=False, now=CREATED + 5001)
-    assert fleet.follow(again, at=8.0) is None
+    assert tracker.should_track(again, closed=False, now=CREATED + 5001)
+    assert tracker.track(again, at=7.0) == ended().identity
+    tracked = tracker.get("job")
+    assert tracked is not None
+    assert (tracked.job, tracked.settled_at, tracker.due(7.0), len(tracker)) == (again, None, ["job"], 1)
+    assert not tracker.should_track(ended(), closed=False, now=CREATED + 5001)
+    assert tracker.track(again, at=8.0) is None
 
 
 def test_what_is_followed_already_is_not_wanted_again() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(running(), at=0.0)
-    assert not fleet.wants(running(), closed=False, now=CREATED)
+    tracker = Tracker(PACE)
+    tracker.track(running(), at=0.0)
+    assert not tracker.should_track(running(), closed=False, now=CREATED)
 
 
 def test_a_job_that_is_closed_is_wanted_while_its_series_are_kept() -> None:
-    fleet, settled = Fleet(PACE), ENDED + 20 + SETTLE
-    assert fleet.wants(ended(), closed=True, now=settled + RETENTION - 1)
-    assert not fleet.wants(ended(), closed=True, now=settled + RETENTION)
-    assert fleet.wants(ended(), closed=False, now=settled + RETENTION)
+    tracker, settled = Tracker(PACE), ENDED + 20 + SETTLE
+    assert tracker.should_track(ended(), closed=True, now=settled + RETENTION - 1)
+    assert not tracker.should_track(ended(), closed=True, now=settled + RETENTION)
+    assert tracker.should_track(ended(), closed=False, now=settled + RETENTION)
 
 
 def test_counts_say_what_is_held_now() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(running("a"), at=0.0)
-    fleet.follow(running("b"), at=0.0)
-    assert fleet.counts().jobs["InProgress", "Training"] == 2
-    assert fleet.counts().instances["ml.m5.large", "training"] == 4
+    tracker = Tracker(PACE)
+    tracker.track(running("a"), at=0.0)
+    tracker.track(running("b"), at=0.0)
+    assert tracker.counts().jobs["InProgress", "Training"] == 2
+    assert tracker.counts().instances["ml.m5.large", "training"] == 4
     kept = ended("b", WarmPool("Available", 1.0, None), KEEP_ALIVE)
-    fleet.read(kept, ENDED + 30, 1.0, SETTLE)
-    assert fleet.counts().jobs["InProgress", "Training"] == 1
-    assert fleet.counts().instances == {("ml.m5.large", "training"): 2, ("ml.m5.large", "warm_pool"): 2}
-    fleet.drop("a")
-    fleet.read(ended("b", WarmPool("Terminated", 1.0, None), KEEP_ALIVE), ENDED + 60, 2.0, SETTLE)
-    assert not any(fleet.counts().jobs.values())
-    assert not any(fleet.counts().instances.values())
+    tracker.read(kept, ENDED + 30, 1.0, SETTLE)
+    assert tracker.counts().jobs["InProgress", "Training"] == 1
+    assert tracker.counts().instances == {("ml.m5.large", "training"): 2, ("ml.m5.large", "warm_pool"): 2}
+    tracker.drop("a")
+    tracker.read(ended("b", WarmPool("Terminated", 1.0, None), KEEP_ALIVE), ENDED + 60, 2.0, SETTLE)
+    assert not any(tracker.counts().jobs.values())
+    assert not any(tracker.counts().instances.values())
 
 
 def test_spot_instances_are_counted_apart_and_their_pool_is_a_pool() -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(running("on-demand"), at=0.0)
-    fleet.follow(running("spot"), at=0.0)
+    tracker = Tracker(PACE)
+    tracker.track(running("on-demand"), at=0.0)
+    tracker.track(running("spot"), at=0.0)
     for name, spot in (("on-demand", False), ("spot", True)):
-        fleet.read(replace(running(name), spot=spot), CREATED + 60, 1.0, SETTLE)
-    assert fleet.counts().instances == {("ml.m5.large", "training"): 2, ("ml.m5.large", "spot_training"): 2}
+        tracker.read(replace(running(name), spot=spot), CREATED + 60, 1.0, SETTLE)
+    assert tracker.counts().instances == {("ml.m5.large", "training"): 2, ("ml.m5.large", "spot_training"): 2}
     kept = replace(ended("spot", WarmPool("Available", 1.0, None), KEEP_ALIVE), spot=True)
-    fleet.read(kept, ENDED + 30, 2.0, SETTLE)
-    held = {usage: number for (_, usage), number in fleet.counts().instances.items()}
+    tracker.read(kept, ENDED + 30, 2.0, SETTLE)
+    held = {usage: number for (_, usage), number in tracker.counts().instances.items()}
     assert held == {"training": 2, "spot_training": 0, "warm_pool": 2}
 
 
 @pytest.mark.parametrize("secondary", ["Starting", "Interrupted", "Pending"])
 def test_a_job_that_waits_for_capacity_holds_nothing(secondary: str) -> None:
-    fleet = Fleet(PACE)
-    fleet.follow(replace(running(), secondary_status=secondary), at=0.0)
-    assert not any(fleet.counts().instances.values())
+    tracker = Tracker(PACE)
+    tracker.track(replace(running(), secondary_status=secondary), at=0.0)
+    assert not any(tracker.counts().instances.values())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from exporter import output
+from exporter.process import output
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
