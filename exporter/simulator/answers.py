@@ -92,7 +92,7 @@ def _transitions(at: Moment) -> list[Wire]:
         entry: Wire = {"Status": span.phase.status, "StartTime": span.start}
         if span.end <= at.now:
             entry["EndTime"] = span.end
-        entry["StatusMessage"] = span.phase.message
+        entry["StatusMessage"] = span.phase.message_after(min(span.end, at.now) - span.start)
         entries.append(entry)
     if at.ended and at.life.ending:
         ending = at.life.ending

@@ -45,14 +45,36 @@ class Casting:
         return replace(self, created=created, about={**self.about, "suffix": "b"})
 
 
+# What may go wrong while instances are launched; the last one is a message that nobody knows.
+TROUBLES = (
+    "Insufficient capacity error from EC2 while launching instances, retrying!",
+    "Launched instance was unhealthy, replacing it!",
+    "Moving the instances to another placement group",
+)
+PREPARING = "Preparing the instances for training"
+
+
 def starting(cast: Casting, low: float = 60.0, high: float = 240.0) -> Phase:
-    """Waiting for instances."""
-    return Phase("Starting", cast.seconds(low, high), "Preparing the instances for training")
+    """Waiting for instances, at times for longer because of trouble with them."""
+    own = cast.own_rng("starting")
+    launched = (0.1, "Starting the training job"), (0.4, "Launching requested ML instances")
+    trouble = ((0.8, own.choice(TROUBLES)),) if own.random() < 0.4 else ()
+    return Phase("Starting", cast.seconds(low, high), PREPARING, earlier=(*launched, *trouble))
 
 
 def pending(cast: Casting) -> Phase:
-    """Waiting in a queue before instances are even asked for."""
-    return Phase("Pending", cast.seconds(600, 1800), "Waiting for capacity of the training plan")
+    """Waiting in a queue until there are instances."""
+    return _pending(cast.seconds(600, 1800))
+
+
+def queued(first: Phase) -> tuple[Phase, ...]:
+    """The same wait as `first`, most of it in Pending."""
+    seconds = round(first.seconds / 10, 3)
+    return replace(first.cut(seconds), message="Starting the training job"), _pending(first.seconds - seconds)
+
+
+def _pending(seconds: float) -> Phase:
+    return Phase("Pending", round(seconds, 3), PREPARING, earlier=((0.8, "Training job waiting for capacity"),))
 
 
 def working(cast: Casting) -> tuple[Phase, ...]:
@@ -60,7 +82,13 @@ def working(cast: Casting) -> tuple[Phase, ...]:
     # Less than a second has no bill, also with the pace of the demo.
     download = max(cast.seconds(20, 180), 30 * cast.pace)
     return (
-        Phase("Downloading", download, "Downloading input data", on_instances=True),
+        Phase(
+            "Downloading",
+            download,
+            "Downloading the training image",
+            on_instances=True,
+            earlier=((0.5, "Downloading input data"),),
+        ),
         Phase(
             "Training",
             cast.seconds(900, 4500),

@@ -77,6 +77,6 @@ def _limited(life: Life, limit: float) -> Life:
     for phase in life.phases:
         left = limit - sum(done.seconds for done in kept if done.on_instances)
         if phase.on_instances and phase.seconds > left:
-            return replace(life, phases=(*kept, replace(phase, seconds=left)), ending=MAX_RUNTIME_EXCEEDED, metrics=())
+            return replace(life, phases=(*kept, phase.cut(left)), ending=MAX_RUNTIME_EXCEEDED, metrics=())
         kept.append(phase)
     return life

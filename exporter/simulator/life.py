@@ -18,7 +18,9 @@ from exporter.simulator.errors import ApiError
 class Phase:
     """One entry of SecondaryStatusTransitions: a secondary status and how many seconds it lasts.
 
-    `on_instances`: the seconds count as training time. `job_status` is the TrainingJobStatus meanwhile.
+    `message` is its StatusMessage in the end; `earlier` are the ones before, each with the share of the seconds after
+    which the next one replaces it. `on_instances`: the seconds count as training time. `job_status` is the
+    TrainingJobStatus meanwhile.
     """
 
     status: str
@@ -26,6 +28,17 @@ class Phase:
     message: str = ""
     on_instances: bool = False
     job_status: str = "InProgress"
+    earlier: tuple[tuple[float, str], ...] = ()
+
+    def message_after(self, seconds: float) -> str:
+        """The StatusMessage so long after it began."""
+        return next((text for share, text in self.earlier if seconds < share * self.seconds), self.message)
+
+    def cut(self, seconds: float) -> Phase:
+        """The same, ended after so many seconds: until then its messages are what they were."""
+        begun = [(share * self.seconds, text) for share, text in self.earlier if share * self.seconds < seconds]
+        earlier = tuple((until / seconds, text) for until, text in begun)
+        return replace(self, seconds=seconds, message=self.message_after(seconds), earlier=earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +216,7 @@ def stop(life: Life, now: float) -> Life:
         raise ApiError(
             "ValidationException", f"The request was rejected because the training job is in status {status}."
         )
-    cut = replace(current, seconds=max(0.0, round(now - spans[-1].start, 3)))
+    cut = current.cut(max(0.0, round(now - spans[-1].start, 3)))
     stopping = Phase("Stopping", life.stopping_seconds, "Stopping the training job", current.on_instances, "Stopping")
     pool = replace(life.pool, released_after=0.0, reused_by="") if life.pool else None
     done = tuple(span.phase for span in spans[:-1])

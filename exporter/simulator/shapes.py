@@ -10,6 +10,7 @@ from types import MappingProxyType
 from exporter.simulator import shapes_extra as extra
 from exporter.simulator import shapes_failing as failing
 from exporter.simulator.casting import (
+    TROUBLES,
     Casting,
     interrupted,
     starting,
@@ -62,7 +63,7 @@ def spot_waiting(cast: Casting) -> tuple[Life, ...]:
     wait = max(1, math.floor(cast.seconds(1800, 3600)))
     life = replace(
         usual(cast, "spot-waiting"),
-        phases=(Phase("Starting", wait, "Insufficient capacity error while launching instances, retrying!"),),
+        phases=(Phase("Starting", wait, TROUBLES[0], earlier=((0.02, "Launching requested ML instances"),)),),
         ending=Ending("Stopped", "MaxWaitTimeExceeded", "Training job exceeded its maximum wait time"),
         metrics=(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from exporter.simulator.casting import Casting, pending, usual, with_limits, with_resources, with_spec
+from exporter.simulator.casting import Casting, pending, queued, usual, with_limits, with_resources, with_spec
 from exporter.simulator.life import Life, Metric, Phase, Rule, Serverless
 
 PENDING_LIMIT = 7200
@@ -29,13 +29,14 @@ def labeling(cast: Casting) -> tuple[Life, ...]:
 
 
 def experiment(cast: Casting) -> tuple[Life, ...]:
-    """A run of an experiment."""
+    """A run of an experiment, on a type that is scarce: it waits in Pending, and not for ever."""
     config = {
         "ExperimentName": "click-rate",
         "TrialName": f"trial-{cast.serial % 5}",
         "RunName": f"run-{cast.serial}",
     }
-    return (with_spec(usual(cast, "experiment"), ExperimentConfig=config),)
+    life = with_limits(usual(cast, "experiment"), MaxPendingTimeInSeconds=PENDING_LIMIT)
+    return (with_spec(replace(life, phases=(*queued(life.phases[0]), *life.phases[1:])), ExperimentConfig=config),)
 
 
 def marketplace(cast: Casting) -> tuple[Life, ...]:

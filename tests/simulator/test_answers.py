@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.simulator.answers import NOT_IN_SEARCH, describe, search_record, summary
 from exporter.simulator.casting import Casting
-from exporter.simulator.life import Billing, Group, Life, Phase, Rule, Serverless, WarmPool, timeline
+from exporter.simulator.life import Billing, Group, Life, Phase, Rule, Serverless, WarmPool, stop, timeline
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
 from tests.simulator.conformity import members, problems
@@ -299,3 +299,21 @@ def test_summary_and_search_agree_with_describe(shape: str, seed: int, share: fl
             for name, value in other.items():
                 if name not in ("Tags", "TrainingPlanArn"):
                     assert described[name] == value
+
+
+def test_the_message_of_a_phase_changes_while_it_lasts() -> None:
+    steps = ((0.1, "Starting the training job"), (0.4, "Launching requested ML instances"))
+    phase = Phase("Starting", 100, "Preparing the instances for training", earlier=steps)
+    life = Life(name="j", created=1000.0, phases=(phase, Phase("Training", 50, "Training in progress.", True)))
+
+    def messages(one: Life, at: float) -> list[str]:
+        return [entry["StatusMessage"] for entry in describe(one, 1000.0 + at)["SecondaryStatusTransitions"]]
+
+    assert [messages(life, at) for at in (0, 9.9, 10, 39.9)] == [[steps[0][1]]] * 2 + [[steps[1][1]]] * 2
+    assert messages(life, 99) == [phase.message]
+    assert messages(life, 101) == [phase.message, "Training in progress."]
+    # A stop changes nothing of what was said until then.
+    stopped = stop(life, 1020.0)
+    for at in (5, 15, 19):
+        assert messages(stopped, at) == messages(life, at)
+    assert messages(stopped, 21)[0] == steps[1][1]

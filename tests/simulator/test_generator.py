@@ -13,6 +13,9 @@ from exporter.simulator.casting import USUAL_SECONDS
 from exporter.simulator.generator import DEMO_PACE, Fleet, Plan, fleets, steady
 from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
+from exporter.training.deadline import LIMITS, deadlines
+from exporter.training.parsing import Allowlist, parse
+from exporter.training.waiting import WAITING_REASONS
 from tests.simulator.conformity import problems
 
 START = 1_700_000_000.0
@@ -149,3 +152,17 @@ def test_steady_jobs_go_on_or_last_as_long_as_asked() -> None:
     assert problems("DescribeTrainingJobResponse", describe(lives[0], START + 500)) == []
     (life,) = steady(1, START, "short", seconds=60)
     assert life.end == START + 150
+
+
+def test_a_demo_shows_each_reason_to_wait_and_each_limit_within_minutes() -> None:
+    lives = grown(Plan(pace=DEMO_PACE), seconds=600)
+    moments = [START + seconds for seconds in range(0, 600, 2)]
+    seen = [
+        parse(describe(life, now), life.account, life.region, Allowlist())
+        for now in moments
+        for life in lives
+        if life.created <= now < life.end
+    ]
+    jobs = [job for job in seen if job is not None]
+    assert {job.waiting for job in jobs} == {"", *WAITING_REASONS}
+    assert {limit for job in jobs for limit in deadlines(job)} == set(LIMITS)
