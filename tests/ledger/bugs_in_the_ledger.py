@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from exporter.ledger.series import Amounts
 from exporter.ledger.sqlite import Tables
 from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, Target, Transaction
 from exporter.ledger.writer import Work, Writer
-from exporter.training import facts, job
+from exporter.training import cost, facts, job
 from exporter.training.facts import Dated
 from exporter.training.job import Identity
 
@@ -153,3 +154,32 @@ def forget_at_a_restart_what_was_open(patch: Patch) -> None:
 def tell_jobs_apart_by_the_millisecond(patch: Patch) -> None:
     for module in (job, sqlite):
         patch.setattr(module, "SAME_JOB_MS", 0)
+
+
+def price_anew_at_each_reading(patch: Patch) -> None:
+    patch.setattr(facts, "priced", lambda _, wanted, prepaid, find: cost.priced({}, wanted, prepaid, find))
+
+
+def price_nothing_later(patch: Patch) -> None:
+    """What had no price when it was read never gets one."""
+
+    async def nothing(ledger: Ledger, target: Target) -> dict[Identity, facts.Facts]:
+        return {}
+
+    patch.setattr(Ledger, "price", nothing)
+
+
+def count_money_in_floats(patch: Patch) -> None:
+    def inexact(rate: cost.Rate, instance_seconds: Fraction) -> Fraction:
+        return Fraction(float(instance_seconds) * float(rate.per_hour) / 3600)
+
+    patch.setattr(cost.Rate, "cost", inexact)
+
+
+def keep_no_rates(patch: Patch) -> None:
+    """A restart prices a job by the price list of then."""
+    patch.setattr(cost, "to_json", lambda rates: [])
+
+
+def bill_a_training_plan(patch: Patch) -> None:
+    patch.setattr(facts, "priced", lambda rates, wanted, _, find: cost.priced(rates, wanted, False, find))

@@ -33,12 +33,12 @@ from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, Oddities, Setting
 from tests.ledger.inspection import Inspection
-from tests.ledger.market import SAVED, UNPRICED, Market
+from tests.ledger.market import Market
 from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
 from tests.ledger.troubles import Client
-from tests.ledger.verdict import expected, exposed, to_be_exposed
+from tests.ledger.verdict import UNPRICED, expected, exposed, shown, to_be_exposed
 from tests.ledger.watched import Watched
 
 _HOUR = 3600.0
@@ -104,9 +104,7 @@ class Harness:
         self._live(Fate(self.time.now + 500.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
-        due = {key: amounts for key, amounts in self.due().items() if key.family != SAVED}
-        totals = {key: series for key, series in self._ledger.totals(TARGET).items() if key.family != SAVED}
-        assert exposed(totals, self.setting.by_tags) == to_be_exposed(due)
+        assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
         assert self.board.unbilled == 0
         assert not self.unfinished
         self._finds_new_jobs()
@@ -147,8 +145,7 @@ class Harness:
 
     def totals(self) -> dict[SeriesKey, Amounts]:
         assert self._ledger is not None
-        amounts = ((key, _shown(key, series)) for key, series in self._ledger.totals(TARGET).items())
-        return {key: shown for key, shown in amounts if any(shown)}
+        return shown(self._ledger.totals(TARGET))
 
     def _counted(self) -> list[Life]:
         baseline = self._first_start - self.setting.backfill
@@ -169,6 +166,7 @@ class Harness:
             finally:
                 fate.over = True
         self._market.look_at(self.path)
+        assert not self._market.wrong
 
     async def _exporter(self, fate: Fate) -> None:
         clock, disk = MachineClock(self.time), Disk()
@@ -298,9 +296,3 @@ class Harness:
         if self._schedule.has_late_bills and trained != self._trained:
             self._trained, due = trained, self._due_by(self.time.now)
             assert all(shown <= due.get(key, (0,)) for key, shown in trained.items()), "ahead of the bill"
-
-
-def _shown(key: SeriesKey, series: Series) -> Amounts:
-    """A gauge shows what is. So do savings here: they shrink when a bill grows that seemed to be final, and a counter
-    shows the most that they were, until others have saved as much."""
-    return series.true if key.family in (UNPRICED, SAVED) else series.shown

@@ -15,6 +15,10 @@ from exporter.simulator import truth
 from exporter.simulator.life import Life
 from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 
+COST, SAVED, UNPRICED = (
+    f"sagemaker_training_{name}" for name in ("cost_total", "spot_saved_cost_total", "unpriced_instance_seconds")
+)
+
 
 def expected(lives: Iterable[Life], by_tags: Sequence[str], now: float = math.inf) -> dict[SeriesKey, Amounts]:
     """Every series that is not 0, by now or in the end; money is apart."""
@@ -30,22 +34,29 @@ def by_team(lives: Iterable[Life], by_tags: Sequence[str]) -> Mapping[Pairs, Seq
     return groups
 
 
+def shown(totals: Mapping[SeriesKey, Series]) -> dict[SeriesKey, Amounts]:
+    """Every series that is not 0. A gauge is what it is, a counter the most that it was. Savings are taken as they are,
+    too: they shrink when a bill grows that seemed to be final, and stand still until others have saved as much."""
+    found = ((key, one.true if key.family in (UNPRICED, SAVED) else one.shown) for key, one in totals.items())
+    return {key: amounts for key, amounts in found if any(amounts)}
+
+
 def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Counter[tuple[str, int]]:
     """The samples of counters and gauges that a scrape would show and that are not 0: how many have a value, in parts
-    as the ledger counts."""
-    shown = sums(totals, KeyNames.of(by_tags))
+    as the ledger counts. Without savings: see `shown`."""
+    samples = sums(totals, KeyNames.of(by_tags))
     found = Counter[tuple[str, int]]()
     for family in TOTAL_FAMILIES:
-        if family.kind != "histogram":
+        if family.kind != "histogram" and family.name != SAVED:
             parts = family.parts if family.parts > 1 else 1000
-            lines = TEXT.lines(family, "", shown.get(family.name, ())).decode().splitlines()
+            lines = TEXT.lines(family, "", samples.get(family.name, ())).decode().splitlines()
             found.update((family.name, round(parts * float(line.rpartition(" ")[2]))) for line in lines)
     return Counter({sample: number for sample, number in found.items() if sample[1]})
 
 
 def to_be_exposed(due: Mapping[SeriesKey, Amounts]) -> Counter[tuple[str, int]]:
     """The same of what is due: each series is a sample of its own."""
-    return Counter((key.family, amounts[0]) for key, amounts in due.items() if len(amounts) == 1)
+    return Counter((key.family, due[key][0]) for key in due if len(due[key]) == 1 and key.family != SAVED)
 
 
 def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts]]:
