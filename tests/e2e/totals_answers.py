@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.simulator import Life, Totals, expected, total
-from exporter.simulator.life import Phase, timeline
+from exporter.simulator.life import Span, timeline
 from tests.prometheus import ROOT, Sample
 
 # By the values of the labels, in the order of their names.
@@ -20,6 +20,17 @@ Vector = dict[tuple[str, ...], float]
 QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack")
 # As in the catalogue; written out, so that a bucket that goes is noticed.
 BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 259200, 604800, 2419200)
+
+# What a job with one of these messages waits for.
+_REASONS = {
+    "Starting the training job": "launching",
+    "Launching requested ML instances": "launching",
+    "Insufficient capacity error from EC2 while launching instances, retrying!": "insufficient_capacity",
+    "Launched instance was unhealthy, replacing it!": "unhealthy_instance",
+    "Preparing the instances for training": "preparing",
+    "Training job waiting for capacity": "pending",
+    "Downloading the training image": "downloading_image",
+}
 
 BLOCK = re.compile(r"^```promql\n(.+?)^```\n", re.MULTILINE | re.DOTALL)
 
@@ -150,13 +161,24 @@ def waits(case: Case) -> list[float]:
 
 
 def median_wait(case: Case) -> Vector:
-    """As histogram_quantile interpolates: stays are spread evenly within their bucket."""
-    stays = waits(case)
-    upto = [sum(stay <= bound for stay in stays) for bound in BOUNDS]
-    rank = len(stays) / 2
+    return {(): _interpolated(waits(case), 0.5)}
+
+
+def queue_time(case: Case) -> Vector:
+    """Of all jobs so far, whatever the start."""
+    queues: dict[str, list[float]] = {}
+    for (types, _), seconds in total(case.lives, case.end).queues.items():
+        queues.setdefault(types, []).extend(seconds)
+    return {(types,): _interpolated(seconds, 0.95) for types, seconds in queues.items()}
+
+
+def _interpolated(observed: Sequence[float], quantile: float) -> float:
+    """As histogram_quantile does: what was observed is spread evenly within its bucket."""
+    upto = [sum(seconds <= bound for seconds in observed) for bound in BOUNDS]
+    rank = len(observed) * quantile
     bucket = bisect_left(upto, rank)
     low, before = (BOUNDS[bucket - 1], upto[bucket - 1]) if bucket else (0, 0)
-    return {(): low + (BOUNDS[bucket] - low) * (rank - before) / (upto[bucket] - before)}
+    return low + (BOUNDS[bucket] - low) * (rank - before) / (upto[bucket] - before)
 
 
 def _ran(life: Life, now: float) -> float:
@@ -166,28 +188,35 @@ def _ran(life: Life, now: float) -> float:
     )
 
 
-def _current(life: Life, now: float) -> Phase | None:
-    return next((span.phase for span in timeline(life) if span.start <= now < span.end), None)
+def _current(life: Life, now: float) -> Span | None:
+    """The phase of a job in progress."""
+    span = next((span for span in timeline(life) if span.start <= now < span.end), None)
+    return span if span and span.phase.job_status == "InProgress" else None
 
 
-def near_max_runtime(case: Case) -> Vector:
+def near_a_limit(case: Case) -> Vector:
     found: Vector = {}
     for life in case.lives:
-        left = life.spec["StoppingCondition"]["MaxRuntimeInSeconds"] - _ran(life, case.end)
-        phase = _current(life, case.end)
-        if phase and phase.on_instances and phase.job_status == "InProgress" and left < 3600:
-            found[life.account, life.region, life.name] = left
+        span, limits = _current(life, case.end), life.spec["StoppingCondition"]
+        if span is None:
+            continue
+        left = {"max_wait": life.created + limits.get("MaxWaitTimeInSeconds", math.inf) - case.end}
+        if span.phase.on_instances:
+            left["max_runtime"] = limits["MaxRuntimeInSeconds"] - _ran(life, case.end)
+        if span.phase.status == "Pending" and "TrainingPlanArn" not in life.spec["ResourceConfig"]:
+            left["max_pending"] = span.start + limits.get("MaxPendingTimeInSeconds", math.inf) - case.end
+        found |= {(life.account, life.region, life.name, limit): n for limit, n in left.items() if n < 3600}
     return found
 
 
-def near_max_wait(case: Case) -> Vector:
+def waiting(case: Case) -> Vector:
     found: Vector = {}
     for life in case.lives:
-        wait = life.spec["StoppingCondition"].get("MaxWaitTimeInSeconds", math.inf)
-        left = life.created + wait - case.end
-        phase = _current(life, case.end)
-        if phase and phase.job_status == "InProgress" and left < 3600:
-            found[life.account, life.region, life.name] = left
+        if span := _current(life, case.end):
+            message = span.phase.message_after(case.end - span.start)
+            unknown = "" if span.phase.on_instances else "other"
+            if reason := _REASONS.get(message, unknown):
+                found[life.account, life.region, life.name, reason] = case.end - span.start
     return found
 
 
@@ -203,12 +232,13 @@ ANSWERS: Mapping[str, Answer] = {
     "Idle warm pools": idle_pools,
     "Median queue time": median_queue_time,
     "Median wait for capacity": median_wait,
-    "Jobs about to hit MaxRuntime": near_max_runtime,
-    "Spot jobs about to hit MaxWait": near_max_wait,
+    "Queue time by instance type": queue_time,
+    "Jobs that wait, and why": waiting,
+    "Jobs about to be stopped by a limit": near_a_limit,
 }
 # The moment it is asked at decides what these answer, and not the range.
 OF_THE_MOMENT = frozenset(
-    {"This month, without Grafana", "Jobs about to hit MaxRuntime", "Spot jobs about to hit MaxWait"}
+    {"This month, without Grafana", "Jobs that wait, and why", "Jobs about to be stopped by a limit"}
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exporter.ledger.opening import open_ledger
 from exporter.simulator import Life
-from exporter.simulator.casting import Casting, usual, with_limits, with_spec
+from exporter.simulator.casting import TROUBLES, Casting, usual, with_limits, with_spec
 from exporter.simulator.generator import Fleet, Plan
 from exporter.simulator.life import Ending, Group, Phase
 from tests.displays import Showing
@@ -98,8 +98,12 @@ def near_their_limits(now: float) -> Iterator[Life]:
     again = replace(spot, phases=(*spot.phases[:-1], *broken_off, spot.phases[-1]))
     yield with_limits(with_spec(again, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=86400)
     for name, ending in (("limit-wait", None), ("limit-waited", Ending("Stopped", "MaxWaitTimeExceeded", ""))):
-        waiting = replace(_running(name, now - 11.5 * HOUR, 11), phases=(Phase("Starting", 11 * 3600),), ending=ending)
+        waiting = replace(_running(name, now - 11.5 * HOUR, 11), phases=(_no_capacity(11 * 3600),), ending=ending)
         yield with_limits(with_spec(waiting, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=12 * 3600)
+
+
+def _no_capacity(seconds: float) -> Phase:
+    return Phase("Starting", seconds, TROUBLES[0])
 
 
 def _running(name: str, created: float, limit: int) -> Life:
