@@ -26,7 +26,7 @@ def build() -> Board:
             Section("What hurts", [*_numbers(), _failed_jobs(), _failures()]),
             Section("Jobs", [_active_jobs()]),
             Section("Over time", [_by_phase(), _finished(), _instances()]),
-            Section("Waiting and limits", [_phase_durations(), _limits()]),
+            Section("Waiting and limits", [_phase_durations(), _queue(), _limits()]),
         ],
         since="now-6h",
         refresh="1m",
@@ -111,13 +111,16 @@ def _failures() -> panels.Panel:
 def _active_jobs() -> panels.Panel:
     longest = f"topk(200, {each(f'{_PHASE_AGE} and {_RUNS} and {_OF_TYPE}')})"
     created, started = (each(job(f"{what}_timestamp_seconds", TARGET)) for what in ("creation", "training_start"))
+    reason = each(job("waiting_info", TARGET), f"{ID}, reason")
     return (
         tables.rows(
             "Active jobs",
-            "Jobs in progress, those first that have been in their phase for longest; the first 200.",
+            "Jobs in progress, those first that have been in their phase for longest; the first 200. What a job waits "
+            "for is read from AWS's status messages, which may change.",
             [
                 *tables.job_columns(board.JOB),
                 tables.label("secondary_status", "Phase", mappings=colors.by_value(colors.PHASE), **tables.TEXT),
+                tables.label("reason", "Waits for"),
                 tables.value("A", "In phase for", "s", decimals=0),
                 tables.value("B", "Age", "s", decimals=0),
                 tables.value("C", "Instances", "short"),
@@ -127,6 +130,7 @@ def _active_jobs() -> panels.Panel:
             f"time() - {created} and on ({ID}) {longest}",
             f"{cluster(job('instances', TARGET))} and on ({ID}) {longest}",
             f"time() - {started} and on ({ID}) {longest}",
+            f"{reason} and on ({ID}) {longest}",
             sort="In phase for",
         )
         .height(10)
@@ -190,14 +194,26 @@ def _phase_durations() -> panels.Panel:
         .overrides(colors.by_name(colors.PHASE))
         .unit("s")
         .decimals(0)
-        .span(8)
+        .span(12)
+    )
+
+
+def _queue() -> panels.Panel:
+    observed = grown(fleet("queue_duration_seconds_bucket", TYPE), "instance_type, le")
+    return (
+        panels.bars(
+            "Queue time by type",
+            "How long 95 % of the jobs waited at most from their creation to their first start. Of those that started "
+            "in the time range, estimated from the histogram's buckets.",
+            now(f"sort_desc(histogram_quantile(0.95, {observed}) > 0)", "{{instance_type}}"),
+        )
+        .unit("s")
+        .decimals(0)
+        .span(12)
     )
 
 
 def _limits() -> panels.Panel:
-    named = [
-        f'label_replace({expr} and {_OF_TYPE}, "limit", "{name}", "", "")' for name, expr in limits.left(TARGET).items()
-    ]
     return tables.rows(
         "Nearest to a limit",
         "When SageMaker will stop a job: after MaxRuntimeInSeconds on instances, MaxWaitTimeInSeconds after a spot job "
@@ -207,7 +223,7 @@ def _limits() -> panels.Panel:
             tables.label("limit", "Limit"),
             tables.value("A", "Left", "s", decimals=0, **tables.colored("red", (3600, "orange"), (14400, "text"))),
         ],
-        f"bottomk(20, {' or '.join(named)})",
+        f"bottomk(20, {limits.left(TARGET)} and {_OF_TYPE})",
         sort="Left",
         desc=False,
-    ).span(16)
+    ).span(24)

@@ -61,7 +61,7 @@ def _numbers() -> list[panels.Panel]:
             "Deadline in",
             "When SageMaker stops the job: after MaxRuntimeInSeconds on instances, after MaxPendingTimeInSeconds of "
             "waiting, MaxWaitTimeInSeconds after a spot job was created. Nothing once it has ended.",
-            *(now(expr, name) for name, expr in limits.left(JOB).items()),
+            now(limits.left(JOB), "{{limit}}"),
         )
         .thresholds(colors.steps(colors.RED, (3600, colors.ORANGE), (14400, colors.GREEN)))
         .unit("s")

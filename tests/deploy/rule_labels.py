@@ -8,8 +8,10 @@ import promql_parser
 
 from exporter.catalogue import CATALOGUE
 from exporter.polling.api import _ADVICE
+from exporter.training.deadline import LIMITS
 from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from exporter.training.usage import USAGES
+from exporter.training.waiting import WAITING_REASONS
 from tests.deploy.ruleset import RECORDS, selectors
 
 # What Prometheus, and its operator, add to each series that they scrape.
@@ -28,6 +30,8 @@ _VALUES: dict[str, set[str]] = {
     "category": {*FAILURE_CATEGORIES},
     "code": {*_ADVICE},
     "usage": {*USAGES},
+    "limit": {*LIMITS},
+    "reason": {*WAITING_REASONS},
     "spot": {"true", "false"},
 }
 _STATUSES = {

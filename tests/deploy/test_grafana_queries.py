@@ -11,8 +11,10 @@ import promql_parser
 import pytest
 
 from exporter.catalogue import CATALOGUE
+from exporter.training.deadline import LIMITS
 from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from exporter.training.usage import USAGES
+from exporter.training.waiting import WAITING_REASONS
 from tests.conftest import PrometheusFactory
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, Asked
@@ -40,6 +42,8 @@ VALUES = {
     "status": {*STATUSES, *OUTCOMES, *WARM_POOL_STATUSES},
     "category": {*FAILURE_CATEGORIES},
     "usage": {*USAGES},
+    "limit": {*LIMITS},
+    "reason": {*WAITING_REASONS},
     "spot": {"true", "false"},
 }
 PRICES = """
