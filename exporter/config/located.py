@@ -105,8 +105,9 @@ class Document:
 class _Builder:
     """Makes values of the nodes of one document and notes where each stood."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, fraction: Callable[[str], object]) -> None:
         self.problems: list[Problem] = []
+        self._scalars = {**_SCALARS, _FLOAT: fraction}
         self.entries: dict[int, dict[str | int, _Entry]] = {}
         self._file = file
         self._built: dict[int, object] = {}
@@ -126,10 +127,10 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
             return self._list(node, path)
-        if not isinstance(node, yaml.ScalarNode) or node.tag not in _SCALARS:
+        if not isinstance(node, yaml.ScalarNode) or node.tag not in self._scalars:
             return self._refuse(node, path, f"the tag {quote(node.tag)} has no meaning here", "values without tags")
         try:
-            return _SCALARS[node.tag](node.value)
+            return self._scalars[node.tag](node.value)
         except (ValueError, KeyError):
             # The value may be secret: not repeated.
             kind = node.tag.rpartition(":")[2]
@@ -177,14 +178,14 @@ class _Builder:
         return UNREADABLE
 
 
-def parse(data: bytes, file: str) -> tuple[Document, list[Problem]]:
-    """The one document of a file, and what is wrong with it.
+def parse(data: bytes, file: str, fraction: Callable[[str], object] = _float) -> tuple[Document, list[Problem]]:
+    """The one document of a file, and what is wrong with it. `fraction` makes a value of a number that is not whole.
 
     Raises ConfigError if no document can be made of it. Values that could not be read are UNREADABLE.
     """
     try:
         nodes = list(yaml.compose_all(_decode(data, file), Loader=_Loader))
-        builder = _Builder(file)
+        builder = _Builder(file, fraction)
         document = _document(nodes[0], builder) if nodes else Document()
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_problem(error, file)]) from None

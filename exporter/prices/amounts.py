@@ -1,0 +1,34 @@
+"""Reads the numbers of a price list, exactly: prices as decimals, memory in bytes."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+# Plain digits only: "NaN" is a Decimal too, and "1E+999999" one that fills the memory.
+_PRICE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,30})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
+_MEMORY = re.compile(r"([0-9][0-9,]{0,9}(?:\.[0-9]{1,3})?) ?(GiB|TiB)", re.ASCII)
+_UNITS = {"GiB": 2**30, "TiB": 2**40}
+
+
+def price(text: object) -> Decimal:
+    """Return the price that a text says. Raises ValueError, which says what is wrong with it."""
+    if not isinstance(text, str):
+        raise ValueError("a price that is not text")
+    if text.startswith("-"):
+        raise ValueError(f"the negative price {text[:30]}")
+    if not _PRICE.fullmatch(text):
+        raise ValueError(f"the price {text[:30]!r}, which is not a number")
+    return Decimal(text)
+
+
+def count(text: str) -> int | None:
+    """Return a whole number; None for anything else, such as "N/A"."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def memory(text: str) -> int | None:
+    """Return "1,952 GiB" in bytes; None for anything else."""
+    match = _MEMORY.fullmatch(text)
+    return int(Decimal(match[1].replace(",", "")) * _UNITS[match[2]]) if match else None
