@@ -5,6 +5,7 @@ from exporter.simulator.clock import ManualClock, ScaledClock
 from exporter.simulator.faults import Fault, Faults, Kind, mixture
 from exporter.simulator.generator import Plan, steady
 from exporter.simulator.life import Life
+from exporter.simulator.pricing import Prices
 from exporter.simulator.server import Simulator
 from exporter.simulator.store import Consistency
 from exporter.simulator.sts import Role
@@ -19,6 +20,7 @@ __all__ = [
     "Life",
     "ManualClock",
     "Plan",
+    "Prices",
     "Role",
     "ScaledClock",
     "Simulator",

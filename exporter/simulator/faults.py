@@ -118,7 +118,7 @@ def error_of(kind: Kind, call: Call) -> ApiError | None:
         Kind.UNAVAILABLE: ("ServiceUnavailable", "Service is unable to handle request.", 503),
         Kind.ACCESS_DENIED: (
             "AccessDeniedException",
-            f"{user} is not authorized to perform: sagemaker:{call.operation}",
+            f"{user} is not authorized to perform: {call.operation}",
             400,
         ),
         Kind.REGION_DISABLED: (

@@ -1,4 +1,4 @@
-"""The simulated API as an HTTP server: AWS JSON 1.1 for SageMaker, the query protocol for STS."""
+"""The simulated API as an HTTP server: AWS JSON 1.1 for SageMaker and price lists, the query protocol for STS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from exporter.clock import Clock
-from exporter.simulator import identity, operations
+from exporter.simulator import identity, operations, pricing
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Buckets, Call, Fault, Faults, Kind, error_of
@@ -25,7 +25,7 @@ from exporter.simulator.store import Consistency, Store
 from exporter.simulator.sts import Role, Sts, error_xml
 
 JSON = "application/x-amz-json-1.1"
-TARGET = "SageMaker."
+TARGET, PRICING_TARGET = "SageMaker.", "AWSPriceListService."
 REMEMBERED_REQUESTS = 1_000_000
 
 Key = tuple[str, str, str]
@@ -56,9 +56,10 @@ class Simulator:
     """`async with Simulator(...) as sim`: serves at `sim.url` until the block is left.
 
     With a `plan`, jobs come by themselves in each of the `accounts` and `regions`, `plan.jobs` in all; `pace` is how
-    fast jobs that are created through the API live. `faults`, `sts.roles` and `store.consistency` may be exchanged at
-    any time. `calls` counts requests by (account, region, operation), `errors` the answers that were errors, with the
-    code as fourth; `requests` has the last million with their times, `in_flight_peak` how many there were at once.
+    fast jobs that are created through the API live. `faults`, `prices`, `sts.roles` and `store.consistency` may be
+    exchanged at any time. `calls` counts requests by (account, region, operation), `errors` the answers that were
+    errors, with the code as fourth; `requests` has the last million with their times, `in_flight_peak` how many there
+    were at once.
     """
 
     clock: Clock = field(default_factory=ScaledClock)
@@ -70,6 +71,7 @@ class Simulator:
     faults: Faults = field(default_factory=Faults)
     roles: Mapping[str, Role] = field(default_factory=dict)
     consistency: Consistency = field(default_factory=Consistency)
+    prices: pricing.Prices = field(default_factory=pricing.Prices)
     host: str = "127.0.0.1"
     port: int = 0
 
@@ -126,7 +128,7 @@ class Simulator:
         target = request.headers.get("X-Amz-Target", "")
         number = f"{len(self.requests):012x}"
         if target:
-            answer, fault = await self._sagemaker(request, body, target.removeprefix(TARGET))
+            answer, fault = await self._json(request, body, target)
         else:
             answer, fault = await self._sts(request, body, number)
         headers = {
@@ -140,14 +142,17 @@ class Simulator:
             return await _cut(request, answer, headers)
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 
-    async def _sagemaker(self, request: web.BaseRequest, body: bytes, operation: str) -> tuple[Answer, Fault | None]:
+    async def _json(self, request: web.BaseRequest, body: bytes, target: str) -> tuple[Answer, Fault | None]:
+        prices = target.startswith(PRICING_TARGET)
+        operation = target.removeprefix(PRICING_TARGET if prices else TARGET)
         call, fault = Call("", "", operation), None
         try:
             who = self._caller(request)
             call = self._count(who.account, who.region, operation)
             self.sts.check(who, self.clock.time())
             fault = await self._fault(call)
-            answer = _damaged(self._perform(call, body, fault), fault)
+            perform = self._list_prices if prices else self._perform
+            answer = _damaged(perform(call, body, fault), fault)
         except ApiError as error:
             self.errors[call.account, call.region, operation, error.code] += 1
             answer = Answer(orjson.dumps({"__type": error.code, "message": error.message}), error.status)
@@ -166,6 +171,13 @@ class Simulator:
             self.plan.pace if self.plan else self.pace,
         )
         return Answer(orjson.dumps(operations.perform(call.operation, _parsed(body), at)))
+
+    def _list_prices(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
+        if fault and fault.kind is Kind.RESET:
+            return Answer(b"")
+        if call.operation != pricing.OPERATION:
+            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+        return Answer(orjson.dumps(pricing.get_products(_parsed(body), self.prices)))
 
     async def _sts(self, request: web.BaseRequest, body: bytes, number: str) -> tuple[Answer, Fault | None]:
         form = dict(parse_qsl(body.decode(errors="replace")))

@@ -14,8 +14,8 @@ NOT_NUMBERS = ("NaN", "Infinity", "-Infinity")
 
 
 @functools.cache
-def model() -> ServiceModel:
-    return botocore.session.get_session().get_service_model("sagemaker")
+def model(service: str = "sagemaker") -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
 
 
 def members(shape_name: str) -> set[str]:
@@ -25,9 +25,9 @@ def members(shape_name: str) -> set[str]:
     return set(shape.members)
 
 
-def problems(shape_name: str, answer: Any) -> list[str]:
+def problems(shape_name: str, answer: Any, service: str = "sagemaker") -> list[str]:
     """Everything that is wrong: unknown or missing members, wrong types, unknown enum values, lengths, patterns."""
-    return list(_problems(model().shape_for(shape_name), answer, shape_name))
+    return list(_problems(model(service).shape_for(shape_name), answer, shape_name))
 
 
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
