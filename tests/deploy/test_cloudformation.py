@@ -81,11 +81,12 @@ def test_a_reader_may_do_what_the_policies_of_its_features_say(parameters: dict[
 @pytest.mark.parametrize("parameters", FEATURES)
 def test_the_exporter_may_besides_assume_the_readers(parameters: dict[str, str]) -> None:
     _, policies = deployed("exporter-role.yaml", RunsOn="ec2", **parameters)
-    assert policies == {feature: statements(feature) for feature in features(parameters) | {"assume-role"}}
+    own = {"assume-role", "prices"}
+    assert policies == {feature: statements(feature) for feature in features(parameters) | own}
 
 
 def test_without_readers_the_exporter_assumes_nothing() -> None:
-    _, policies = deployed("exporter-role.yaml", RunsOn="ec2", ReaderRoleName="")
+    _, policies = deployed("exporter-role.yaml", RunsOn="ec2", ReaderRoleName="", Prices="false")
     assert set(policies) == {"describe"}
 
 

@@ -14,6 +14,7 @@ from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
 from exporter.simulator import Simulator, steady
+from tests.e2e.exposed import lead_to
 
 _POLICIES = Path(__file__).parents[2] / "deploy/iam"
 ACCOUNT, OTHER = "123456789012", "210987654321"
@@ -30,12 +31,13 @@ def _allowed(*names: str) -> set[str]:
     return {action for name in names for statement in _statements(name) for action in statement["Action"]}
 
 
-def _config(strategy: str, tags: list[str], **target: str) -> Config:
+def _config(strategy: str, tags: list[str], source: str = "api", **target: str) -> Config:
     rates = {"list_rps": 100.0, "describe_rps": 500.0, "search_rps": 100.0}
     intervals = {"discovery_interval": 1.0, "active_interval": 1.0, "settle": 1.0}
     targets = [{"regions": ["us-east-1"], **target}]
     polling = {"strategy": strategy, **rates, **intervals}
-    return Config.model_validate({"polling": polling, "targets": targets, "jobs": {"tags": tags}})
+    sections = {"polling": polling, "targets": targets, "jobs": {"tags": tags}, "prices": {"source": source}}
+    return Config.model_validate(sections)
 
 
 async def _called(
@@ -48,9 +50,7 @@ async def _called(
             simulator.store.add(account, "us-east-1", *steady(3, clock.time() - 600))
             # What ends meanwhile is settled by describe, whatever the strategy.
             simulator.store.add(account, "us-east-1", *steady(2, clock.time() - 600, "ends", seconds=512))
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(accounts[0]))
+        lead_to(simulator, monkeypatch)
         async with App.open(config, clock) as app:
             polling = asyncio.create_task(app.run())
             try:
@@ -64,40 +64,43 @@ async def _called(
 
 
 def _action(operation: str) -> str:
-    return f"{'sts' if operation in ('GetCallerIdentity', 'AssumeRole') else 'sagemaker'}:{operation}"
+    services = {"GetCallerIdentity": "sts", "AssumeRole": "sts", "GetProducts": "pricing"}
+    return f"{services.get(operation, 'sagemaker')}:{operation}"
 
 
 @pytest.mark.parametrize(
-    ("strategy", "tags", "policies"),
+    ("strategy", "tags", "source", "policies"),
     [
-        ("describe", [], ["describe"]),
-        ("describe", ["team"], ["describe", "tags"]),
-        ("search", [], ["describe", "search"]),
+        ("describe", [], "none", ["describe"]),
+        ("describe", [], "api", ["describe", "prices"]),
+        ("describe", ["team"], "none", ["describe", "tags"]),
+        ("search", [], "none", ["describe", "search"]),
         # Search brings the tags along; ListTags is for jobs that it does not know yet.
-        ("search", ["team"], ["describe", "search"]),
+        ("search", ["team"], "api", ["describe", "search", "prices"]),
     ],
 )
 async def test_no_call_is_outside_the_policy_and_no_policy_is_wider(
-    monkeypatch: pytest.MonkeyPatch, strategy: str, tags: list[str], policies: list[str]
+    monkeypatch: pytest.MonkeyPatch, strategy: str, tags: list[str], source: str, policies: list[str]
 ) -> None:
     allowed = _allowed(*policies)
-    called = await _called(_config(strategy, tags), allowed, monkeypatch, ACCOUNT)
+    called = await _called(_config(strategy, tags, source), allowed, monkeypatch, ACCOUNT)
     assert {action for _, action in called} - FREE == allowed
 
 
-async def test_another_account_is_read_by_its_own_role_and_nothing_is_asked_of_the_own_one(
+async def test_another_account_is_read_by_its_own_role_and_only_prices_are_asked_of_the_own_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     role = f"arn:aws:iam::{OTHER}:role/sagemaker-exporter"
-    allowed = _allowed("describe", "tags")
-    called = await _called(_config("describe", ["team"], role_arn=role), allowed, monkeypatch, ACCOUNT, OTHER)
+    allowed, prices = _allowed("describe", "tags"), _allowed("prices")
+    config = _config("describe", ["team"], role_arn=role)
+    called = await _called(config, allowed | prices, monkeypatch, ACCOUNT, OTHER)
     assert {action for account, action in called if account == OTHER} == allowed
-    assert {action for account, action in called if account == ACCOUNT} - FREE == {"sts:AssumeRole"}
+    assert {action for account, action in called if account == ACCOUNT} - FREE == {"sts:AssumeRole", *prices}
     assert fnmatchcase(role, _statements("assume-role")[0]["Resource"])
 
 
 def test_nothing_but_reading_is_allowed() -> None:
-    verbs = tuple(f"sagemaker:{verb}" for verb in ("List", "Describe", "Search"))
+    verbs = (*(f"sagemaker:{verb}" for verb in ("List", "Describe", "Search")), "pricing:Get")
     # TagSession lets the tags of an EKS Pod Identity session go with it; it allows nothing by itself.
     assuming = {"sts:AssumeRole", "sts:TagSession"}
     assert _allowed("assume-role") == assuming

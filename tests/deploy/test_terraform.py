@@ -78,13 +78,14 @@ def test_the_policies_are_the_files_of_deploy_iam(name: str) -> None:
     assert set(features) == {"describe", "tags", "search"}
     read = [text for text in module.expressions if re.search(r"\bfile\(", text)]
     files = {found for text in read for found in re.findall(r"/([a-z-]+)\.json", text)} | set(features)
-    expected = {"describe", "tags", "search"} | ({"assume-role"} if name == "exporter-role" else set())
+    expected = {"describe", "tags", "search"} | ({"assume-role", "prices"} if name == "exporter-role" else set())
     assert files == expected
     assert all((folder / f"{file}.json").is_file() for file in files)
 
 
-def test_no_action_of_sagemaker_is_written_a_second_time() -> None:
-    assert [path for path in TERRAFORM.rglob("*.tf") if "sagemaker:" in path.read_text()] == []
+def test_no_action_is_written_a_second_time() -> None:
+    files = [(path, path.read_text()) for path in TERRAFORM.rglob("*.tf")]
+    assert [path for path, text in files if "sagemaker:" in text or "pricing:" in text] == []
 
 
 def test_a_reader_trusts_the_exporters_role_alone() -> None:

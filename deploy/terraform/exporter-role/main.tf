@@ -117,6 +117,15 @@ resource "aws_iam_role_policy" "read" {
   policy = data.aws_iam_policy_document.read.json
 }
 
+# With this role itself, whoever's jobs are read.
+resource "aws_iam_role_policy" "prices" {
+  count = var.prices_enabled ? 1 : 0
+
+  name   = "read-prices"
+  role   = aws_iam_role.exporter.id
+  policy = file("${local.policies}/prices.json")
+}
+
 resource "aws_iam_role_policy" "assume_role" {
   count = length(var.reader_role_arns) > 0 ? 1 : 0
 

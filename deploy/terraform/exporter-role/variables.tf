@@ -54,6 +54,12 @@ variable "tags_enabled" {
   description = "For jobs.tags and totals.by_tags."
 }
 
+variable "prices_enabled" {
+  type        = bool
+  default     = true
+  description = "For prices.source: api, which is the default."
+}
+
 variable "reader_role_arns" {
   type        = list(string)
   default     = []
