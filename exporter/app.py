@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import platform
 import random
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from exporter import __version__
 from exporter.aws.client import Client, InFlight
 from exporter.aws.rates import RateLimiters, RateLimits
 from exporter.aws.sagemaker import SAGEMAKER, SageMaker, rate_limits
-from exporter.aws.sessions import Role, Sessions
+from exporter.aws.sessions import Sessions
 from exporter.catalogue import GROUPS
 from exporter.clock import Clock
 from exporter.config import Config
@@ -30,8 +29,11 @@ from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import CONNECTION, Health
 from exporter.polling.poller import Poller
+from exporter.pricing import Pricing
 from exporter.process.families import ProcessHealth, show_process
 from exporter.process.logs import Log
+from exporter.targets import TargetSpec, target_specs
+from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
 
@@ -40,19 +42,8 @@ _log = Log(__name__)
 # of those that hang how many may wait for an answer.
 _EVERYONE, _HANGING = 10, 1
 _STAGGER = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSpec:
-    """A target as the configuration names it; the region is None for the SDK's default."""
-
-    region: str | None
-    role: Role | None
-
-    @property
-    def key(self) -> str:
-        """Account and region as they are written; no two targets have the same."""
-        return f"{self.role.account if self.role else ''}/{self.region or ''}"
+# How long `once` waits for prices at most, in timeouts of one answer.
+_PRICES_AT_ONCE = 2
 
 
 @dataclass(slots=True)
@@ -90,9 +81,15 @@ class App:
         self.board = Board(GROUPS, self._shows, self._refresh)
         keys = JobContext(KeyNames.of(config.jobs.tags), KeyNames.of(config.jobs.hyperparameters))
         by_tags = KeyNames.of(config.totals.by_tags)
-        self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags)
         at_a_time = config.polling.max_concurrency
         self._in_flight = InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time)
+        self.pricing = Pricing(
+            config, self._sessions, self._in_flight, clock, ledger, self.board, self._targets, self._calls_of
+        )
+        if earlier is None:
+            ledger.rate_of = self.pricing.rate_of
+        seen, rate_of = self.pricing.display.seen, self.pricing.rate_of or no_rate
+        self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, seen)
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
 
@@ -106,11 +103,18 @@ class App:
     async def run(self) -> None:
         """Poll all targets until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.pricing.reader.run())
+            tasks.create_task(self._price_jobs())
             for number, runner in enumerate(self.runners):
                 tasks.create_task(self._keep(runner, number * _STAGGER))
 
     async def once(self) -> bool:
-        """Poll each target once; says whether all went well."""
+        """Poll each target once, and say whether all went well. Prices that cannot be read spoil nothing."""
+        try:
+            async with asyncio.timeout(_PRICES_AT_ONCE * self.config.polling.timeout):
+                await self.pricing.reader.read()
+        except TimeoutError:
+            _log.warning("prices were not read in time")
         return all(await asyncio.gather(*(self._once(runner) for runner in self.runners)))
 
     def waiting(self) -> list[str]:
@@ -126,8 +130,17 @@ class App:
         missing = (w for w in self.runners if not w.complete and (not w.failed or w.spec.key in even_failed))
         return [_said(w.name) for w in missing]
 
+    async def _price_jobs(self) -> None:
+        """Price what had no price so far, whenever new prices come."""
+        while True:
+            await self.pricing.arrived()
+            for runner in self.runners:
+                if runner.poller is not None:
+                    await runner.poller.price()
+
     def take_over(self) -> None:
         """Count alone from now on: the earlier application ends."""
+        self.ledger.rate_of = self.pricing.rate_of
         for runner in self.runners:
             runner.health.takes_over()
 
@@ -179,7 +192,8 @@ class App:
             raise
         if runner.name != (account, region):
             self._display.forget(runner.name)
-            runner.name = (account, region)
+            before, runner.name = runner.name, (account, region)
+            self.pricing.display.renamed(before, runner.name)
             runner.health.target = _said(runner.name)
             self._display.health(runner.name, runner.health, 0)
         # A client is not an answer yet: the first one says whether the target is up.
@@ -193,6 +207,13 @@ class App:
         return assemble(
             runner.name, api, settings, self.ledger, self._display, runner.health, self._clock, random.random()
         )
+
+    def _targets(self) -> list[Target]:
+        return [runner.name for runner in self.runners]
+
+    def _calls_of(self, region: str) -> Calls:
+        """Return where requests are counted that are for all targets of a region: with the first of them."""
+        return next(runner.health.calls for runner in self.runners if runner.name[1] == region)
 
     def _limits(self) -> RateLimits:
         polling = self.config.polling
@@ -256,22 +277,6 @@ def allowlist(config: Config) -> Allowlist:
     return Allowlist(
         frozenset(jobs.tags), frozenset(jobs.hyperparameters), config.totals.by_tags, jobs.failure_reason_length
     )
-
-
-def target_specs(config: Config) -> list[TargetSpec]:
-    """The targets that are this shard's: every account and region belongs to one shard, by a stable hash."""
-    found = []
-    for target in config.targets:
-        secret = target.external_id.get_secret_value() if target.external_id else None
-        role = Role(target.role_arn, secret, target.session_name) if target.role_arn else None
-        found += [TargetSpec(region, role) for region in target.regions or (None,)]
-    return list(_of_shard(found, config.sharding.index, config.sharding.total))
-
-
-def _of_shard(found: Iterable[TargetSpec], index: int, total: int) -> Iterable[TargetSpec]:
-    for spec in found:
-        if int.from_bytes(sha256(spec.key.encode()).digest()[:8], "big") % total == index:
-            yield spec
 
 
 def _said(name: Target) -> str:

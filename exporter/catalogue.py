@@ -10,9 +10,11 @@ from typing import Any
 from exporter.exposition.family import Family, Group
 from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS
+from exporter.polling.sources import SOURCES
+from exporter.prices.families import HARDWARE, PRICES
 from exporter.process.families import PROCESS
 from exporter.training.active import ACTIVE
 from exporter.training.families import JOBS
 
-GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, TARGETS, PROCESS)
+GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, PRICES, HARDWARE, TARGETS, SOURCES, PROCESS)
 CATALOGUE: tuple[Family[Any], ...] = tuple(family for group in GROUPS for family in group.families)

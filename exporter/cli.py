@@ -19,6 +19,7 @@ from exporter.clock import SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.store import StoreError
+from exporter.prices import files as price_files
 from exporter.process import logs, output, signals
 from exporter.process.arguments import Parser, single, within
 from exporter.process.logs import Log
@@ -85,10 +86,19 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    fine = _fine(options.file, lambda: _read(options.file, _warn_on_standard_error))
+    read: list[Config] = []
+    fine = _fine(options.file, lambda: read.append(_read(options.file, _warn_on_standard_error)))
+    if prices := next((config.prices.file for config in read), ""):
+        fine = _fine(prices, lambda: _check_prices(prices)) and fine
     if options.web_config_file:
         fine = _fine(options.web_config_file, lambda: webconfig.check(options.web_config_file)) and fine
     return 0 if fine else 1
+
+
+def _check_prices(file: str) -> None:
+    """Raises ConfigError with everything that is wrong with a file of prices."""
+    if wrong := price_files.problems(file, price_files.read(file)):
+        raise ConfigError(wrong)
 
 
 def _fine(file: str, check: Callable[[], object]) -> bool:

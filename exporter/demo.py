@@ -54,6 +54,7 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
         with _environment(
             AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
             AWS_ENDPOINT_URL_STS=simulator.url,
+            AWS_ENDPOINT_URL_PRICING=simulator.url,
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from exporter import __version__
-from exporter.app import App, target_specs
+from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.ledger.ledger import Ledger
@@ -17,6 +17,7 @@ from exporter.process.garbage import Garbage
 from exporter.process.logs import Log
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
+from exporter.targets import target_specs
 from exporter.web import page
 from exporter.web.answers import where
 from exporter.web.routes import ReloadError, WebOptions
@@ -239,11 +240,12 @@ async def serve_until_stopped(
 def _summary(config: Config) -> dict[str, str | int]:
     """What is polled and how, for the log."""
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
+    prices = () if config.prices.source == "none" else ("prices",)
     return {
         "targets": len(target_specs(config)),
         "strategy": config.polling.strategy,
         "state": config.state.path or "memory",
-        "sources": ",".join(("jobs", *tags)),
+        "sources": ",".join(("jobs", *tags, *prices)),
     }
 
 

@@ -23,6 +23,8 @@ _FAKE_AWS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
+    # Whoever wants prices says so; AWS's own list is not asked.
+    "AWS_ENDPOINT_URL_PRICING": "http://127.0.0.1:9",
 }
 
 

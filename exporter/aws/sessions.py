@@ -50,12 +50,18 @@ def _never(_: object) -> bool:
     return False
 
 
+def _there(region: str) -> str:
+    return region
+
+
 @dataclass(frozen=True, slots=True)
 class AwsService:
-    """A service of AWS by the SDK's name. `is_answer` tells of its errors those that are answers, and no failures."""
+    """A service of AWS by the SDK's name. `is_answer` tells of its errors those that are answers, and no failures;
+    `endpoint` gives the region whose endpoint answers for a region."""
 
     name: str
     is_answer: Callable[[object], bool] = _never
+    endpoint: Callable[[str], str] = _there
 
 
 class Sessions:
@@ -115,7 +121,8 @@ class Sessions:
                 # What is wrong with the exporter's own credentials shows here, and not in each call.
                 await self._own.get_frozen_credentials()
                 credentials = self._own if role is None else self._assumed(role, region, target)
-                client = await stack.enter_async_context(self._opened(service.name, region, credentials, target))
+                opened = self._opened(service.name, service.endpoint(region), credentials, target)
+                client = await stack.enter_async_context(opened)
             except Exception as error:
                 failure = api_error(ASSUME if role else IDENTITY, error)
                 calls.failed(failure.operation, failure.code)

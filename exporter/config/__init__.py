@@ -16,16 +16,29 @@ from exporter.config import located, refusals, syntax
 from exporter.config.file import read
 from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
-from exporter.config.settings import Config, Jobs, Polling, Sharding, State, TargetConfig, Totals, Web
+from exporter.config.settings import (
+    Adjustment,
+    Config,
+    Jobs,
+    Polling,
+    Prices,
+    Sharding,
+    State,
+    TargetConfig,
+    Totals,
+    Web,
+)
 from exporter.config.syntax import WRITTEN, Address, account_of
 
 __all__ = [
     "Address",
+    "Adjustment",
     "Config",
     "ConfigError",
     "Jobs",
     "Place",
     "Polling",
+    "Prices",
     "Problem",
     "Sharding",
     "State",

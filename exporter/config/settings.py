@@ -6,6 +6,7 @@ Durations are seconds: `Polling(active_interval=5.0)` in code, "5s" in a file.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -180,6 +181,35 @@ class Totals(SettingsModel):
         return keys
 
 
+class Adjustment(SettingsModel):
+    """A negotiated rate: what the list price of some instances is multiplied by."""
+
+    account: Annotated[str, BeforeValidator(syntax.account)] | None = None
+    instance_type: Annotated[str, BeforeValidator(syntax.instance_type_glob)] = "*"
+    usage: Literal["training", "spot_training", "warm_pool"] | None = None
+    multiplier: Annotated[Fraction, SkipValidation, BeforeValidator(syntax.multiplier)] = Field(
+        description="what the list price is multiplied by, such as 0.88"
+    )
+
+
+class Prices(SettingsModel):
+    """Where prices come from, and what is paid instead of the list price."""
+
+    source: Literal["api", "file", "none"] = "api"
+    file: Annotated[str, BeforeValidator(syntax.price_file)] = ""
+    refresh_interval: Annotated[float, BeforeValidator(Span("1m", "30d"))] = parse("24h")
+    adjustments: Annotated[tuple[Adjustment, ...], BeforeValidator(syntax.listed)] = ()
+
+    @field_validator("file")
+    @classmethod
+    def _for_its_source(cls, file: str, info: ValidationInfo) -> str:
+        if info.data.get("source") == "file" and not file:
+            raise refused("is empty, and the source is a file", "the path of a file of prices")
+        if info.data.get("source") == "none" and file:
+            raise refused("means nothing with the source none", 'source: file, or ""')
+        return file
+
+
 class State(SettingsModel):
     """Where the totals are kept over a restart; an empty path keeps them in memory only."""
 
@@ -217,6 +247,7 @@ class Config(SettingsModel):
     targets: Annotated[tuple[TargetConfig, ...], BeforeValidator(_targets)] = (_OWN_ACCOUNT,)
     jobs: Jobs = Jobs()
     totals: Totals = Totals()
+    prices: Prices = Prices()
     state: State = State()
     sharding: Sharding = Sharding()
 

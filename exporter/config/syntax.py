@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ _DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 _PATTERNS = "a Python regular expression for whole job names"
 _RE2_PATTERNS = f"{_PATTERNS}, without lookaround, backreferences and repetitions above 1000"
 _RATES = "requests a second, more than 0 and at most 1000"
+_MULTIPLIERS = "a number from 0 to 100 such as 0.88"
 _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]{1,128}/)*[\w+=,.@-]{1,64}", re.ASCII)
 
 
@@ -113,6 +115,18 @@ def rate(value: object) -> float:
     if not 0 < value <= 1000:
         raise refused(f"{quote(value)} is out of range", _RATES)
     return float(value)
+
+
+def multiplier(value: object) -> Fraction:
+    """What a price is multiplied by, exactly as it is written."""
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused(f"{quote(value)} is not a number", _MULTIPLIERS)
+    if not 0 <= value <= 100:
+        raise refused(f"{quote(value)} is out of range", _MULTIPLIERS)
+    # The shortest decimal that means the same number is the one that was written: 0.88, and no binary fraction near it.
+    return Fraction(repr(value))
 
 
 def listed(value: object) -> tuple[object, ...]:
@@ -272,3 +286,12 @@ metric_glob = Text(
     "names of metrics, in which * and ? stand for any characters",
 )
 state_path = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a file, or "" for memory')
+price_file = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a file of prices, or "" for none')
+account = Text(
+    re.compile(r"[0-9]{12}", re.ASCII), "an AWS account", 'the 12 digits of an account in quotes: "123456789012"'
+)
+instance_type_glob = Text(
+    re.compile(r"[a-z0-9.*?-]{1,64}", re.ASCII),
+    "the name of instance types",
+    "names of instance types such as ml.p4d.24xlarge, in which * and ? stand for any characters",
+)

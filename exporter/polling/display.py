@@ -21,9 +21,13 @@ from exporter.training.job import TrainingJob
 _UNKNOWN: tuple[float | None, Rates] = (None, NO_RATES)
 
 
+def _ignore(_region: str, _instance_type: str) -> None: ...
+
+
 class BoardDisplay:
     """Answers the pollers' Display. `selects` says whether a job has series of its own, `context` is what its families
-    use beside it, `by_tags` has the label names of the totals' tags, `rate_of` the prices in force."""
+    use beside it, `by_tags` has the label names of the totals' tags, `rate_of` the prices in force, and `seen` is told
+    the region and the type of all instances."""
 
     def __init__(
         self,
@@ -33,8 +37,10 @@ class BoardDisplay:
         context: JobContext,
         by_tags: KeyNames,
         rate_of: RateOf = no_rate,
+        seen: Callable[[str, str], None] = _ignore,
     ) -> None:
         self._board, self._ledger, self._selects, self._context = board, ledger, selects, context
+        self._seen = seen
         recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
         self._total_keys = by_tags.extended(chain.from_iterable(recorded))
         self._shown_totals: dict[Target, Totals] = {}
@@ -49,6 +55,8 @@ class BoardDisplay:
         key = (job.account, job.region, job.name)
         if rates is not None:
             self._rates[key] = job.created, rates
+        for instances in job.instances:
+            self._seen(job.region, instances.type)
         if key not in self._selected:
             self._selected[key] = self._selects(job.name)
         if job.status and self._selected[key]:

@@ -9,14 +9,8 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import NamedTuple
 
+from exporter.training.cost import Rate
 from exporter.training.usage import TRAINING
-
-
-class Rate(NamedTuple):
-    """What one instance costs per hour, adjustments applied."""
-
-    price: Fraction
-    currency: str
 
 
 class Hardware(NamedTuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, Protocol
 
+from exporter.ledger.ledger import Ledger
 from exporter.prices import amounts
 from exporter.prices.book import Hardware, PriceList
 
@@ -33,17 +34,17 @@ class PriceCache(Protocol):
     async def store(self, region: str, text: str) -> None: ...
 
 
-class MemoryCache:
-    """Keeps the texts as long as the process runs: over a reload, not over a restart."""
+class LedgerCache:
+    """Keeps the texts where the totals are: over a restart with a state file, and over a reload without one."""
 
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     async def load(self, region: str) -> str | None:
-        return self._texts.get(region)
+        return (await self._ledger.price_lists()).get(region)
 
     async def store(self, region: str, text: str) -> None:
-        self._texts[region] = text
+        await self._ledger.keep_price_list(region, text)
 
 
 def encoded(kept: Kept) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from exporter.aws.sessions import Sessions
 from exporter.cli import _parser
-from exporter.config import Config, ConfigError, load
+from exporter.config import Config, ConfigError, Prices, load
 from exporter.config.duration import parse
 
 Write = Callable[[str], str]
@@ -50,9 +51,9 @@ def keys(data: object, prefix: str = "") -> Iterator[str]:
     for name, value in data.items() if isinstance(data, dict) else ():
         if isinstance(value, dict):
             yield from keys(value, f"{prefix}{name}.")
-        elif name == "targets":
-            for target in value:
-                yield from keys(target, "targets[].")
+        elif name in ("targets", "adjustments"):
+            for item in value:
+                yield from keys(item, f"{prefix}{name}[].")
         else:
             yield f"{prefix}{name}"
 
@@ -64,13 +65,19 @@ def nested(key: str, text: str) -> str:
         role = "" if name == "role_arn" else "role_arn: arn:aws:iam::123456789012:role/a, "
         regions = "" if name == "regions" else "regions: [us-east-1], "
         return f"targets: [{{{regions}{role}{name}: {text}}}]"
+    if name.startswith("adjustments[]."):
+        name = name.removeprefix("adjustments[].")
+        multiplier = "" if name == "multiplier" else "multiplier: 1, "
+        return f"{section}: {{adjustments: [{{{multiplier}{name}: {text}}}]}}"
     beside = {"sharding.index": "total: 4, ", "sharding.total": "index: 0, "}.get(key, "")
     return f"{section}: {{{beside}{name}: {text}}}"
 
 
 def value_at(config: Config, key: str) -> object:
     section, _, name = key.partition(".")
-    record = config.targets[0] if section == "targets[]" else getattr(config, section)
+    record: Any = config.targets[0] if section == "targets[]" else getattr(config, section)
+    if name.startswith("adjustments[]."):
+        record, name = record.adjustments[0], name.removeprefix("adjustments[].")
     return getattr(record, name)
 
 
@@ -82,7 +89,11 @@ def test_the_example_uncommented_has_every_key_and_loads(write: Write) -> None:
     text = re.sub(r"^( *)#(?! \S)", r"\1", EXAMPLE, flags=re.MULTILINE)
     config = load(write(text), {})
     assert set(keys(yaml.safe_load(text))) == FIELDS.keys()
-    assert config == Config().model_copy(update={"targets": config.targets})
+    assert config.prices == Prices(adjustments=config.prices.adjustments)
+    assert [(a.account, a.instance_type, a.usage, a.multiplier) for a in config.prices.adjustments] == [
+        ("123456789012", "ml.p4d.*", "training", Fraction(88, 100))
+    ]
+    assert config == Config().model_copy(update={"targets": config.targets, "prices": config.prices})
     assert [target.account_id for target in config.targets] == [None, "123456789012"]
     assert config.targets[1].external_id is not None
 
@@ -152,7 +163,7 @@ def test_the_messages_in_the_docs_are_those_of_the_code(write: Write) -> None:
 
 def test_the_sdk_knows_every_variable_in_the_docs() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in Path(botocore.__file__).parent.glob("*.py"))
-    composed = {"AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_STS"}
+    composed = {"AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_PRICING"}
     named = set(re.findall(r"AWS_[A-Z_0-9]+", DOCS)) - composed
     assert len(named) > 10
     assert {name for name in named if not re.search(rf"['\"]{name}['\"]", sources)} == set()

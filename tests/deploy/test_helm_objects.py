@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import target_specs
 from exporter.config import Config, load
+from exporter.targets import target_specs
 from tests.deploy import podsecurity
 from tests.deploy.kubernetes import (
     VALUES,

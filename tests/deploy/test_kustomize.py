@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.app import target_specs
 from exporter.config import Config, load
+from exporter.targets import target_specs
 from tests.deploy import podsecurity, scraped
 from tests.deploy.kubernetes import (
     KUSTOMIZE,

@@ -8,7 +8,9 @@ import pytest
 
 from exporter.catalogue import CATALOGUE
 from exporter.config import Config, load
+from exporter.ledger.sums import TOTALS
 from exporter.simulator import Simulator, steady
+from exporter.training.active import ACTIVE
 from tests.deploy import podsecurity
 from tests.deploy.kubernetes import KUSTOMIZE, VERSIONS, Object, built, of_kind, only, pod, problems
 from tests.deploy.pods import running
@@ -60,11 +62,8 @@ def test_it_shows_its_own_jobs_and_no_totals(tmp_path: Path) -> None:
     assert its.jobs.selects("launcher-2026-11-24")
     assert not its.jobs.selects("somebody-elses")
     assert its.state.path == ""
-    fleet = {family.name for family in CATALOGUE if family.name.startswith("sagemaker_training_")}
-    per_job = {name for name in fleet if name.startswith("sagemaker_training_job_")} - {
-        "sagemaker_training_job_duration_seconds"
-    }
-    assert {name for name in fleet if its.jobs.disables(name)} == fleet - per_job
+    of_targets = {family.name for group in (ACTIVE, TOTALS) for family in group.families}
+    assert {family.name for family in CATALOGUE if its.jobs.disables(family.name)} == of_targets
 
 
 def test_prometheus_finds_it_by_its_own_port() -> None:

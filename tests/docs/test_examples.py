@@ -12,6 +12,7 @@ import yaml
 
 from exporter.cli import main
 from exporter.config import Config
+from exporter.prices import files as price_files
 from exporter.web.config.format import WebConfig, parse
 from tests.deploy import terraform
 from tests.docs.markdown import Block, Document, documents
@@ -50,6 +51,9 @@ def test_every_yaml_is_taken_by_what_it_is_for(
         if keys <= SECTIONS:
             Path("config.yaml").write_text(text)
             assert main(["check-config", "config.yaml"]) == 0, capsys.readouterr().err
+        elif keys <= {"currency", "regions"}:
+            Path("prices.yaml").write_text(block.text)
+            assert price_files.read("prices.yaml").lists
         elif keys <= WEB:
             parse(block.text.encode(), "web.yaml")
         elif not keys & FOREIGN:

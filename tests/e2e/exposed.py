@@ -45,4 +45,5 @@ def lead_to(simulator: Simulator, patch: pytest.MonkeyPatch) -> None:
     """Point this process's AWS settings at the simulator, as a member of its first account."""
     patch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
     patch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
+    patch.setenv("AWS_ENDPOINT_URL_PRICING", simulator.url)
     patch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key())

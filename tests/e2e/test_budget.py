@@ -41,6 +41,8 @@ async def test_a_running_exporter_keeps_to_its_budget(strategy: str, monkeypatch
             await asyncio.gather(running, return_exceptions=True)
     calls = {name: n for (_, _, name), n in sim.calls.items() if name != "GetCallerIdentity"}
     assert not sim.errors
+    # Once a day.
+    assert calls.pop("GetProducts") == 2
     assert set(calls) == set(prices)
     # The first round comes at once, and each has a moment of its own for the second.
     for name, price in prices.items():

@@ -28,6 +28,10 @@ class Leaping(ManualClock):
         self.advance(seconds)
 
 
+# Who the account is, and what training costs there, on demand and as spot.
+ALWAYS = {"GetCallerIdentity": 1, "GetProducts": 2}
+
+
 def config(*regions: str, strategy: str = "describe", **sections: Any) -> Config:
     fast = {"list_rps": 1000.0, "describe_rps": 1000.0, "search_rps": 1000.0, "strategy": strategy}
     return Config.model_validate({"polling": fast, "targets": [{"regions": list(regions or REGIONS)}], **sections})
@@ -158,9 +162,9 @@ async def test_one_describe_for_each_job_and_one_list_for_a_hundred(
         well, metrics = await polled(config("us-east-1"))
     calls = {operation: n for (_, _, operation), n in sim.calls.items()}
     assert well
-    assert calls == {"GetCallerIdentity": 1, "ListTrainingJobs": pages, "DescribeTrainingJob": number}
+    assert calls == {**ALWAYS, "ListTrainingJobs": pages, "DescribeTrainingJob": number}
     counted = metrics.by("sagemaker_exporter_api_requests_total", "operation")
-    assert counted == {("ListTrainingJobs",): pages, ("DescribeTrainingJob",): number}
+    assert counted == {("GetProducts",): 2, ("ListTrainingJobs",): pages, ("DescribeTrainingJob",): number}
 
 
 async def test_a_search_for_a_hundred_jobs_and_no_describe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +174,7 @@ async def test_a_search_for_a_hundred_jobs_and_no_describe(monkeypatch: pytest.M
         well, _ = await polled(config("us-east-1", strategy="search", jobs={"tags": ["team"]}))
     calls = {operation: n for (_, _, operation), n in sim.calls.items()}
     assert well
-    assert calls == {"GetCallerIdentity": 1, "ListTrainingJobs": 1, "Search": 3}
+    assert calls == {**ALWAYS, "ListTrainingJobs": 1, "Search": 3}
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFound"])

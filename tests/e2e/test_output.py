@@ -95,7 +95,7 @@ def test_log_lines_in_an_ascii_locale(tmp_path: Path) -> None:
     file.write_text("targets: [{regions: [us-esat-1]}]\n")
     told = run("once", "--config.file", str(file), environ=ASCII)
     assert told.err.isascii()
-    assert [line.split()[1] for line in told.err.splitlines()] == ["level=warn"] * 2
+    assert [line.split()[1] for line in told.err.splitlines()] == ["level=warn"] * 3
     assert "did you mean us-east-1?" in told.err.splitlines()[0]
 
 

@@ -65,8 +65,8 @@ def item(
 
 
 def spot(name: str = "ml.m5.xlarge", price: object = "0.2500000000", **attributes: str | None) -> Item:
-    marks = {"platoinstancetype": "SpotTraining", "usagetype": f"USE1-TrSpt:{name}"}
-    return item(name, price, **{**marks, **attributes})
+    marks: Any = {"platoinstancetype": "SpotTraining", "usagetype": f"USE1-TrSpt:{name}", **attributes}
+    return item(name, price, **marks)
 
 
 def index_json(items: Iterable[Item], code: str = "AmazonSageMaker") -> str:
@@ -117,3 +117,16 @@ def write_csv(path: Path, lines: Iterable[dict[str, str]], code: str = "AmazonSa
         writer.writeheader()
         writer.writerows(lines)
     return path
+
+
+class MemoryCache:
+    """A cache of price lists that keeps its texts in memory."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    async def load(self, region: str) -> str | None:
+        return self._texts.get(region)
+
+    async def store(self, region: str, text: str) -> None:
+        self._texts[region] = text

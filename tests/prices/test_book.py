@@ -7,13 +7,16 @@ from fractions import Fraction
 
 import botocore.session
 import pytest
+from botocore.model import StringShape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.prices.book import Adjustment, Hardware, PriceBook, PriceList, Rate
-from exporter.prices.cached import Kept, MemoryCache, decoded, encoded
+from exporter.prices.book import Adjustment, Hardware, PriceBook, PriceList
+from exporter.prices.cached import Kept, decoded, encoded
 from exporter.prices.hardware import hardware_of, table
+from exporter.training.cost import Rate
 from exporter.training.usage import SPOT_TRAINING, TRAINING, USAGES, WARM_POOL
+from tests.prices.listed import MemoryCache
 
 A, B = "111111111111", "222222222222"
 LIST = PriceList(
@@ -49,7 +52,7 @@ def test_the_first_adjustment_that_fits_counts_and_the_list_price_stays() -> Non
     )
     book = PriceBook({"us-east-1": LIST}, adjustments)
     paid = {
-        (account, name, usage): rate.price
+        (account, name, usage): rate.per_hour
         for account in (A, B)
         for name in ("ml.p4d.24xlarge", "ml.m5.xlarge")
         for usage in (TRAINING, SPOT_TRAINING)
@@ -81,6 +84,7 @@ def test_prices_of_a_file_stand_above_those_of_the_list() -> None:
 
 def test_the_table_of_hardware_has_the_types_that_the_api_names() -> None:
     shape = botocore.session.get_session().get_service_model("sagemaker").shape_for("TrainingInstanceType")
+    assert isinstance(shape, StringShape)
     assert list(table()) == list(shape.enum)
 
 

@@ -46,7 +46,7 @@ async def known() -> str:
 
 def config(*regions: str, **sections: object) -> Config:
     targets = [{"regions": list(regions or (REGION,))}]
-    return Config.model_validate({"targets": targets, **sections})
+    return Config.model_validate({"targets": targets, "prices": {"source": "none"}, **sections})
 
 
 @asynccontextmanager

@@ -44,7 +44,8 @@ class World:
     def config(self, **polling: object) -> Config:
         rps = {"list_rps": 100.0, "describe_rps": 100.0, "search_rps": 100.0}
         targets = [{"regions": REGIONS, "role_arn": f"arn:aws:iam::{a}:role/exporter"} for a in self.accounts]
-        return Config.model_validate({"targets": targets, "polling": {**rps, **polling}})
+        sections = {"targets": targets, "polling": {**rps, **polling}, "prices": {"source": "none"}}
+        return Config.model_validate(sections)
 
     def default_region(self) -> str | None:
         return None

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app import TargetSpec, target_specs
 from exporter.aws.sessions import Role
 from exporter.config import Config, ConfigError, load
 from exporter.ledger.accounting import Reading
 from exporter.ledger.opening import open_ledger
+from exporter.targets import TargetSpec, target_specs
 from exporter.training.job import TrainingJob
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.exposition.catalogue_docs import as_json, as_markdown
 from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS, TargetHealth
+from exporter.polling.sources import SOURCES
+from exporter.prices.book import Hardware
+from exporter.prices.families import HARDWARE, PRICES, ListPrices
 from exporter.process.families import PROCESS, ProcessHealth
 from exporter.training.active import ACTIVE, ActiveCounts
 from exporter.training.cost import Rate
@@ -104,11 +108,18 @@ OWN = {
     "api_requests_total": ("counter", f"{TARGET} operation"),
     "api_errors_total": ("counter", f"{TARGET} operation code"),
     "unknown_status_total": ("counter", f"{TARGET} status"),
+    "source_up": ("gauge", f"{TARGET} source"),
     "build_info": ("info", "version pythonversion"),
     "config_reload_success": ("gauge", ""),
     "config_reload_timestamp_seconds": ("gauge", ""),
     "state_write_errors_total": ("counter", ""),
     "series": ("gauge", "family"),
+}
+INSTANCE_FAMILIES = {
+    "price_per_hour": "aws_region instance_type usage currency",
+    "gpus": "instance_type",
+    "vcpus": "instance_type",
+    "memory_bytes": "instance_type",
 }
 EXPECTED = {
     **{
@@ -116,6 +127,7 @@ EXPECTED = {
         for name, labels in JOB.items()
     },
     **{f"sagemaker_training_{name}": (kind, f"{TARGET} {labels}") for name, (kind, labels) in FLEET.items()},
+    **{f"sagemaker_instance_{name}": ("gauge", labels) for name, labels in INSTANCE_FAMILIES.items()},
     **{f"sagemaker_exporter_{name}": row for name, row in OWN.items()},
 }
 
@@ -186,13 +198,17 @@ def things() -> list[tuple[Any, Any]]:
     held = ("ml.m5.large", "training")
     counts = ActiveCounts({("InProgress", "Training"): 2}, {held: 1}, 1, rates={held: RATE})
     target = TargetHealth(0.0, True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
+    prices = ListPrices("USD", {"training": Decimal("0.23")})
     process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, {"f": 1})
     return [
         *((family, JobView(job)) for family in JOBS.families for job in jobs),
         *((family, JobView(job, rates=RATES)) for family in JOBS.families for job in (full_job(), running_job())),
         *((family, counts) for family in ACTIVE.families),
         *((family, facts) for family in TOTALS.families for facts in facts_of(full_job(), stopped)),
+        *((family, prices) for family in PRICES.families),
+        *((family, Hardware(8, 96, 2**40)) for family in HARDWARE.families),
         *((family, target) for family in TARGETS.families),
+        *((family, ("prices", False)) for family in SOURCES.families),
         *((family, process) for family in PROCESS.families),
     ]
 

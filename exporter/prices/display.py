@@ -1,0 +1,67 @@
+"""Shows prices and hardware of the instance types that were seen, and whether each region's prices could be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from exporter.exposition.board import Board
+from exporter.polling.sources import SOURCES
+from exporter.prices.book import PriceBook
+from exporter.prices.families import HARDWARE, PRICES, ListPrices
+from exporter.prices.hardware import hardware_of
+from exporter.training.usage import USAGES
+
+SOURCE = "prices"
+Target = tuple[str, str]
+
+
+class PriceDisplay:
+    """Answers the reader's View. `targets` gives the account and region of every target, as far as they are known."""
+
+    def __init__(self, board: Board, targets: Callable[[], Iterable[Target]]) -> None:
+        self._board, self._targets = board, targets
+        self._book = PriceBook()
+        self._up: dict[str, bool] = {}
+        # By region and type: a job is shown at each of its changes, its types are new once.
+        self._seen: set[Target] = set()
+
+    def seen(self, region: str, instance_type: str) -> None:
+        """Show a type from now on in a region: a job there has such instances."""
+        if (region, instance_type) not in self._seen:
+            self._seen.add((region, instance_type))
+            self._put(region, instance_type)
+
+    def prices(self, book: PriceBook) -> None:
+        """Show what a new book says."""
+        self._book = book
+        for region, instance_type in self._seen:
+            self._put(region, instance_type)
+
+    def up(self, region: str, up: bool) -> None:
+        """Show whether the last read of a region's prices succeeded, at each target there."""
+        self._up[region] = up
+        for target in self._targets():
+            if target[1] == region:
+                self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
+
+    def renamed(self, before: Target, now: Target) -> None:
+        """Show of a target under its real name what was shown under the one that was known of it."""
+        self._board.remove(SOURCES, (*before, SOURCE))
+        if now[1] in self._up:
+            self.up(now[1], self._up[now[1]])
+
+    def _put(self, region: str, instance_type: str) -> None:
+        self._board.put(
+            HARDWARE,
+            instance_type,
+            (instance_type,),
+            hardware_of(instance_type, self._book.hardware(instance_type)),
+        )
+        listed = self._book.regions.get(region)
+        found = ((usage, self._book.list_price(region, instance_type, usage)) for usage in USAGES)
+        prices = {usage: price for usage, price in found if price is not None}
+        key = (region, instance_type)
+        if listed is None or not prices:
+            self._board.remove(PRICES, key)
+        else:
+            self._board.put(PRICES, key, key, ListPrices(listed.currency, prices))

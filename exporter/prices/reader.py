@@ -1,0 +1,228 @@
+"""Reads prices again and again: each region's list from AWS once an interval, and the file that stands above it.
+
+Whatever fails is one warning, and is tried again sooner than after an interval; the last good prices stay in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exporter.clock import Clock
+from exporter.config.problems import ConfigError, Problem
+from exporter.polling.api import ApiError
+from exporter.prices import files
+from exporter.prices.book import Adjustment, PriceBook, PriceList
+from exporter.prices.cached import Kept, PriceCache, decoded, encoded
+from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT, PriceSource, read_products
+from exporter.process.logs import Log
+
+_log = Log(__name__)
+# After a failure: a minute, then twice as long each time.
+_FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
+# A region whose name shows later (the SDK's default one) is found after this time.
+_LOOK = 60.0
+
+
+class View(Protocol):
+    """Shows what the reader finds."""
+
+    def prices(self, book: PriceBook) -> None: ...
+
+    def up(self, region: str, up: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """Where prices come from. `file` is "" for none; the interval is in seconds."""
+
+    api: bool
+    file: str
+    refresh_interval: float
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """When a list is read next, by the monotonic clock, and what the last read said. `warned` is what the log has of
+    it already."""
+
+    due: float = 0.0
+    failures: int = 0
+    ok: bool | None = None
+    warned: str = ""
+
+    def succeeded(self, now: float, interval: float) -> None:
+        self.due, self.failures, self.ok, self.warned = now + interval, 0, True, ""
+
+    def failed(self, now: float, interval: float) -> None:
+        pause = min(_FIRST_RETRY * 2 ** min(self.failures, 10), _LAST_RETRY, interval)
+        self.due, self.failures, self.ok = now + pause, self.failures + 1, False
+
+    def is_news(self, warning: str) -> bool:
+        """Whether the log does not have it yet."""
+        news, self.warned = warning != self.warned, warning
+        return news
+
+
+@dataclass(slots=True)
+class _Region:
+    attempts: _Attempts = field(default_factory=_Attempts)
+    prices: PriceList | None = None
+
+
+class PriceReader:
+    """Keeps `book` up to date. `regions` gives the regions that are polled, as far as they are known."""
+
+    def __init__(
+        self,
+        settings: PriceSettings,
+        adjustments: tuple[Adjustment, ...],
+        regions: Callable[[], Iterable[str]],
+        source: PriceSource,
+        cache: PriceCache,
+        view: View,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._adjustments, self._polled = settings, adjustments, regions
+        self._source, self._cache, self._view, self._clock = source, cache, view, clock
+        self.book = PriceBook({}, adjustments)
+        self._file = _Attempts()
+        self._of_file: Mapping[str, PriceList] = {}
+        self._regions: dict[str, _Region] = {}
+
+    async def run(self) -> None:
+        """Read prices until cancelled."""
+        while self._on:
+            await self.read()
+            now = self._clock.monotonic()
+            soonest = min((each.due for each in self._all_attempts()), default=now + _LOOK)
+            await self._clock.sleep(min(max(soonest - now, 1.0), _LOOK))
+
+    async def read(self) -> None:
+        """Read whatever is due. Never raises but when cancelled."""
+        if not self._on:
+            return
+        if self._settings.file and self._file.due <= self._clock.monotonic():
+            await self._guarded("", self._read_file())
+            self._publish(self._regions)
+        for region in dict.fromkeys(filter(None, self._polled())):
+            if region not in self._regions:
+                self._regions[region] = _Region()
+                await self._load(region)
+                self._publish([region])
+            if self._settings.api and self._regions[region].attempts.due <= self._clock.monotonic():
+                await self._guarded(region, self._read_region(region))
+            if not self._settings.api and self._file.ok and region not in self._of_file:
+                self._warn_of_absence(region)
+            self._publish([region])
+
+    @property
+    def _on(self) -> bool:
+        return self._settings.api or bool(self._settings.file)
+
+    def _all_attempts(self) -> list[_Attempts]:
+        of_regions = [each.attempts for each in self._regions.values()] if self._settings.api else []
+        return [*of_regions, *([self._file] if self._settings.file else [])]
+
+    async def _guarded(self, region: str, reading: Awaitable[None]) -> None:
+        try:
+            await reading
+        except Exception:  # noqa: BLE001
+            # A mistake of ours here must not end the polling of jobs.
+            _log.exception("reading prices failed unexpectedly", region=region or None)
+            attempts = self._regions[region].attempts if region else self._file
+            attempts.failed(self._clock.monotonic(), self._settings.refresh_interval)
+
+    async def _load(self, region: str) -> None:
+        """Begin with the copy of an earlier run, which is as good as a read as long as it is not too old."""
+        try:
+            kept = decoded(await self._cache.load(region)) if self._settings.api else None
+        except Exception:  # noqa: BLE001
+            _log.exception("the prices of an earlier run cannot be read", region=region)
+            return
+        if kept is None:
+            return
+        state = self._regions[region]
+        state.prices = kept.prices
+        left = kept.read + self._settings.refresh_interval - self._clock.time()
+        if 0 < left <= self._settings.refresh_interval:
+            state.attempts.succeeded(self._clock.monotonic(), left)
+
+    async def _read_region(self, region: str) -> None:
+        state, interval = self._regions[region], self._settings.refresh_interval
+        try:
+            found = await read_products(self._source, region)
+        except ApiError as error:
+            if error.code == NO_ENDPOINT and region in self._of_file:
+                state.attempts.succeeded(self._clock.monotonic(), interval)
+                return
+            state.attempts.failed(self._clock.monotonic(), interval)
+            # Credentials that nobody has fail the polls, too, which say so.
+            if error.operation == GET_PRODUCTS and state.attempts.is_news(error.code):
+                _log.warning("prices cannot be read", region=region, kept=state.prices is not None, **error.fields)
+            return
+        prices = found.lists[region]
+        if found.bad:
+            state.attempts.failed(self._clock.monotonic(), interval)
+            # What is missing now keeps the price it had.
+            state.prices = state.prices.overlaid(prices) if state.prices else prices
+            if state.attempts.is_news("half"):
+                first = f"{found.bad[0].entry}: {found.bad[0].problem}"
+                _log.warning("some prices cannot be used", region=region, entries=len(found.bad), first=first)
+            return
+        if state.attempts.warned:
+            _log.info("prices are read again", region=region)
+        state.attempts.succeeded(self._clock.monotonic(), interval)
+        state.prices = prices
+        try:
+            await self._cache.store(region, encoded(Kept(prices, self._clock.time())))
+        except Exception:  # noqa: BLE001
+            _log.exception("prices cannot be kept for the next start", region=region)
+
+    async def _read_file(self) -> None:
+        interval = self._settings.refresh_interval
+        try:
+            found = await asyncio.to_thread(files.read, self._settings.file)
+        except ConfigError as error:
+            self._file.failed(self._clock.monotonic(), interval)
+            self._warn_of_file("the file of prices cannot be used", error.problems)
+            return
+        self._of_file = found.lists
+        if found.bad:
+            self._file.failed(self._clock.monotonic(), interval)
+            self._warn_of_file("some prices of the file cannot be used", files.problems(self._settings.file, found))
+            return
+        if self._file.warned:
+            _log.info("the file of prices is read again", file=self._settings.file)
+        self._file.succeeded(self._clock.monotonic(), interval)
+
+    def _warn_of_file(self, message: str, problems: Sequence[Problem]) -> None:
+        if self._file.is_news("\n".join(map(str, problems))):
+            _log.warning(message, problems=len(problems), **problems[0].fields)
+
+    def _warn_of_absence(self, region: str) -> None:
+        if self._regions[region].attempts.is_news("absent"):
+            _log.warning("the file of prices has no price of a polled region", region=region, file=self._settings.file)
+
+    def _publish(self, regions: Iterable[str]) -> None:
+        """Show the prices there are, and how the reads of these regions went."""
+        lists = {region: prices for region in self._regions if (prices := self._prices(region))}
+        if lists != self.book.regions:
+            self.book = PriceBook(lists, self._adjustments)
+            self._view.prices(self.book)
+        for region in regions:
+            if (up := self._up(region)) is not None:
+                self._view.up(region, up)
+
+    def _prices(self, region: str) -> PriceList | None:
+        listed, own = self._regions[region].prices, self._of_file.get(region)
+        return listed.overlaid(own) if listed and own else own or listed
+
+    def _up(self, region: str) -> bool | None:
+        api = self._settings.api
+        states: list[bool | None] = [self._regions[region].attempts.ok if api else region in self._of_file]
+        if self._settings.file:
+            states.append(self._file.ok)
+        return None if None in states else all(states)

@@ -1,0 +1,72 @@
+"""Wires prices together: the configuration, the reader, what it shows, and the rates that the ledger asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from exporter.aws.client import InFlight
+from exporter.aws.pricing import PriceLists, pricing_limits
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sessions import Sessions
+from exporter.clock import Clock
+from exporter.config import Config
+from exporter.exposition.board import Board
+from exporter.ledger.ledger import Ledger
+from exporter.ledger.store import Target
+from exporter.polling.api import Calls
+from exporter.prices.book import Adjustment, PriceBook
+from exporter.prices.cached import LedgerCache
+from exporter.prices.display import PriceDisplay
+from exporter.prices.reader import PriceReader, PriceSettings
+from exporter.training.cost import Rate, RateOf
+
+
+class Pricing:
+    """The prices of one application. `targets` gives the account and region of every target as far as they are known,
+    `calls_of` where the requests for a region are counted."""
+
+    def __init__(
+        self,
+        config: Config,
+        sessions: Sessions,
+        in_flight: InFlight,
+        clock: Clock,
+        ledger: Ledger,
+        board: Board,
+        targets: Callable[[], list[Target]],
+        calls_of: Callable[[str], Calls],
+    ) -> None:
+        prices, polling = config.prices, config.polling
+        self.display = PriceDisplay(board, targets)
+        self._arrived = asyncio.Event()
+        limiters = RateLimiters(pricing_limits(polling.max_concurrency, polling.timeout), clock)
+        self.reader = PriceReader(
+            PriceSettings(prices.source == "api", prices.file, prices.refresh_interval),
+            tuple(Adjustment(a.multiplier, a.account, a.instance_type, a.usage) for a in prices.adjustments),
+            lambda: [region for _, region in targets()],
+            PriceLists(sessions, limiters, in_flight, clock, calls_of),
+            LedgerCache(ledger),
+            self,
+            clock,
+        )
+        # Without a source of prices nothing is said of costs, not even that they are unknown.
+        self.rate_of: RateOf | None = self._rate if prices.source != "none" else None
+
+    async def arrived(self) -> None:
+        """Wait until prices have changed since the last call."""
+        await self._arrived.wait()
+        self._arrived.clear()
+
+    def prices(self, book: PriceBook) -> None:
+        """Show a new book, and let whoever waits for prices know (the reader's View)."""
+        self.display.prices(book)
+        self._arrived.set()
+
+    def up(self, region: str, up: bool) -> None:
+        """Show whether the last read of a region's prices succeeded (the reader's View)."""
+        self.display.up(region, up)
+
+    def _rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
+        """Return the rate in force; in any thread, as books are exchanged whole."""
+        return self.reader.book.rate(account, region, instance_type, usage)

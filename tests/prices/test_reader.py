@@ -1,0 +1,357 @@
+"""The loop that reads prices: when it reads, what it warns of, and what stays when a read fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from exporter.polling.api import ApiError
+from exporter.prices.book import PriceBook
+from exporter.prices.cached import decoded
+from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
+from exporter.prices.reader import PriceReader, PriceSettings
+from exporter.training.usage import TRAINING
+from tests.logged import lines, messages
+from tests.polling.virtual_time import LoopClock, run
+from tests.prices.listed import REGION, Item, MemoryCache, item, spot
+
+DAY = 86400.0
+ML = "ml.m5.xlarge"
+
+
+@dataclass
+class Lists:
+    """AWS's price lists by region; one that is an error is raised."""
+
+    by_region: dict[str, list[object] | Exception] = field(default_factory=dict)
+    reads: list[tuple[float, str]] = field(default_factory=list)
+
+    async def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
+        self.reads.append((asyncio.get_running_loop().time(), region))
+        found = self.by_region.get(region, [])
+        if isinstance(found, Exception):
+            raise found
+        for one in found:
+            yield [json.dumps(one) if isinstance(one, dict) else one]
+
+    def gaps(self) -> list[float]:
+        """How long it was from each read to the next."""
+        return [round(later - earlier) for (earlier, _), (later, _) in pairwise(self.reads)]
+
+
+@dataclass
+class Shown:
+    book: PriceBook = field(default_factory=PriceBook)
+    books: int = 0
+    states: dict[str, bool] = field(default_factory=dict)
+
+    def prices(self, book: PriceBook) -> None:
+        self.book, self.books = book, self.books + 1
+
+    def up(self, region: str, up: bool) -> None:
+        self.states[region] = up
+
+    def price(self, region: str = REGION, name: str = ML) -> Decimal | None:
+        return self.book.list_price(region, name, TRAINING)
+
+
+@dataclass
+class World:
+    lists: Lists = field(default_factory=Lists)
+    shown: Shown = field(default_factory=Shown)
+    cache: MemoryCache = field(default_factory=MemoryCache)
+    regions: list[str] = field(default_factory=lambda: [REGION])
+
+    def reader(self, *, api: bool = True, file: str = "", interval: float = DAY) -> PriceReader:
+        settings = PriceSettings(api, file, interval)
+        return PriceReader(settings, (), lambda: self.regions, self.lists, self.cache, self.shown, LoopClock())
+
+
+@asynccontextmanager
+async def reading(reader: PriceReader) -> AsyncIterator[None]:
+    task = asyncio.create_task(reader.run())
+    await asyncio.sleep(1)
+    try:
+        yield
+        assert not task.done() or task.exception() is None
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def denied() -> ApiError:
+    return ApiError(GET_PRODUCTS, "AccessDeniedException")
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def world(**by_region: list[object] | Exception) -> World:
+    return World(Lists({name.replace("_", "-"): found for name, found in by_region.items()}))
+
+
+def test_each_region_is_read_once_an_interval(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item(), spot()], eu_west_1=[item(regionCode="eu-west-1", price="0.253")])
+        at.regions = ["", REGION, "eu-west-1", REGION]
+        async with reading(at.reader()):
+            assert [region for _, region in at.lists.reads] == [REGION, "eu-west-1"]
+            assert at.shown.price() == Decimal("0.23")
+            assert at.shown.price("eu-west-1") == Decimal("0.253")
+            assert at.shown.states == {REGION: True, "eu-west-1": True}
+            at.lists.by_region[REGION] = [item(price="0.22")]
+            await asyncio.sleep(DAY - 120)
+            assert len(at.lists.reads) == 2
+            await asyncio.sleep(240)
+            assert len(at.lists.reads) == 4
+            assert at.shown.price() == Decimal("0.22")
+            # A region whose name is known later is read when it is known.
+            at.regions.append("eu-west-2")
+            await asyncio.sleep(61)
+            assert at.lists.reads[-1][1] == "eu-west-2"
+        assert at.shown.books == 3
+
+    run(scenario())
+    assert messages(caplog) == ["prices cannot be read"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        (denied(), "code=AccessDeniedException"),
+        (ApiError(GET_PRODUCTS, "NameNotResolved"), "code=NameNotResolved"),
+        ([], "code=NoPrices"),
+        ([item(component="Notebook", platoinstancetype="Notebook")], "code=NoPrices"),
+        ([item(price="-1")], "in this region, and cannot be used (1 of its entries are broken)"),
+        (["{", "[]", 5, {}, {"product": {}}], "in this region, and cannot be used (5 of its entries are broken)"),
+        ([item(), item("ml.g5.xlarge", currency="CNY")], "the prices of us-east-1 are in USD and CNY"),
+    ],
+    ids=["denied", "unreachable", "empty", "other", "negative", "broken", "currencies"],
+)
+def test_a_failure_is_one_warning_and_the_last_good_prices_stay(
+    failing: list[object] | Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item()])
+        async with reading(at.reader()):
+            at.lists.by_region[REGION] = failing
+            await asyncio.sleep(2 * DAY)
+            assert at.shown.states == {REGION: False}
+            assert at.shown.price() == Decimal("0.23")
+            # A minute, then twice as long each time, and an hour at most. Waiting is checked each minute.
+            gaps = at.lists.gaps()[1:]
+            assert gaps[:6] == pytest.approx([60, 120, 240, 480, 960, 1920], abs=61)
+            assert max(gaps) <= 3661
+            (warning,) = lines(caplog)
+            assert said in warning
+            assert "region=us-east-1 kept=true" in warning
+            at.lists.by_region[REGION] = [item(price="0.2")]
+            await asyncio.sleep(3700)
+            assert at.shown.states == {REGION: True}
+            assert at.shown.price() == Decimal("0.2")
+
+    run(scenario())
+
+
+def test_another_failure_is_another_warning_and_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=denied())
+        async with reading(at.reader()):
+            assert (at.shown.states, at.shown.price()) == ({REGION: False}, None)
+            at.lists.by_region[REGION] = ApiError(GET_PRODUCTS, "Timeout")
+            await asyncio.sleep(600)
+            at.lists.by_region[REGION] = [item()]
+            await asyncio.sleep(3700)
+
+    with caplog.at_level(logging.INFO, logger="exporter"):
+        run(scenario())
+    assert messages(caplog) == ["prices cannot be read", "prices cannot be read", "prices are read again"]
+
+
+def test_of_a_list_that_is_half_broken_the_good_half_counts(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item(), item("ml.g5.xlarge", "1.408")])
+        async with reading(at.reader()):
+            broken: list[object] = [item(price="0.2"), item("ml.g5.xlarge", "-1"), "{", item("ml.p3.2xlarge", "x")]
+            at.lists.by_region[REGION] = broken
+            await asyncio.sleep(2 * DAY)
+            assert at.shown.states == {REGION: False}
+            assert at.shown.price() == Decimal("0.2")
+            assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
+        kept = decoded(await at.cache.load(REGION))
+        assert kept is not None
+        assert kept.prices.prices[ML, TRAINING] == Decimal("0.23")
+
+    run(scenario())
+    (warning,) = lines(caplog)
+    assert warning.startswith('msg="some prices cannot be used" region=us-east-1 entries=3 first=')
+    assert "the negative price -1" in warning
+
+
+def test_a_start_without_the_api_has_the_prices_of_the_last_run(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item()])
+        async with reading(at.reader()):
+            pass
+        await asyncio.sleep(2 * DAY)
+        later = World(Lists({REGION: denied()}), cache=at.cache)
+        async with reading(later.reader()):
+            assert later.shown.price() == Decimal("0.23")
+            assert later.shown.states == {REGION: False}
+
+    run(scenario())
+    assert "kept=true" in lines(caplog)[0]
+
+
+def test_a_copy_that_is_not_old_is_as_good_as_a_read() -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item()])
+        async with reading(at.reader()):
+            await asyncio.sleep(DAY / 2)
+        later = World(Lists({REGION: [item(price="0.2")]}), cache=at.cache)
+        async with reading(later.reader()):
+            assert (later.lists.reads, later.shown.states) == ([], {REGION: True})
+            await asyncio.sleep(DAY / 2 + 60)
+            assert later.shown.price() == Decimal("0.2")
+
+    run(scenario())
+
+
+class Broken(MemoryCache):
+    async def load(self, region: str) -> str | None:
+        raise OSError("no disk")
+
+    async def store(self, region: str, text: str) -> None:
+        raise OSError("no disk")
+
+
+def test_a_cache_that_fails_costs_the_copy_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = World(Lists({REGION: [item()]}), cache=Broken())
+        async with reading(at.reader()):
+            assert (at.shown.price(), at.shown.states) == (Decimal("0.23"), {REGION: True})
+
+    run(scenario())
+    assert messages(caplog) == [
+        "the prices of an earlier run cannot be read",
+        "prices cannot be kept for the next start",
+    ]
+
+
+def test_a_mistake_of_ours_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=RuntimeError("a bug"), eu_west_1=[item(regionCode="eu-west-1")])
+        at.regions.append("eu-west-1")
+        async with reading(at.reader()):
+            assert at.shown.states == {REGION: False, "eu-west-1": True}
+
+    run(scenario())
+    assert messages(caplog) == ["reading prices failed unexpectedly"]
+
+
+TABLE = "regions: {us-east-1: {ml.m5.xlarge: 0.2}, us-gov-west-1: {ml.m5.xlarge: 0.29}}\n"
+
+
+def test_a_file_alone_asks_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "prices.yaml").write_text(TABLE)
+
+    async def scenario() -> None:
+        at = World(regions=[REGION, "us-gov-west-1", "eu-west-1"])
+        async with reading(at.reader(api=False, file=str(tmp_path / "prices.yaml"))):
+            assert at.lists.reads == []
+            assert (at.shown.price(), at.shown.price("us-gov-west-1")) == (Decimal("0.2"), Decimal("0.29"))
+            assert at.shown.states == {REGION: True, "us-gov-west-1": True, "eu-west-1": False}
+            await asyncio.sleep(3 * DAY)
+
+    run(scenario())
+    (warning,) = lines(caplog)
+    assert warning.startswith('msg="the file of prices has no price of a polled region" region=eu-west-1 file=')
+
+
+def test_a_file_stands_above_the_list(tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text(TABLE)
+
+    async def scenario() -> None:
+        at = world(us_east_1=[item(), item("ml.g5.xlarge", "1.408")])
+        async with reading(at.reader(file=str(tmp_path / "prices.yaml"))):
+            assert at.shown.price() == Decimal("0.2")
+            assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
+
+    run(scenario())
+
+
+def test_govcloud_needs_a_file_and_one_warning_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text(TABLE)
+    error = ApiError(GET_PRODUCTS, NO_ENDPOINT, "name a file in prices.file")
+
+    async def scenario(name: str) -> World:
+        at = World(Lists({"us-gov-west-1": error}), regions=["us-gov-west-1"])
+        async with reading(at.reader(file=name)):
+            await asyncio.sleep(3 * DAY)
+        return at
+
+    at = run(scenario(str(file)))
+    assert (at.shown.states, at.shown.price("us-gov-west-1")) == ({"us-gov-west-1": True}, Decimal("0.29"))
+    assert not caplog.records
+    at = run(scenario(""))
+    assert at.shown.states == {"us-gov-west-1": False}
+    (warning,) = lines(caplog)
+    assert f"code={NO_ENDPOINT}" in warning
+    assert "name a file in prices.file" in warning
+
+
+def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "prices.yaml"
+    file.write_text(TABLE)
+
+    async def scenario() -> None:
+        at = World()
+        async with reading(at.reader(api=False, file=str(file), interval=3600)):
+            file.write_text(TABLE.replace("0.2}", "-0.2}").replace("0.29", "x"))
+            await asyncio.sleep(DAY)
+            assert (at.shown.states, at.shown.price()) == ({REGION: False}, Decimal("0.2"))
+            (warning,) = lines(caplog)
+            assert 'msg="the file of prices cannot be used" problems=2' in warning
+            assert "line=1" in warning
+            assert "the negative price -0.2" in warning
+            file.write_text(TABLE.replace("0.2}", "0.21}"))
+            await asyncio.sleep(3700)
+            assert (at.shown.states, at.shown.price()) == ({REGION: True}, Decimal("0.21"))
+
+    run(scenario())
+
+
+def test_without_a_source_nothing_is_read() -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item()])
+        reader = at.reader(api=False)
+        await asyncio.wait_for(reader.run(), 1)
+        await reader.read()
+        assert (at.lists.reads, at.shown.states, at.shown.books) == ([], {}, 0)
+
+    run(scenario())
+
+
+def test_infinity_is_no_price() -> None:
+    infinite: Item = item(price=math.inf)
+
+    async def scenario() -> None:
+        at = world(us_east_1=[item("ml.m5.large"), infinite])
+        async with reading(at.reader()):
+            assert at.shown.price() is None
+
+    run(scenario())
