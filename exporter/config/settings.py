@@ -196,7 +196,7 @@ class Prices(SettingsModel):
     """Where prices come from, and what is paid instead of the list price."""
 
     source: Literal["api", "file", "none"] = "api"
-    file: Annotated[str, BeforeValidator(syntax.price_file)] = ""
+    file: Annotated[str, BeforeValidator(syntax.price_file)] = Field(default="", validate_default=True)
     refresh_interval: Annotated[float, BeforeValidator(Span("1m", "30d"))] = parse("24h")
     adjustments: Annotated[tuple[Adjustment, ...], BeforeValidator(syntax.listed)] = ()
 

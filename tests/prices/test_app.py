@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from exporter import demo
 from exporter.app import App
 from exporter.catalogue import GROUPS
 from exporter.clock import SystemClock
@@ -96,6 +98,19 @@ async def test_without_a_source_there_are_no_prices(monkeypatch: pytest.MonkeyPa
     assert well
     assert shown.rows(PRICE) == shown.rows(UP) == []
     assert shown.value("sagemaker_instance_gpus", instance_type="ml.g5.2xlarge") == 1
+
+
+async def test_the_demo_shows_prices_and_leads_to_no_account() -> None:
+    before = dict(os.environ)
+    async with demo.simulated(demo.Demo(jobs=5, seed=1, speed=1.0)) as clock:
+        settings = demo.own_targets(Config.model_validate({"polling": {"describe_rps": 1000.0}}))
+        assert os.environ["AWS_ENDPOINT_URL_PRICING"] == os.environ["AWS_ENDPOINT_URL_SAGEMAKER"]
+        async with App.open(settings, clock) as app:
+            assert await app.once()
+            shown = await exposed(app.board)
+    assert set(shown.by(UP, "aws_region", "source")) == {(region, "prices") for region in demo.REGIONS}
+    assert {labels["aws_region"] for labels, _ in shown.rows(PRICE)} == set(demo.REGIONS)
+    assert dict(os.environ) == before
 
 
 async def test_adjustments_come_from_the_configuration_and_change_no_list_price(
