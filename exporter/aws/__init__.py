@@ -1,1 +1,1 @@
-"""AWS through aiobotocore: the only package that knows the SDK."""
+"""Access to AWS through aiobotocore. No other package imports the SDK."""

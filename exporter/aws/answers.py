@@ -1,5 +1,8 @@
-"""Answers as the JSON they are. botocore would build every member of its model and parse every timestamp, which is
-most of the CPU of a poll; the exporter reads the few fields it wants itself. Errors stay botocore's business."""
+"""Parses successful AWS responses as plain JSON.
+
+botocore builds every member of its service model and parses every timestamp, which is most of the CPU of a poll. The
+exporter reads only a few fields, so it takes the JSON object as it is. botocore still parses error responses.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,19 @@ from botocore.parsers import ResponseParser, ResponseParserError
 
 
 class _PlainJSONParser(AioJSONParser):
+    # Overrides the step of botocore that maps a body onto `shape`, the service model.
     def _handle_json_body(self, raw_body: bytes, shape: object) -> dict[str, Any]:
         try:
             answer = orjson.loads(raw_body)
         except orjson.JSONDecodeError:
-            answer = _lenient(raw_body)
+            answer = _parse_leniently(raw_body)
         if not isinstance(answer, dict):
-            raise ResponseParserError("the answer is no JSON object")
+            raise ResponseParserError("the answer is not a JSON object")
         return answer
 
 
 class _Parsers(AioResponseParserFactory):
-    """One parser for all answers of the JSON protocol; STS speaks XML, which is left as it is."""
+    """Creates one shared parser for the JSON protocol. Other protocols keep botocore's: STS answers in XML."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,13 +38,13 @@ class _Parsers(AioResponseParserFactory):
 
 
 def answer_parsers() -> AioResponseParserFactory:
-    """For a session's `response_parser_factory` component."""
+    """Return a parser factory for the `response_parser_factory` component of a session."""
     return _Parsers()
 
 
-def _lenient(raw_body: bytes) -> object:
-    """JSON with NaN and Infinity, which metrics may have and orjson refuses."""
+def _parse_leniently(raw_body: bytes) -> object:
+    """Parse JSON with NaN and Infinity, which final metrics may contain and orjson rejects."""
     try:
         return json.loads(raw_body)
     except ValueError as error:
-        raise ResponseParserError("the answer is no JSON") from error
+        raise ResponseParserError("the answer is not JSON") from error

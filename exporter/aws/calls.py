@@ -1,4 +1,4 @@
-"""Hears what an SDK client sends and gets: counts it, and logs it at debug level."""
+"""Observes the requests and responses of an SDK client: counts them, and logs them at debug level."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from exporter.polling.api import Calls
 from exporter.process.logs import Log
 
 _log = Log(__name__)
+# Keys in the request context of botocore, which is shared with botocore's own handlers.
 _STARTED, _JOB = "exporter.started", "exporter.job"
 
 
 def watch(client: AioBaseClient, calls: Calls, is_answer: Callable[[object], bool]) -> None:
-    """Count what this client sends, and every failure that it gets to hear of, but errors that are answers."""
+    """Count the requests of a client, and the failures that it reports.
+
+    An error response for which `is_answer` returns true is not a failure. Failures before a request is sent or after
+    a response is parsed do not reach these events; `Client` counts those.
+    """
 
     def sent(event_name: str, **_: Any) -> None:
         calls.sent(_operation(event_name))
@@ -33,13 +38,18 @@ def watch(client: AioBaseClient, calls: Calls, is_answer: Callable[[object], boo
             calls.failed(_operation(event_name), code_of(error))
 
     service = client.meta.service_model.service_id.hyphenize()
+    # Both events fire once per attempt, so retries of the SDK are counted: AWS's rate limits count them too.
     client.meta.events.register(f"before-send.{service}", sent)
     client.meta.events.register(f"response-received.{service}", received)
 
 
 def log_calls(events: BaseEventHooks, target: str) -> None:
-    """Log each call of a client, or of all clients of a session, in one line with its retries, if debug messages are
-    wanted. Of what is sent only the name of the job is in it, of what comes back only the status and the code."""
+    """Log each call of a client, or of all clients of a session, as one line at debug level.
+
+    The line has the job name from the request, and the HTTP status and the error code from the response. Nothing else
+    of either is logged: both can hold secrets.
+    """
+    # Handlers cost CPU on every call, so they are registered only when their lines are wanted.
     if not _log.shows_debug:
         return
 
@@ -49,12 +59,12 @@ def log_calls(events: BaseEventHooks, target: str) -> None:
 
     def answered(event_name: str, http_response: Any, parsed: Any, context: dict[str, Any], **_: Any) -> None:
         error = parsed.get("Error") if isinstance(parsed, dict) else None
-        said(event_name, context, status=http_response.status_code, code=code_of(error) if error else None)
+        log(event_name, context, status=http_response.status_code, code=code_of(error) if error else None)
 
     def failed(event_name: str, exception: BaseException, context: dict[str, Any], **_: Any) -> None:
-        said(event_name, context, status=None, code=code_of_exception(exception))
+        log(event_name, context, status=None, code=code_of_exception(exception))
 
-    def said(event_name: str, context: dict[str, Any], status: int | None, code: str | None) -> None:
+    def log(event_name: str, context: dict[str, Any], status: int | None, code: str | None) -> None:
         _log.debug(
             "AWS call",
             operation=_operation(event_name),
@@ -72,4 +82,5 @@ def log_calls(events: BaseEventHooks, target: str) -> None:
 
 
 def _operation(event_name: str) -> str:
+    """Return the operation of an event named `<event>.<service>.<operation>`."""
     return event_name.rpartition(".")[2]

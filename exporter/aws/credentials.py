@@ -1,7 +1,7 @@
-"""Credentials that are read again once AWS refuses them.
+"""Credentials that are reloaded when AWS rejects them.
 
-The SDK reads a shared credentials file once, and believes in session credentials until the time that they came with.
-People rotate such files, and revoke sessions, while the exporter runs.
+The SDK reads a shared credentials file once, and uses session credentials until the expiry that came with them. While
+the exporter runs, such files are rotated and sessions are revoked.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from exporter.aws.errors import LocalError, code_of, is_known
 
-# How often refused credentials are looked for anew while nothing says that there are others.
+# Seconds between two attempts to replace rejected credentials while no sign of new ones is seen.
 _PAUSE = 60.0
-# How often a request is sent again with other credentials, however often they change.
+# A request is sent this often at most with new credentials, however often they change.
 _ATTEMPTS = 3
 _REFUSED = frozenset(
     (
@@ -42,8 +42,12 @@ _GENERATION = "exporter.generation"
 
 
 class Renewable(AioCredentials):
-    """Credentials as an SDK client takes them. `load` gives those of the SDK anew; `version` changes when it may give
-    others than before, and `patience` is how many seconds it may take. Each `generation` has other keys."""
+    """Credentials for an SDK client that can be replaced.
+
+    `load` returns fresh credentials of the SDK within `patience` seconds. The value of `version` changes when `load`
+    may return other ones than before, such as after a change of the credentials file. `generation` is incremented each
+    time the keys change.
+    """
 
     def __init__(
         self,
@@ -63,29 +67,35 @@ class Renewable(AioCredentials):
         self.generation = 0
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:  # type: ignore[override]  # as the SDK does
-        """Return the keys to sign with. Those who ask at the same time wait for one load or refresh, and share its
-        failure. Raises what `load` raises, or LocalError."""
+        """Return the keys to sign a request with. Concurrent callers share one load or refresh, and its failure.
+        Raises what `load` raises, or LocalError."""
         if self._held is not None and not _due(self._held):
             keys: ReadOnlyCredentials = await self._held.get_frozen_credentials()
             return keys
         if self._getting is None:
             self._getting = asyncio.create_task(self._get())
             self._getting.add_done_callback(self._got)
+        # A caller that is cancelled must not cancel the load of the others.
         return await asyncio.shield(self._getting)
 
     def version(self) -> object:
-        """Return what changes when there may be other keys than before."""
+        """Return a value that changes when the keys may have changed: roles assumed with them compare it."""
         return self.generation, self._version()
 
     async def renewed(self, refused: int) -> bool:
-        """Whether there are other credentials than those of the generation that AWS refused. They are looked for once
-        in a while only; until then a failure to find any is raised again."""
+        """Reload the credentials, and return whether they differ from those of the rejected generation.
+
+        They are reloaded at most once a minute unless `version` changes. Until then the last failure to load them is
+        raised again.
+        """
         async with self._renewing:
+            # Another request replaced them while this one waited for the lock.
             if self.generation != refused:
                 return True
             now, version = self._monotonic(), self._version()
             if now < self._next and version == self._seen:
                 if self._problem is not None:
+                    # An exception that is raised repeatedly would collect the frames of every caller.
                     raise self._problem.with_traceback(None)
                 return False
             self._next, self._seen = now + _PAUSE, version
@@ -107,7 +117,7 @@ class Renewable(AioCredentials):
             try:
                 keys = await self._bounded(self._held.get_frozen_credentials())
             except Exception:
-                # What the SDK remembers of profiles and files may be wrong by now.
+                # What the SDK cached of profiles and files may be stale: load them again next time.
                 self._held = None
                 raise
         self._keep(keys)
@@ -137,23 +147,23 @@ class Renewable(AioCredentials):
             if is_known(error):
                 raise
             raise LocalError(
-                "CredentialsUnavailable", f"the source of the credentials gave none ({type(error).__name__})"
+                "CredentialsUnavailable", f"the source of the credentials returned none ({type(error).__name__})"
             ) from error
 
     def _got(self, task: asyncio.Task[ReadOnlyCredentials]) -> None:
         self._getting = None
         if not task.cancelled():
-            # Perhaps nobody waits for it any more.
+            # Mark the exception as retrieved: every caller may have been cancelled.
             task.exception()
 
 
 def is_refusal(error: object) -> bool:
-    """Whether AWS says of the credentials that they are not valid, or not any more."""
+    """Return whether an AWS error rejects the credentials as invalid or expired."""
     return code_of(error) in _REFUSED
 
 
 def renew_when_refused(client: AioBaseClient, credentials: Renewable) -> None:
-    """Have a client look for other credentials when AWS refuses those it has, and send the request again with them."""
+    """Make a client reload its credentials when AWS rejects them, and retry the request with the new ones."""
 
     def signing(request: Any, **_: Any) -> None:
         request.context[_GENERATION] = credentials.generation
@@ -161,6 +171,7 @@ def renew_when_refused(client: AioBaseClient, credentials: Renewable) -> None:
     async def needs_retry(response: Any, request_dict: Any, attempts: int, **_: Any) -> float | None:
         if attempts > _ATTEMPTS or response is None or not is_refusal(response[1].get("Error")):
             return None
+        # botocore retries after the delay that is returned; None leaves the decision to its other handlers.
         return 0.0 if await credentials.renewed(request_dict["context"][_GENERATION]) else None
 
     service = client.meta.service_model.service_id.hyphenize()
@@ -170,7 +181,7 @@ def renew_when_refused(client: AioBaseClient, credentials: Renewable) -> None:
 
 
 async def with_source(source: Renewable, call: Callable[[], Awaitable[_T]]) -> _T:
-    """Make a call with keys of `source`, and once more with others if AWS refuses those."""
+    """Make a call that signs with the keys of `source`; repeat it once with new keys if AWS rejects them."""
     generation = source.generation
     try:
         return await call()
@@ -181,6 +192,6 @@ async def with_source(source: Renewable, call: Callable[[], Awaitable[_T]]) -> _
 
 
 def _due(held: Any) -> bool:
-    """Whether the SDK will refresh these credentials before it gives them."""
+    """Return whether the SDK would refresh these credentials before returning them."""
     needed = getattr(held, "refresh_needed", None)
     return needed is not None and bool(needed())

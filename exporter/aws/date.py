@@ -1,22 +1,23 @@
-"""AWS's clock, estimated from the Date headers of its answers."""
+"""Estimates AWS's clock from the Date headers of its responses."""
 
 from __future__ import annotations
 
 import math
 
-# A date has no parts of a second, and an answer may take some seconds to arrive.
+# Seconds. A date has no fractions, and a response may take some seconds to arrive.
 _TOLERANCE = 60.0
-# What it takes to give up an estimate: so many answers in a row, over so many seconds, that contradict it.
+# An estimate is replaced after this many consecutive contradicting responses over this many seconds.
 _ANSWERS, _SECONDS = 3, 60.0
 
 
 class AwsClock:
-    """Estimate AWS's time as an offset to the monotonic clock; `wall` is the machine's clock, `at` the monotonic one.
+    """Estimates AWS's time as an offset from the monotonic clock. `wall` is the machine's clock, `at` the monotonic.
 
-    A date counts at once when it agrees with the estimate or with the machine's clock. A date that agrees with neither
-    may come from a proxy or from a host with a wrong clock: it counts only after several answers over a minute have
-    contradicted the estimate. Until a date was accepted nobody knows whose clock is wrong, and the estimate is the
-    earliest of all: a time too early costs some calls, a time too late would hide jobs or settle them too soon.
+    A date that agrees with the estimate or with the machine's clock is accepted at once. A date that agrees with
+    neither may come from a proxy or from a host with a wrong clock: it is accepted only after several responses over a
+    minute have contradicted the estimate. Until a date is accepted, it is unknown which clock is wrong, and the
+    estimate is the earliest candidate: a time that is too early costs some calls, one that is too late would hide jobs
+    or settle them too soon.
     """
 
     def __init__(self, wall: float, at: float) -> None:
@@ -24,16 +25,18 @@ class AwsClock:
         self._contradictions, self._since, self._earliest = 0, at, math.inf
 
     def now(self, at: float) -> float:
+        """Return AWS's time in Unix seconds at a time of the monotonic clock."""
         return at + (self._offset if self._accepted else min(self._offset, self._earliest))
 
     @property
     def doubtful(self) -> bool:
-        """Whether answers contradict the machine's clock, and it is not decided yet which of them is right."""
+        """Return whether responses contradict the machine's clock and it is not yet known which one is right."""
         return not self._accepted and self._contradictions > 0
 
     def heard(self, date: float, wall: float, at: float) -> None:
-        """Take the date of an answer into account."""
+        """Update the estimate with the date of a response."""
         offset, machine = date - at, wall - at
+        # Until a date is accepted, follow the machine's clock, which may be set in the meantime.
         if not self._accepted:
             self._offset = machine
         if _near(offset, self._offset) or _near(offset, machine):

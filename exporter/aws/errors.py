@@ -1,6 +1,6 @@
-"""What went wrong, from the SDK's exceptions and AWS's answers to one code each, and what to do about it.
+"""Maps exceptions of the SDK and error responses of AWS to one code each, with advice for the user.
 
-To name one more cause, add a row to `_CAUSES`.
+To recognise another cause, add a row to `_CAUSES`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from exporter.polling.api import ApiError
 
 _GONE = ("ResourceNotFound", "ResourceNotFoundException")
 _GONE_MESSAGE = "Requested resource not found"
-# AWS says so within the code of a wrong signature.
+# For a wrong clock AWS returns the code of a wrong signature; only the message tells them apart.
 _SKEWED = ("Signature expired", "Signature not yet current")
 _LONGEST = 200
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
 _ENDPOINT = "AWS_ENDPOINT_URL (also with _SAGEMAKER, _STS or _PRICING, or endpoint_url of the profile)"
-# How the libraries begin to say that a URL is wrong.
+# How the messages of the libraries begin when a URL is invalid; they have no exception of its own for it.
 _NOT_A_URL = ("Invalid endpoint", "Invalid IPv6 URL", "Port ", "netloc ", "Cannot combine AUTH", "Can't combine AUTH")
 
 
 class LocalError(Exception):
-    """Something on this machine that calls cannot be made with. The advice is for the user and holds no secret."""
+    """A problem on this machine that prevents calls to AWS. `advice` is shown to the user and holds no secret."""
 
     def __init__(self, code: str, advice: str) -> None:
         super().__init__(f"{code}: {advice}")
@@ -39,14 +39,17 @@ class LocalError(Exception):
 
 
 class AnswerTooLarge(exceptions.BotoCoreError):
-    """An answer that is not read to its end. Not an HTTPClientError: the SDK would try those again."""
+    """A response body over the limit. Not an HTTPClientError, which the SDK would retry."""
 
     fmt = "the answer is too large"
 
 
 class Cause(NamedTuple):
-    """What an exception means: one of our codes, and what to do where exporter.polling.api does not say it. `detail`
-    gives what the exception itself knows and may be shown; `when` narrows the row to some of the exceptions."""
+    """Maps some kinds of exceptions to a code of the exporter.
+
+    `advice` is empty where exporter.polling.api has the advice for the code. `detail` returns a part of the exception
+    that may be shown; `when` narrows the row to some exceptions of these kinds.
+    """
 
     kinds: type[BaseException] | tuple[type[BaseException], ...]
     code: str
@@ -60,7 +63,7 @@ def _proxy_status(error: Any) -> str:
     return f"it answered {status}" if status else ""
 
 
-# From the most to the least specific: the first row that fits an exception, or one that it came of, says what it is.
+# From the most to the least specific: the first row that matches the exception, or one that caused it, applies.
 _CAUSES = (
     Cause(
         (
@@ -79,7 +82,7 @@ _CAUSES = (
         "CertificateNotTrusted",
         "the certificate of the endpoint is not trusted; if a proxy inspects TLS, or the endpoint is your own, name a "
         "file with its authority in AWS_CA_BUNDLE",
-        # aiohttp's own exception of this kind has it inside.
+        # aiohttp's exception of this kind wraps the one of `ssl`.
         lambda e: getattr(getattr(e, "certificate_error", e), "verify_message", ""),
     ),
     Cause(
@@ -171,7 +174,7 @@ _CAUSES = (
         (exceptions.InvalidConfigError, exceptions.UnknownCredentialError),
         "InvalidProfile",
         "the AWS profile cannot be used; correct it",
-        # botocore's own words, which name profiles and settings, not their values.
+        # botocore's messages of these kinds name profiles and settings, never their values.
         str,
     ),
     Cause(
@@ -190,13 +193,13 @@ _CAUSES = (
     Cause(
         (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError),
         "CredentialsUnavailable",
-        "the source of the credentials did not give any",
+        "the source of the credentials did not return any",
         lambda e: e.kwargs.get("provider", ""),
     ),
     Cause(
         RuntimeError,
         "ExpiredCredentials",
-        "the source of the credentials gave some that have expired already; check it, and this machine's clock",
+        "the source of the credentials returned expired ones; check it, and this machine's clock",
         when=lambda e: "still expired" in str(e),
     ),
     Cause(exceptions.NoRegionError, "NoRegion"),
@@ -221,7 +224,7 @@ _CAUSES = (
 
 
 def api_error(operation: str, error: Exception) -> ApiError:
-    """Return the failure of an operation, or of AssumeRole on the way to it."""
+    """Return the ApiError for an exception of an operation, or of AssumeRole before it."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, exceptions.ClientError):
@@ -230,51 +233,54 @@ def api_error(operation: str, error: Exception) -> ApiError:
 
 
 def code_of(error: object) -> str:
-    """Return AWS's code. Some services throttle with a code of their own and these words."""
+    """Return the code of an error response: AWS's, except for throttling and a wrong clock, where AWS's codes vary."""
     code = error.get("Code") if isinstance(error, dict) else None
     message = str(error.get("Message", "")) if isinstance(error, dict) else ""
     if "Rate exceeded" in message:
         return "ThrottlingException"
     if any(words in message for words in _SKEWED):
         return "RequestTimeTooSkewed"
+    # A code becomes a label value: anything that does not look like one is not passed on.
     return str(code) if code and _CODE.fullmatch(str(code)) else "UnknownError"
 
 
 def code_of_exception(error: BaseException) -> str:
+    """Return the code for an exception: a code of the exporter, or the exception's type."""
     return _meaning(error)[0]
 
 
 def is_known(error: BaseException) -> bool:
-    """Whether a code of AWS's or of ours says what this exception means."""
+    """Return whether an exception is an error response of AWS or matches a row of `_CAUSES`."""
     return isinstance(error, exceptions.ClientError) or _known(error) is not None
 
 
 def is_gone(error: object) -> bool:
-    """Whether AWS says that there is no such job, which is an answer and not a failure."""
+    """Return whether an error response says that a job does not exist: an answer rather than a failure.
+    DescribeTrainingJob returns a ValidationException for it, which only the message tells from other ones."""
     code, message = (error.get("Code"), str(error.get("Message", ""))) if isinstance(error, dict) else (None, "")
     return code in _GONE or (code == "ValidationException" and _GONE_MESSAGE in message)
 
 
 def was_received(operation: str, error: Exception) -> bool:
-    """Whether the client told of this failure when it came: it did of the operation's own answers and of what happened
-    to connections, not of what went wrong before (credentials) or after (unreadable answers, patience at its end)."""
+    """Return whether the SDK client reported this failure to `exporter.aws.calls`, so that it is counted already.
+    It does not report what fails before the request (credentials) or after (an unreadable body, the call's timeout)."""
     if isinstance(error, exceptions.ClientError):
         return error.operation_name == operation
     return isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError, AnswerTooLarge))
 
 
 def _meaning(error: BaseException) -> tuple[str, str]:
-    """Return the code of an exception, and its advice where the code alone does not say it."""
-    return _known(error) or (type(error).__name__, "no call could be made, because of this exception on this machine")
+    """Return the code of an exception, and its advice; "" where exporter.polling.api has it."""
+    return _known(error) or (type(error).__name__, "an unexpected exception on this machine prevented the call")
 
 
 def _known(error: BaseException) -> tuple[str, str] | None:
-    came_of = list(_origins(error))
-    for one in came_of:
+    chain = list(_origins(error))
+    for one in chain:
         if isinstance(one, LocalError):
             return one.code, one.advice
     for cause in _CAUSES:
-        for one in came_of:
+        for one in chain:
             if isinstance(one, cause.kinds) and cause.when(one):
                 detail = str(cause.detail(one) or "")[:_LONGEST]
                 return cause.code, f"{cause.advice} ({detail})" if detail and cause.advice else cause.advice
@@ -282,7 +288,8 @@ def _known(error: BaseException) -> tuple[str, str] | None:
 
 
 def _origins(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those that it was made of: the SDK wraps those of its HTTP client, once or twice."""
+    """Yield an exception and the ones that caused it: the SDK wraps those of its HTTP client once or twice."""
+    # A chain can be circular where somebody raises an exception from one that it caused.
     seen: set[int] = set()
     following: BaseException | None = error
     while following is not None and id(following) not in seen:

@@ -1,7 +1,7 @@
-"""Where the exporter's own credentials come from: the SDK's chain of providers, made fit for a service.
+"""Adapts the SDK's chain of credential providers to a service without a terminal.
 
-The SDK's providers are made for people at a terminal: a profile with mfa_serial prompts for a code and blocks the event
-loop meanwhile, and a credential_process may prompt too, hang, or fill the memory.
+The SDK's providers expect a person at a terminal: a profile with mfa_serial prompts for a code and blocks the event
+loop meanwhile, and a credential_process may prompt, hang, or print without end.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ from aiobotocore.session import AioSession
 
 from exporter.aws.errors import LocalError
 
-# What a credential_process may print; AWS's own print some 2 kB.
+# Bytes that a credential_process may print. Those of AWS print about 2 kB.
 _OUTPUT = 2**16
+# Values of credential_source in a profile that the SDK supports.
 _SOURCES = ("env", "container-role", "iam-role")
 
 
 def provider_chain(session: AioSession, region: str | None) -> AioCredentialResolver:
-    """Return the providers of a session in the SDK's order, none of which prompts. `region` is where they ask STS."""
+    """Return the credential providers of a session in the SDK's order, with those that may prompt replaced.
+
+    `region` is the region of the STS endpoint that they call.
+    """
     chain = create_credential_resolver(session, region_name=region)
     profile = session.get_config_variable("profile") or "default"
     profiles = _Profiles(session, cache={}, region_name=region)
@@ -50,7 +54,7 @@ def provider_chain(session: AioSession, region: str | None) -> AioCredentialReso
         profile_provider_builder=profiles,
     )
     for provider in (roles, profiles.process_provider(profile)):
-        # It removes the first of a name: that of the SDK.
+        # `remove` drops the first provider of a name: the SDK's own, since the replacement is inserted after it.
         chain.insert_after(provider.METHOD, provider)
         chain.remove(provider.METHOD)
     return chain
@@ -58,14 +62,14 @@ def provider_chain(session: AioSession, region: str | None) -> AioCredentialReso
 
 class _AssumeRole(AioAssumeRoleProvider):
     def _get_role_config(self, profile_name: str) -> dict[str, Any]:
-        """Called for each profile on the way to the source of the credentials."""
-        # The stubs leave it out.
+        """Return the role settings of a profile. Called for each profile in the chain of source_profile."""
+        # The type stubs lack this method.
         role: dict[str, Any] = super()._get_role_config(profile_name)  # type: ignore[misc]
         if role["mfa_serial"] is not None:
             raise LocalError(
                 "MfaRequired",
-                f"the AWS profile {profile_name!r} has mfa_serial, and nobody is there to type a code; use a role "
-                "without MFA, or the credentials that `aws sts get-session-token` gives",
+                f"the AWS profile {profile_name!r} has mfa_serial, but a service cannot be given an MFA code; use a "
+                "role without MFA, or the credentials that `aws sts get-session-token` returns",
             )
         return role
 
@@ -77,20 +81,21 @@ class _Profiles(AioProfileProviderBuilder):
         session = self._session
         return AioProcessProvider(profile_name, lambda: session.full_config, popen=_start)
 
-    # The builder's name for it, where a source_profile has a credential_process.
+    # The SDK's builder calls this name for a source_profile with a credential_process.
     _create_process_provider = process_provider
 
 
 class _Process:
-    """A credential_process that runs, as the SDK's provider expects a process. Its output is never shown."""
+    """A running credential_process, with the interface that the SDK's provider expects. Its output is never logged."""
 
+    # `communicate` raises on failure, so the SDK only ever sees a success.
     returncode = 0
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def communicate(self) -> tuple[bytes, bytes]:
-        """Return the output, and no errors. Raises LocalError; kills the process when cancelled."""
+        """Return the output, and an empty standard error. Raises LocalError; kills the process when cancelled."""
         try:
             output = await self._output()
             status = await self._process.wait()
@@ -103,9 +108,9 @@ class _Process:
         try:
             parsed = json.loads(output)
         except ValueError:
-            raise _failed("its output is no JSON") from None
+            raise _failed("its output is not JSON") from None
         if not isinstance(parsed, dict) or parsed.get("Version") != 1:
-            raise _failed("its output is no JSON object with Version 1")
+            raise _failed("its output is not a JSON object with Version 1")
         if missing := [key for key in ("AccessKeyId", "SecretAccessKey") if not isinstance(parsed.get(key), str)]:
             raise _failed(f"its output lacks {', '.join(missing)}")
         return output, b""
@@ -114,22 +119,23 @@ class _Process:
         if self._process.stdout is None:
             return b""
         try:
+            # To read fewer bytes is the normal case: more than these would not be read at all.
             await self._process.stdout.readexactly(_OUTPUT)
         except asyncio.IncompleteReadError as error:
             return error.partial
         raise _failed("its output is too long")
 
     async def _kill(self) -> None:
-        """Kill it with its children, which may hold on to its output."""
+        """Kill the process and its children, which may keep its output open."""
         with contextlib.suppress(ProcessLookupError, TimeoutError):
             os.killpg(self._process.pid, signal.SIGKILL)
             async with asyncio.timeout(1):
-                # To the end of what it wrote: the pipe is closed then.
+                # Reads up to the end of the output and so closes the pipe.
                 await self._process.communicate()
 
 
 async def _start(*command: str, **_: Any) -> _Process:
-    """Start a credential_process in a session of its own, without a terminal to prompt on."""
+    """Start a credential_process in its own session, without a terminal to prompt on."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -146,10 +152,10 @@ async def _start(*command: str, **_: Any) -> _Process:
 def _failed(why: str) -> LocalError:
     return LocalError(
         "CredentialProcessFailed",
-        f"the credential_process of the AWS profile gave none: {why}; run it as the exporter's user to see more",
+        f"the credential_process of the AWS profile failed: {why}; run it as the exporter's user to see more",
     )
 
 
 def _refuse(_: str) -> NoReturn:
-    """Stand in for a prompt."""
-    raise LocalError("MfaRequired", "the AWS profile asks for an MFA code, and nobody is there to type it")
+    """Replace the prompt of the SDK. Raises LocalError."""
+    raise LocalError("MfaRequired", "the AWS profile asks for an MFA code, which a service cannot be given")

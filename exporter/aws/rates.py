@@ -1,4 +1,5 @@
-"""Limit how often AWS is called: calls are spaced evenly, so that no burst takes what others in the account need."""
+"""Limits the rate of calls to AWS. Calls are spaced evenly: AWS's limits are shared by the whole account, and a burst
+would throttle its other users."""
 
 from __future__ import annotations
 
@@ -10,8 +11,11 @@ from exporter.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What a client of one service may do in one target. `per_second` has calls per second by operation; operations
-    that stand together share one limit. `timeout` is in seconds, for one attempt."""
+    """The limits of one service in one target.
+
+    `per_second` maps operations to calls per second; operations in the same key share one limit. `timeout` is in
+    seconds and applies to each attempt.
+    """
 
     per_second: Mapping[tuple[str, ...], float]
     max_concurrency: int
@@ -19,24 +23,26 @@ class RateLimits:
 
 
 class RateLimiter:
-    """Allow at most `rate` calls per second, in the order in which they ask. A caller that gives up loses its turn."""
+    """Allows `rate` calls per second at most, first come, first served. The turn of a cancelled caller stays unused."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
-        self._distance, self._clock = 1 / rate, clock
+        self._interval, self._clock = 1 / rate, clock
         self._next = clock.monotonic()
 
     async def wait(self) -> None:
         """Wait for the next turn."""
         now = self._clock.monotonic()
-        mine = max(now, self._next)
-        self._next = mine + self._distance
-        if mine > now:
-            await self._clock.sleep(mine - now)
+        turn = max(now, self._next)
+        self._next = turn + self._interval
+        if turn > now:
+            await self._clock.sleep(turn - now)
 
 
 class RateLimiters:
-    """The rate limiter of each operation of a service in one target. All clients that poll the target share it, so
-    that its limits hold for them together."""
+    """The rate limiters of the operations of a service in one target.
+
+    All clients of the target share them, so that the limits also hold during a reload, while two pollers run.
+    """
 
     def __init__(self, limits: RateLimits, clock: Clock) -> None:
         self.limits = limits
@@ -45,5 +51,5 @@ class RateLimiters:
             self._by_operation.update(dict.fromkeys(operations, RateLimiter(rate, clock)))
 
     async def wait(self, operation: str) -> None:
-        """Wait for the next turn of an operation."""
+        """Wait for the next turn of an operation. Raises KeyError for one that has no limit."""
         await self._by_operation[operation].wait()

@@ -1,11 +1,12 @@
-"""Resolve host names in threads of their own.
+"""Resolves host names in dedicated threads.
 
-The SDK's HTTP client would resolve in the event loop's default executor. A name server that does not answer holds a
-thread for half a minute: a few names fill that executor, which compression and password checks share, and asyncio waits
-for all of its threads at exit. These threads are daemons that nobody waits for, one for each name at most.
+By default the SDK's HTTP client resolves names in the default executor of the event loop. A name server that does not
+respond blocks a thread for half a minute: a few names fill that executor, which compression and password checks share,
+and asyncio waits for all of its threads at exit. The threads here are daemons, one per name at most, and do not delay
+the exit.
 
-aiodns needs no threads, but it asks name servers by itself: what the host's nsswitch.conf adds (mDNS, sssd, a local
-resolver) would stop working for people who have it. getaddrinfo is what every other program on the host uses.
+aiodns needs no threads, but queries name servers directly: names from other sources of the host's nsswitch.conf (mDNS,
+sssd, a local resolver) would not resolve. getaddrinfo resolves what every other program on the host does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-# Enough for all endpoints of many regions; names beyond that wait until a thread ends.
+# Enough for the endpoints of many regions. Further names are queued until a thread ends.
 _THREADS = 16
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
@@ -28,8 +29,11 @@ _Found = asyncio.Future[list[ResolveResult]]
 
 
 class Resolver(AbstractResolver):
-    """Resolves for the HTTP clients of one event loop. A lookup that takes longer than `timeout` seconds fails for
-    those who wait, and goes on: whoever asks for the same name again waits for the same lookup."""
+    """Resolves host names for the HTTP clients of one event loop.
+
+    After `timeout` seconds a lookup fails for its callers, but continues in its thread: getaddrinfo cannot be
+    cancelled. Further callers of the same name wait for the same lookup, so that retries do not add threads.
+    """
 
     def __init__(self, timeout: float, getaddrinfo: Callable[..., Any] | None = None) -> None:
         self._timeout, self._getaddrinfo = timeout, getaddrinfo
@@ -40,7 +44,7 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a host. Raises OSError."""
+        """Return the addresses of a host. Raises OSError if it cannot be resolved in time."""
         name = (host, port, int(family))
         lookup = self._lookups.get(name) or self._begin(name)
         try:
@@ -50,11 +54,11 @@ class Resolver(AbstractResolver):
             raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer") from None
 
     async def close(self) -> None:
-        """Keep the threads: other clients use them."""
+        """Do nothing: an HTTP client closes its resolver, and the others still use this one."""
 
     def _begin(self, name: _Name) -> _Found:
         found: _Found = asyncio.get_running_loop().create_future()
-        # A failure that nobody waits for any more is not worth a message.
+        # Retrieve the exception: asyncio would log a failure for which no caller waits any more.
         found.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._lookups[name] = found
         self._queue.append(name)
@@ -73,7 +77,7 @@ class Resolver(AbstractResolver):
                 self._settle(name, socket.gaierror(socket.EAI_MEMORY, "no thread can be started"))
 
     def _look_up(self, loop: asyncio.AbstractEventLoop, name: _Name) -> None:
-        """Run in a thread."""
+        """Look up a name and report the result to the loop. Runs in a thread."""
         result: list[ResolveResult] | OSError
         try:
             result = _addresses(name, self._getaddrinfo or socket.getaddrinfo)
@@ -84,7 +88,7 @@ class Resolver(AbstractResolver):
         try:
             loop.call_soon_threadsafe(self._ended, name, result)
         except RuntimeError:
-            # The loop was closed meanwhile.
+            # The loop was closed in the meantime: the exporter is exiting.
             return
 
     def _ended(self, name: _Name, result: list[ResolveResult] | OSError) -> None:
@@ -110,7 +114,7 @@ def _addresses(name: _Name, getaddrinfo: Callable[..., Any]) -> list[ResolveResu
 
 
 def _numeric(address: tuple[Any, ...]) -> str:
-    """Return an address as text, with the scope that a link-local one of IPv6 has."""
+    """Return an address of getaddrinfo as text; a link-local IPv6 address keeps its scope."""
     if len(address) == 4 and address[3]:
         return socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
     return str(address[0])

@@ -1,4 +1,4 @@
-"""SageMaker in one account and region: the operations that the exporter calls."""
+"""The operations of SageMaker that the exporter calls, in one account and region."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from exporter.aws.sessions import AwsService
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, CreatedBetween, JobPage, TagPage
 from exporter.polling.paging import pages
 
-# There being no such job is an answer.
+# "No such job" is an answer rather than a failure: jobs are deleted between a listing and a describe.
 SAGEMAKER = AwsService("sagemaker", is_answer=is_gone)
-# Of Search, a page of the first size may be larger than what is read of an answer.
+# MaxResults. A Search page of 100 jobs with unusually large descriptions can exceed the limit on response bodies.
 _PAGE, _SMALL_PAGE = 100, 10
+# Discovery relies on the order: a walk that fails resumes below the oldest job that it has seen.
 _NEWEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Descending"}
 _ACTIVE = [{"Name": "TrainingJobStatus", "Operator": "In", "Value": "InProgress,Stopping"}]
 
@@ -25,13 +26,16 @@ _ACTIVE = [{"Name": "TrainingJobStatus", "Operator": "In", "Value": "InProgress,
 def rate_limits(
     list_rps: float, describe_rps: float, search_rps: float, max_concurrency: int, timeout: float
 ) -> RateLimits:
-    """Return the limits of one target. What is described may need its tags, which are as many calls again."""
+    """Return the limits of SageMaker in one target; rates are in calls per second.
+
+    ListTags shares the limit of DescribeTrainingJob: a job that is described may need its tags too.
+    """
     per_second = {(LIST,): list_rps, (SEARCH,): search_rps, (DESCRIBE, TAGS): describe_rps}
     return RateLimits(per_second, max_concurrency, timeout)
 
 
 class SageMaker:
-    """The Api of a poller, over a client of SageMaker."""
+    """Implements `exporter.polling.api.Api` with a client of SageMaker."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -90,6 +94,7 @@ class SageMaker:
         except ApiError as error:
             if error.code != "AnswerTooLarge" or self._search_page == _SMALL_PAGE:
                 raise
+            # Keep the smaller page from now on: the jobs that made this one too large are likely to come again.
             self._search_page = _SMALL_PAGE
             return await self._search(filters, token)
         records = [record.get("TrainingJob") for record in objects(answer["Results"])]
@@ -97,5 +102,6 @@ class SageMaker:
 
 
 def _created(operator: str, when: float) -> dict[str, str]:
+    """Return a filter of Search for CreationTime, with the time in ISO 8601, as Search requires."""
     text = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"Name": "CreationTime", "Operator": operator, "Value": text}

@@ -1,4 +1,4 @@
-"""Credentials and clients: one SDK session and one client for each service and target."""
+"""Opens SDK clients with the credentials of each target: one session and one client per service and target."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from exporter.aws.resolver import Resolver
 from exporter.aws.transport import sharing_tls
 from exporter.polling.api import ASSUME, IDENTITY, Calls
 
-# The SDK tries again by itself, with growing pauses, whatever AWS says to be temporary.
+# The SDK itself retries temporary errors, with exponential backoff.
 _ATTEMPTS = 3
-# botocore knows only the first; Lambda, EKS and all newer SDKs set the second.
+# botocore reads only the first; Lambda, EKS and all newer SDKs set the second.
 _REGION_VARIABLES = ["AWS_DEFAULT_REGION", "AWS_REGION"]
-# What the SDK reads credentials from, by its own names, and the variables that name another file.
+# The files with credentials, by the SDK's setting, and the variable that names another file.
 _FILES = {"credentials_file": "AWS_SHARED_CREDENTIALS_FILE", "config_file": "AWS_CONFIG_FILE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to assume; nothing of it is ever shown."""
+    """An IAM role to assume. Its ARN and external ID are never shown, not even by repr()."""
 
     arn: str = field(repr=False)
     external_id: str | None = field(default=None, repr=False)
@@ -43,6 +43,7 @@ class Role:
 
     @property
     def account(self) -> str:
+        """Return the account ID in the ARN."""
         return self.arn.split(":")[4]
 
 
@@ -56,8 +57,8 @@ def _there(region: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AwsService:
-    """A service of AWS by the SDK's name. `is_answer` tells of its errors those that are answers, and no failures;
-    `endpoint` gives the region whose endpoint answers for a region."""
+    """A service of AWS, by the SDK's name. `is_answer` returns whether an error of it is an answer, not a failure;
+    `endpoint` returns the region whose endpoint answers for a region."""
 
     name: str
     is_answer: Callable[[object], bool] = _never
@@ -65,8 +66,12 @@ class AwsService:
 
 
 class Sessions:
-    """Opens clients of any service. They share what is big (the loaded models of the services, the authorities to
-    trust) and the credentials of the environment, the profile or the instance."""
+    """Opens clients of any service.
+
+    The clients share what is large (service models, certificate authorities) and the exporter's own credentials: those
+    of the environment, the profile or the instance. `timeout` is in seconds, for one attempt; `connections` is the
+    size of each client's pool.
+    """
 
     def __init__(self, timeout: float, connections: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._config = AioConfig(
@@ -75,23 +80,23 @@ class Sessions:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=connections,
             parameter_validation=False,
-            # To be known by in CloudTrail; the SDK would put its own together anew for every request.
+            # Identifies the exporter in CloudTrail. The SDK would build its own for every request.
             user_agent=f"sagemaker-exporter/{__version__}",
-            # Reads of the same job come every interval: a connection that waits is cheaper than a new one.
+            # Jobs are described every interval: to keep idle connections is cheaper than to open new ones.
             connector_args={"keepalive_timeout": 60, "resolver": Resolver(timeout)},
             http_session_cls=sharing_tls(),
         )
-        # A session would look for it in the profile, which may be broken now and correct later.
+        # Without a loader a session looks for the path in the profile, which may be broken now and correct later.
         self._loader = create_loader(os.environ.get("AWS_DATA_PATH"))
         self._base = self._session()
-        # Less than a call may take, so that a call does not end before its credentials could.
+        # Shorter than the timeout of a call, so that a call that waits for credentials fails with their error.
         self._patience, self._monotonic = _ATTEMPTS * timeout, monotonic
         self._own = Renewable(self._load_own, self._stamps, self._patience, monotonic)
         self._region: str | None = None
         self._account: str | None = None
 
     def default_region(self) -> str | None:
-        """Return the region of the environment or of the profile. Raises ApiError."""
+        """Return the region of the environment or the profile; None if neither sets one. Raises ApiError."""
         try:
             region = self._session().get_config_variable("region")
         except Exception as error:
@@ -99,7 +104,10 @@ class Sessions:
         return region if isinstance(region, str) else None
 
     async def account(self, region: str, role: Role | None) -> str:
-        """Return the account id: the role's, or what STS says of the environment's credentials. Raises ApiError."""
+        """Return the account ID of the role or, without one, of the exporter's own credentials by STS.
+
+        STS is asked once. Raises ApiError.
+        """
         if role is not None:
             return role.account
         if self._account is None:
@@ -113,12 +121,13 @@ class Sessions:
 
     @asynccontextmanager
     async def client(self, service: AwsService, region: str, role: Role | None, calls: Calls) -> AsyncIterator[Any]:
-        """Open the SDK's client for a service, whose requests are counted. Raises ApiError."""
+        """Open an SDK client of a service with the credentials of a target, and count its requests in `calls`.
+        Raises ApiError."""
         self._region = self._region or region
         target = f"{role.account if role else self._account or 'own account'}/{region}"
         async with AsyncExitStack() as stack:
             try:
-                # What is wrong with the exporter's own credentials shows here, and not in each call.
+                # Fails here once if the exporter's own credentials are unusable, instead of in each call.
                 await self._own.get_frozen_credentials()
                 credentials = self._own if role is None else self._assumed(role, region, target)
                 opened = self._opened(service.name, service.endpoint(region), credentials, target)
@@ -132,7 +141,7 @@ class Sessions:
 
     @asynccontextmanager
     async def _opened(self, service: str, region: str, credentials: Any, target: str) -> AsyncIterator[Any]:
-        """Open a client with credentials that may be renewable. Its calls are logged as those of `target`."""
+        """Open a client with credentials, which may be renewable. Its calls are logged with `target`."""
         async with self._session(credentials).create_client(service, region, config=self._config) as client:
             if isinstance(credentials, Renewable):
                 renew_when_refused(client, credentials)
@@ -144,10 +153,10 @@ class Sessions:
             return str((await sts.get_caller_identity())["Account"])
 
     async def _load_own(self) -> Any:
-        """Read the environment, the files of the profile, or whatever they name, anew."""
-        # What the SDK remembers of the files is out of date.
+        """Load the exporter's own credentials from the environment, the profile or the instance. Raises LocalError."""
+        # New sessions, because the old ones have cached the files.
         session, self._base = self._session(), self._session()
-        # For what the providers ask by themselves: STS, SSO.
+        # Applies to the clients that the providers open themselves: STS and SSO.
         session.set_default_client_config(self._config)
         log_calls(session.get_component("event_emitter"), f"own account/{self._region}")
         session.get_scoped_config()
@@ -155,15 +164,17 @@ class Sessions:
         if found is None:
             raise LocalError("NoCredentials", _nothing_found(session))
         if self._account is not None and await self._account_of(found, self._region or "") != self._account:
-            # The targets are named by the account: what one account has must not be added to the totals of another.
+            # Targets are keyed by account: jobs of one account must not be added to the totals of another.
             raise LocalError(
-                "AccountChanged", "the credentials are of another account now; restart the exporter to poll it"
+                "AccountChanged", "the credentials belong to another account now; restart the exporter to poll it"
             )
         return found
 
     def _assumed(self, role: Role, region: str, target: str) -> Renewable:
-        """Return the role's credentials, which the SDK renews some minutes before they expire. They are asked for in
-        the target's own region, so that one that is down or not enabled fails alone."""
+        """Return the credentials of a role, which the SDK refreshes some minutes before they expire.
+
+        STS is called in the target's own region, so that a region that is down or not enabled does not affect others.
+        """
         extra = {"RoleSessionName": role.session_name}
         if role.external_id is not None:
             extra["ExternalId"] = role.external_id
@@ -185,10 +196,11 @@ class Sessions:
         return Renewable(load, self._own.version, self._patience, self._monotonic)
 
     def _stamps(self) -> object:
-        """Return what changes when one of the files does that credentials are read from."""
+        """Return a value that changes when one of the credential files changes."""
         return tuple(_stamp(os.path.expanduser(self._base.get_config_variable(name))) for name in _FILES)
 
     def _session(self, credentials: Any = None) -> AioSession:
+        """Return a new session that uses only `credentials`, or the SDK's own chain of providers without them."""
         session = get_session({"region": ("region", _REGION_VARIABLES, None, None)})
         session.register_component("data_loader", self._loader)
         session.register_component("response_parser_factory", answer_parsers())
@@ -198,7 +210,7 @@ class Sessions:
 
 
 class _Only:
-    """The one provider of a session's credentials."""
+    """A provider of fixed credentials, which replaces the SDK's chain of providers in a session."""
 
     def __init__(self, credentials: Any) -> None:
         self._credentials = credentials
@@ -208,6 +220,7 @@ class _Only:
 
 
 def _stamp(path: str) -> object:
+    """Return a value that changes when a file is written or replaced; None if it is not readable."""
     try:
         status = os.stat(path)
     except OSError:
