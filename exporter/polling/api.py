@@ -1,4 +1,4 @@
-"""What the exporter asks of SageMaker in one account and region, and how that can fail."""
+"""The operations that a poller needs from SageMaker in one account and region, and how they can fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 LIST, DESCRIBE, SEARCH, TAGS = "ListTrainingJobs", "DescribeTrainingJob", "Search", "ListTags"
-# The code of a walk whose answers repeat a NextToken.
+# The code of a listing that returns the same NextToken twice.
 ENDLESS = "RepeatedToken"
 IDENTITY, ASSUME = "GetCallerIdentity", "AssumeRole"
 
@@ -24,9 +24,10 @@ _ISOLATED = (
     "ServiceUnavailable",
     "ValidationException",
 )
-# Codes are AWS's: an endpoint that invents them must not make ever more series.
+# The number of distinct codes per target. Codes come from the endpoint: one that varies them must not add series
+# without limit.
 _CODES = 200
-# By AWS's code or by our own: what it means to the intake. AWS's own messages name roles and are never shown.
+# What to do, by AWS's code or one of the exporter's. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
         _THROTTLES, "throttled; the limit is shared by the account: lower polling.*_rps or poll less often"
@@ -57,14 +58,17 @@ _ADVICE = {
     "ConnectionError": "the connection broke",
     "Timeout": "no answer within polling.timeout",
     "InvalidResponse": "the answer cannot be read",
-    ENDLESS: "the pages of the listing repeat without end; it is tried again at the next interval. "
+    ENDLESS: "the pages of the listing repeat endlessly; retrying at the next interval. "
     "Is there a proxy or a cache between the exporter and AWS?",
 }
 
 
 class ApiError(Exception):
-    """An operation that failed, after its retries. `code` is AWS's error code or one of our own; the text says what
-    to do and holds nothing that AWS said, which may name roles. `advice` replaces what the code stands for."""
+    """A failure of an operation, after its retries.
+
+    `code` is AWS's error code or one of the exporter's. `advice` says what to do; by default it follows from the code.
+    The text never contains AWS's message, which may name roles.
+    """
 
     def __init__(self, operation: str, code: str, advice: str = "") -> None:
         advice = advice or _ADVICE.get(code, "AWS answered with an error")
@@ -73,50 +77,56 @@ class ApiError(Exception):
 
     @property
     def fields(self) -> dict[str, str]:
-        """What a log line says of the failure."""
+        """Return the failure as fields of a log line."""
         return {"operation": self.operation, "code": self.code, "advice": self.advice}
 
     @property
     def denied(self) -> bool:
-        """AWS will say the same again until somebody changes a policy."""
+        """Return whether AWS denied the operation: retries fail too until a policy changes."""
         return self.code in _DENIALS or self.code.startswith("AccessDenied")
 
     @property
     def isolated(self) -> bool:
-        """Whether the next call may well succeed: it is this answer that was bad, not the target."""
+        """Return whether only this response was bad, so that the next call is likely to succeed."""
         return self.code in _ISOLATED or self.code.isdecimal()
 
     @property
     def ambiguous(self) -> bool:
-        """Whether it may be this job's alone or the target's: a policy may deny some jobs by name or tag. What nobody
-        knows may be either, too."""
+        """Return whether the failure may concern one job or the whole target.
+
+        A policy may deny some jobs by name or tag. A code that the exporter does not know may mean either.
+        """
         return not self.isolated and (self.denied or self.code == "Timeout" or self.code not in _ADVICE)
 
 
 class Calls:
-    """What went to AWS for one target since the process began: requests by operation, failures by operation and
-    code. Retries are counted: AWS's limits count them too."""
+    """Counts the requests to AWS for one target by operation, and the failures by operation and code.
+
+    Retries are counted too, as AWS's rate limits do.
+    """
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.errors: Counter[tuple[str, str]] = Counter()
 
     def sent(self, operation: str) -> None:
+        """Count a request."""
         self.requests[operation] += 1
 
     def failed(self, operation: str, code: str) -> None:
+        """Count a failure. Beyond the limit of distinct codes, new ones are counted as "Other"."""
         if (operation, code) not in self.errors and len(self.errors) >= _CODES:
             code = "Other"
         self.errors[operation, code] += 1
 
     def refused(self, operation: str, code: str) -> ApiError:
-        """Count an answer that AWS gave as a good one and that is none; gives the error to raise."""
+        """Count a response that AWS returned as a success but that is unusable; return the error to raise."""
         self.failed(operation, code)
         return ApiError(operation, code)
 
 
 class JobPage(NamedTuple):
-    """Some of the jobs that were asked for, the token of the next page, and the operation that gave it."""
+    """A page of jobs as JSON objects, the NextToken (None on the last page), and the operation that returned it."""
 
     jobs: Sequence[Answer]
     next_token: str | None
@@ -124,7 +134,7 @@ class JobPage(NamedTuple):
 
 
 class TagPage(NamedTuple):
-    """Some of the tags of a job, and the token of the next page."""
+    """A page of the tags of a job, as objects with Key and Value, and the NextToken (None on the last page)."""
 
     tags: Sequence[Answer]
     next_token: str | None
@@ -132,40 +142,40 @@ class TagPage(NamedTuple):
 
 
 class CreatedBetween(NamedTuple):
-    """A span of CreationTime, Unix seconds; None: open."""
+    """A range of CreationTime in Unix seconds; None leaves an end open."""
 
     after: float | None
     before: float | None
 
 
 class Api(Protocol):
-    """SageMaker, to the poller. Every method raises ApiError."""
+    """SageMaker as a poller uses it. Methods that call AWS raise ApiError."""
 
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
-        """ListTrainingJobs, newest first."""
+        """Return a page of ListTrainingJobs, newest first."""
         ...
 
     async def search_active(self, token: str | None) -> JobPage:
-        """Search for the jobs that have not ended, as the index knows them."""
+        """Return a page of Search for the jobs that have not ended, as of the search index."""
         ...
 
     async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
-        """Search by creation time, newest first."""
+        """Return a page of Search by creation time, newest first."""
         ...
 
     async def describe(self, name: str) -> Answer | None:
-        """DescribeTrainingJob; None when there is no such job (any more)."""
+        """Return the response of DescribeTrainingJob; None if the job does not exist (any more)."""
         ...
 
     async def tags(self, arn: str) -> list[Answer]:
-        """ListTags of a job, all pages."""
+        """Return all tags of a job by ListTags, as objects with Key and Value."""
         ...
 
     def now(self) -> float:
-        """AWS's clock by its last answer, Unix seconds."""
+        """Return AWS's time in Unix seconds, estimated from its responses."""
         ...
 
     def doubts_now(self) -> bool:
-        """Whether `now` may be wrong: answers contradict the machine's clock, and it is not decided yet which of them
-        is right. Nothing is settled or deleted by `now` then."""
+        """Return whether `now` may be wrong: responses contradict the machine's clock, and it is not yet known which
+        one is right. Meanwhile nothing may be settled or deleted because of `now`."""
         ...

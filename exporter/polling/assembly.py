@@ -19,8 +19,10 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollerSettings:
-    """How a target is polled, in seconds; `config.settings.Polling` and `Jobs` say what each means. `workers`
-    describes run at a time, and `search` is the strategy."""
+    """How a target is polled. Times are in seconds; `config.settings.Polling` and `Jobs` document each setting.
+
+    `workers` is the number of concurrent describes, `search` is true for `strategy: search`.
+    """
 
     discovery_interval: float = 60.0
     active_interval: float = 30.0
@@ -43,10 +45,10 @@ def assemble(
     clock: Clock,
     first_slot: float = 0.0,
 ) -> Poller:
-    """Return the poller of a target whose account is resolved; nothing is polled before it runs.
+    """Return the poller of a target whose account is resolved. It polls nothing until it runs.
 
-    `first_slot` is when within the interval the first job is read, from 0 to 1: another one for each target, so that
-    they do not ask all at once.
+    `first_slot` is the first job's position within the interval, from 0 to 1. Targets get different ones, so that their
+    describes do not coincide.
     """
     account, region = target
     tracker = Tracker(

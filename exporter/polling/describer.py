@@ -1,4 +1,4 @@
-"""Describes the jobs of one target by name, some at a time."""
+"""Describes the jobs of one target concurrently, and tells failures of single jobs from failures of the target."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from exporter.polling.tracker import Tracker
 from exporter.process.logs import Log
 
 _log = Log(__name__)
+# Readings are published after this many describes, so that a long round shows its progress.
 _BATCH = 25
-# So many jobs are tried, when none can be read, before the target is at fault.
+# When no job can be read, this many are tried before the target is considered to fail.
 _TRIALS = 10
-# So many jobs that could be read before are asked for then.
+# Then this many jobs that could be read before are described, to tell whether the target fails or only the others.
 _PROBES = 5
-# What is no denial may pass: only the third failure in a row is worth a line in the log.
+# Failures other than denials are often temporary: they are logged from the third consecutive one on.
 _PERSISTENT = 3
 
 
 @dataclass(slots=True)
 class _Round:
-    """What a batch brought. A failure that may be a job's own is in `doubts`, until an answer or the lack of one tells
-    whose it is; `failure` is the target's. `trials` may be in doubt before an answer."""
+    """The results of a batch.
+
+    `doubts` holds failures that may concern one job or the target, until another response decides; `failure` is the
+    failure of the target. The round ends when `trials` jobs are in doubt and there was no response.
+    """
 
     queue: Iterator[str]
     trials: float
@@ -43,16 +47,18 @@ class _Round:
     def is_over(self) -> bool:
         if self.failure:
             return True
+        # A thorough round tries every job before it takes denials for those of the target.
         doubts = sum(1 for error in self.doubts.values() if not (self.thorough and error.denied))
         return not self.answers and doubts >= self.trials
 
 
 class Describer:
-    """`workers` describes run at a time; what a batch of them brought goes to `publish`.
+    """Runs `workers` describes concurrently, and passes the results of each batch to `publish`.
 
-    A failure of one job is its own while others can be read: it is refused, and tried again less and less often apart
-    from the others (`retry`), so that it does not hold them up. When no job can be read, the target fails. A bad answer
-    alone, such as a 5xx, leaves its job its turn, also when all answers are bad and the target fails for it."""
+    While other jobs can be read, a failure concerns its job only: the job is refused, and retried with backoff apart
+    from the others (`retry`), so that it does not delay them. When no job can be read, the target fails. A job whose
+    response was merely bad, such as a 5xx, keeps its regular turn, even if all responses are bad and the target fails.
+    """
 
     def __init__(
         self,
@@ -70,17 +76,21 @@ class Describer:
         self._tagger = Tagger(name, api, intake, health, clock, 10 * tracker.pace.active_interval)
         self._failed = False
         self._readable: deque[str] = deque(maxlen=_PROBES)
-        # The jobs whose answers were bad since the last good one, and the first error of each.
+        # The jobs with bad responses since the last good one, and the first error of each.
         self._bad: dict[str, ApiError] = {}
+        # The jobs whose failure was logged: it is logged once until they can be read again.
         self._said: set[str] = set()
 
     async def read(self, names: Sequence[str], thorough: bool = False) -> None:
-        """Describe these jobs. What makes the whole target fail ends the round: the rest would fail too, and wait
-        for it. A `thorough` round tries every job before it believes that all are denied."""
+        """Describe these jobs.
+
+        A failure of the target ends the round: the remaining jobs would fail too, and are postponed to their next
+        turn. A `thorough` round tries every job before it concludes that the target is denied.
+        """
         for start in range(0, len(names), _BATCH):
             batch = names[start : start + _BATCH]
-            # Where the last round failed, one call finds out whether this one would: many that hang would hold what
-            # all targets share.
+            # After a failed round a single call tests whether the target works again: many calls that hang would use
+            # up the slots that all targets share.
             round_ = _Round(iter(batch), 1 if self._failed else _TRIALS, thorough)
             await self._describe_all(round_, 1 if self._failed else min(self._workers, len(batch)))
             if not round_.answers and not round_.failure:
@@ -94,7 +104,7 @@ class Describer:
                 return
 
     async def retry(self, names: Sequence[str]) -> None:
-        """Describe jobs that were refused, one at a time."""
+        """Describe refused jobs, one at a time. Stops while the whole target fails."""
         for name in names:
             if self._health.fails("reading"):
                 return
@@ -111,7 +121,7 @@ class Describer:
             await self._publish(updates)
 
     def resync(self) -> None:
-        """Try again what was denied: a policy may have changed."""
+        """Retry denied tags: a policy may have changed. Discard the names of jobs that are not refused any more."""
         self._tagger.resync()
         self._said = {name for name in self._said if (tracked := self._tracker.get(name)) and tracked.refused}
 
@@ -138,7 +148,8 @@ class Describer:
                 return
 
     async def _decide(self, round_: _Round) -> None:
-        """Nothing could be read: is it the target? Jobs that could be read before tell."""
+        """Decide, after a round without a response, whether the target fails: describe jobs that could be read before.
+        If one of them responds, the failures concern the jobs themselves."""
         if round_.doubts:
             if self._failed or not await self._answers_a_probe(round_):
                 round_.failure = next(iter(round_.doubts.values()))
@@ -154,6 +165,7 @@ class Describer:
             try:
                 await self._api.describe(name)
             except ApiError as error:
+                # This may concern this job or response alone; any other failure would hit the next probe too.
                 if error.denied or error.isolated:
                     continue
                 return False
@@ -161,18 +173,21 @@ class Describer:
         return False
 
     def _probes(self, round_: _Round) -> list[str]:
-        """Jobs that were described lately, the last one first."""
+        """Return the jobs that were described most recently, latest first."""
         failing = {*round_.doubts, *self._bad}
         readable = (self._tracker.get(name) for name in reversed(self._readable))
         return [f.job.name for f in readable if f and not f.refused and f.job.name not in failing]
 
     def _only_bad(self) -> bool:
-        """Whether as many jobs as tell, or all that have their turn soon, got bad answers since the last good one."""
-        # A sweep may have read one of them meanwhile.
+        """Return whether all responses since the last good one were bad, for enough jobs to blame the target.
+
+        Enough are `_TRIALS` jobs, or all jobs that are due soon.
+        """
+        # A sweep may have read one of them in the meantime.
         self._bad = {name: error for name, error in self._bad.items() if self._has_turn(name)}
         if not self._bad or len(self._bad) >= _TRIALS:
             return bool(self._bad)
-        # A turn is at most one and a half intervals away, but for jobs that only wait for a bill.
+        # The next turn is at most one and a half intervals away, except for jobs that only wait for their bill.
         soon = self._clock.monotonic() + 1.5 * self._tracker.pace.active_interval
         return all(f.refused or f.due > soon or f.job.name in self._bad for f in self._tracker.jobs())
 
@@ -212,7 +227,7 @@ class Describer:
             self._said.discard(name)
             _log.info("a job can be read again", target=self._name, job=name[:100])
         job = await self._tagger.tagged(job)
-        # A job that has ended and whose tags are denied is read only to be counted some day.
+        # A job that has ended but lacks its tags cannot be counted yet: it is retried with backoff like a refused one.
         waits = job.terminal and self._tagger.waits_for(name)
         if not waits:
             self._tracker.accept(name)
@@ -223,5 +238,6 @@ class Describer:
 
 
 def _may_be_of_the_job(error: ApiError) -> bool:
-    """A role that may not be assumed fails a describe, too, and is no job's matter."""
+    """Return whether a failure may concern one job only."""
+    # A describe also fails when its role cannot be assumed; the operation is then another, and so is the cause.
     return error.ambiguous and error.operation == DESCRIBE

@@ -1,6 +1,7 @@
-"""Which jobs are there? Walks over creation times, newest first, that lose nothing when they break off.
+"""Finds jobs by walking through creation times, newest first. A walk that fails loses nothing: the next one resumes it.
 
-Status and modification are no filters here: the service cuts pages before it filters, so both walk the whole history.
+Jobs are not filtered by status or modification time: the service cuts pages before it filters, so that either filter
+would walk through the whole history.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from exporter.polling.paging import pages
 from exporter.training.job import TrainingJob
 
 Source = Callable[[CreatedBetween, str | None], Awaitable[RecordPage]]
-# Listings may show a new job a little late, and clocks differ.
+# Seconds that two walks overlap: a listing may show a new job a little late, and clocks differ.
 OVERLAP = 600.0
-# Two looks at AWS's clock may differ by as much without any harm.
+# Two readings of AWS's clock may differ by this many seconds.
 _TOLERANCE = 60.0
-# The search index shows it later still.
+# Seconds by which the search index may lag behind: newer jobs are listed, not searched.
 _RECENT = 900.0
 
 
@@ -31,8 +32,12 @@ class Found(NamedTuple):
 
 
 class Discovery:
-    """`until`: every job created up to then is known, but for those in the `gap` that a broken walk left. `refuse`
-    makes the error of a walk whose pages repeat, from its operation and a code."""
+    """Walks through the jobs of one target.
+
+    Every job created up to `until` (Unix seconds by AWS's clock; None before the first walk) is known, except those in
+    the `gap` that a failed walk left. Walks go back `lookback` seconds at most. `refuse` returns the error to raise for
+    a walk with repeating pages, given the operation and a code.
+    """
 
     def __init__(self, lookback: float, until: float | None, refuse: Callable[[str, str], ApiError] = ApiError) -> None:
         self._lookback, self._refuse = lookback, refuse
@@ -40,8 +45,10 @@ class Discovery:
         self.gap: CreatedBetween | None = None
 
     def rejects_until(self, now: float) -> bool:
-        """Drop `until` if it is later than AWS's time, because some clock was wrong: nobody knows up to when the jobs
-        are known, and the next walk goes back to the lookback. Says whether that was so."""
+        """Discard `until` if it is later than AWS's time; return whether it was.
+
+        Some clock was wrong then, so it is unknown which jobs were found: the next walk goes back the whole lookback.
+        """
         if self.until is None or self.until <= now + _TOLERANCE:
             return False
         self.until = None
@@ -50,8 +57,11 @@ class Discovery:
     async def walk(
         self, clock: Callable[[], float], recent: Source, history: Source, full: bool
     ) -> AsyncIterator[Found]:
-        """All jobs created since the last walk; a full one goes back to the lookback. `history` is asked for what
-        is older than some minutes, and may be behind by as much. `clock` is AWS's. Raises ApiError."""
+        """Yield pages of all jobs created since the last walk, or within the lookback for a `full` walk.
+
+        `recent` must be up to date; `history` is used for older jobs and may lag by some minutes. `clock` is AWS's.
+        Raises ApiError; the next walk then resumes where this one failed.
+        """
         now = clock()
         after = self._after(now, full)
         spans = [(recent, CreatedBetween(after, None))]
@@ -69,12 +79,12 @@ class Discovery:
             try:
                 async for page in pages(partial(source, span), self._refuse):
                     if until is None:
-                        # The first page has what there is now. Only the clock says when that is: before the first
-                        # answer ever it is the machine's, and a CreationTime may be wrong.
+                        # The first page shows the jobs as of now. `now` may be the machine's time, if no response had
+                        # told AWS's before, and a CreationTime may be wrong: so read the clock again.
                         until = clock()
                         begin = self._after(until, full)
                         if begin < after - OVERLAP:
-                            # The machine's clock was ahead by more than clocks differ: the walk began too late.
+                            # The machine's clock was ahead: the walk began too late, so add the missing range.
                             spans.append((recent, CreatedBetween(begin, after + 1.0)))
                             after = begin
                     reached = _lowest(reached, page.jobs)
@@ -91,7 +101,8 @@ class Discovery:
         return min(floor, self.until - OVERLAP) if full else self.until - OVERLAP
 
     def _broke_off(self, after: float, span: CreatedBetween, reached: float | None, until: float | None) -> None:
-        """Remember what was not walked: it is walked later, without walking the rest again."""
+        """Record the range that a failed walk has not covered, so that the next one does not repeat the rest."""
+        # The first page failed: nothing was covered, and the next walk starts as this one did.
         if span.before is None and reached is None:
             return
         before = span.before if reached is None else reached + 1.0
@@ -100,6 +111,6 @@ class Discovery:
 
 
 def _lowest(reached: float | None, jobs: Sequence[TrainingJob]) -> float | None:
-    """The earliest creation time so far."""
+    """Return the earliest creation time among the jobs and the one reached before."""
     times = (reached, *(job.created for job in jobs))
     return min((time for time in times if time is not None), default=None)

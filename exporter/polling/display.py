@@ -1,4 +1,4 @@
-"""Shows on the board what the pollers know."""
+"""Puts the jobs and the health of targets on the board."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ def _ignore(_region: str, _instance_type: str) -> None: ...
 
 
 class BoardDisplay:
-    """Answers the pollers' Display. `selects` says whether a job has series of its own, `context` is what its families
-    use beside it, `by_tags` has the label names of the totals' tags, `rate_of` the prices in force, and `seen` is told
-    the region and the type of all instances."""
+    """Implements `exporter.polling.poller.Display` on a board.
+
+    `selects` returns whether a job of that name has series of its own; `context` is passed to the families of jobs;
+    `by_tags` maps the tag keys of totals to label names; `rate_of` returns the price in force; `seen` is
+    called with the region and the instance type of each job.
+    """
 
     def __init__(
         self,
@@ -45,13 +48,13 @@ class BoardDisplay:
         self._total_keys = by_tags.extended(chain.from_iterable(recorded))
         self._shown_totals: dict[Target, Totals] = {}
         self._rate_of = rate_of
-        # A job is put here at each change; its name is matched once.
+        # Names are matched against regular expressions once, not at each change of a job.
         self._selected: dict[tuple[str, str, str], bool] = {}
-        # With the CreationTime of the job: a name may be used again.
+        # With the CreationTime of the job they belong to: a name may be reused after a deletion.
         self._rates: dict[tuple[str, str, str], tuple[float | None, Rates]] = {}
 
     def job(self, job: TrainingJob, rates: Rates | None = None) -> None:
-        """Show a job, new or changed; without `rates` those that it had."""
+        """Show a new or changed job; without `rates` it keeps those it had."""
         key = (job.account, job.region, job.name)
         if rates is not None:
             self._rates[key] = job.created, rates
@@ -65,29 +68,30 @@ class BoardDisplay:
             self._board.put(JOBS, key, key, JobView(job, self._context, known))
 
     def gone(self, target: Target, name: str) -> None:
-        """Show a job no more."""
+        """Remove a job from the board."""
         self._board.remove(JOBS, (*target, name))
         self._selected.pop((*target, name), None)
         self._rates.pop((*target, name), None)
 
     def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None:
-        """Show how a target is now."""
+        """Show the counts, the health and the totals of a target."""
         found = {key: self._rate_of(*target, *key) for key in counts.instances}
         rates = {key: rate for key, rate in found.items() if rate}
         self._board.put(ACTIVE, target, target, replace(counts, rates=rates) if rates else counts)
         self.health(target, health, jobs)
         totals = self._ledger.totals(target)
+        # The ledger replaces its totals when they change, so that comparing the identity is enough.
         if totals and self._shown_totals.get(target) is not totals:
             self._shown_totals[target] = totals
             self._total_keys = self._total_keys.extended(tag_keys(totals))
             self._board.put(TOTALS, target, target, sums(totals, self._total_keys))
 
     def health(self, target: Target, health: Health, jobs: int) -> None:
-        """Show how polling a target goes, even one that cannot be reached."""
+        """Show the health of a target, which may be unreachable; `jobs` is the number of its tracked jobs."""
         self._board.put(TARGETS, target, target, health.snapshot(jobs))
 
     def forget(self, target: Target) -> None:
-        """Show a target no more: it is not polled under this name."""
+        """Remove a target from the board because it is not polled under this name any more."""
         for group in (ACTIVE, TOTALS, TARGETS):
             self._board.remove(group, target)
         self._shown_totals.pop(target, None)

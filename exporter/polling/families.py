@@ -1,4 +1,4 @@
-"""The families of how polling a target goes, `sagemaker_exporter_target_*` and others with its labels."""
+"""The families of the health of targets: `sagemaker_exporter_target_*` and others with the labels of a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.exposition.family import TARGET, Family, Group, Kind, Row, counted
 
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
-    """How polling one target goes. Times are Unix seconds; None: not yet. What is counted is counted `since` then."""
+    """The health of one target. Times are Unix seconds; None means not yet. Counters count `since` that time."""
 
     since: float
     up: bool | None = None
@@ -22,7 +22,7 @@ class TargetHealth:
     unknown: Mapping[str, int] = field(default_factory=dict)
 
 
-# There from the start with 0, so that the first one shows as an increase.
+# Exported as 0 from the start: Prometheus sees no increase in a series that begins with 1.
 _COMMON_ERRORS = {
     (operation, code): 0
     for operation in ("ListTrainingJobs", "DescribeTrainingJob")
@@ -40,43 +40,43 @@ _FAMILIES: tuple[Family[TargetHealth], ...] = (
     _target(
         "target_up",
         "gauge",
-        "Whether the target's last poll succeeded; no sample before AWS has answered or a call has failed.",
+        "Whether the target's last poll succeeded; no sample before the first response or failure.",
         (),
         lambda health: single(None if health.up is None else float(health.up)),
     ),
-    _target("target_jobs", "gauge", "Training jobs that are tracked.", (), lambda health: single(float(health.jobs))),
+    _target("target_jobs", "gauge", "Number of tracked training jobs.", (), lambda health: single(float(health.jobs))),
     _target(
         "target_last_success_timestamp_seconds",
         "gauge",
-        "When a poll of the target last succeeded, Unix time.",
+        "Unix time of the target's last successful poll.",
         (),
         lambda health: single(health.last_success),
     ),
     _target(
         "target_poll_duration_seconds",
         "gauge",
-        "How long the target's last poll took.",
+        "Duration of the target's last discovery of jobs in seconds.",
         (),
         lambda health: single(health.poll_seconds),
     ),
     _target(
         "api_requests_total",
         "counter",
-        "Requests sent to AWS, retries included.",
+        "Number of requests sent to AWS, including retries.",
         ("operation",),
         lambda health: [((operation,), float(n)) for operation, n in health.requests.items()],
     ),
     _target(
         "api_errors_total",
         "counter",
-        "Requests to AWS that failed, by AWS's error code.",
+        "Number of failed requests to AWS by error code.",
         ("operation", "code"),
         lambda health: [(labels, float(n)) for labels, n in {**_COMMON_ERRORS, **health.errors}.items()],
     ),
     _target(
         "unknown_status_total",
         "counter",
-        "Statuses seen that this version does not know.",
+        "Number of jobs that reported a status unknown to this version.",
         ("status",),
         lambda health: [((status,), float(n)) for status, n in health.unknown.items()],
     ),

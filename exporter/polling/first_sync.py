@@ -1,4 +1,4 @@
-"""How far a target is with reading everything once after a start."""
+"""Tracks whether every job of a target has been read once since the start."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from exporter.polling.tracker import TrackedJob
 
 
 class FirstSync:
-    """Of one target: complete once the first discovery has listed all jobs and each was read once, or could not be
-    read by itself. A target that still fails to read when `patience` seconds have passed since then has failed."""
+    """Tracks the first sync of one target, which readiness waits for.
+
+    It is complete once the first discovery has listed all jobs and each was read or is refused by itself. It has failed
+    if jobs cannot be listed, or if reading still fails `patience` seconds after they were: nothing waits for it then.
+    """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -19,42 +22,43 @@ class FirstSync:
 
     @property
     def listed(self) -> bool:
-        """Whether every job is known at least from a listing."""
+        """Return whether every job is known at least from a listing."""
         return self._awaited is not None
 
     @property
     def complete(self) -> bool:
+        """Return whether every listed job was read or refused."""
         return self._awaited == []
 
     @property
     def over(self) -> bool:
-        """Whether nobody has to wait for it any more."""
+        """Return whether there is nothing left to wait for."""
         return self.complete or self.failed
 
     @property
     def progress(self) -> str | None:
-        """For people; None when it is complete."""
+        """Return the progress as text for the status page; None when it is complete."""
         if self._awaited is None:
             return "not begun"
         left = len(self._awaited)
         return f"{self._number - left} of {self._number} jobs read" if left else None
 
     def undiscovered(self) -> None:
-        """The jobs could not be listed."""
+        """Record that jobs could not be listed."""
         self.failed = self.failed or not self.listed
 
     def discovered(self, tracked: Iterable[TrackedJob], at: float) -> None:
-        """All jobs were listed. Only the first time counts."""
+        """Record that all jobs were listed; only the first call has an effect."""
         if self._awaited is None:
             self._awaited = [one for one in tracked if not one.read]
             self._number, self._until, self.failed = len(self._awaited), at + self._patience, False
 
     def was_read(self, tried: Collection[str] = ()) -> None:
-        """Jobs were read; those that were `tried` and not read could not be."""
+        """Record that jobs were read. The jobs named in `tried` are not awaited any more, even if they were not."""
         if self._awaited:
             self._awaited = [one for one in self._awaited if not one.read and one.job.name not in tried]
 
     def unread(self, at: float) -> None:
-        """Reading fails for the whole target."""
+        """Record that reading fails for the whole target."""
         if self.listed and not self.complete and at >= self._until:
             self.failed = True

@@ -1,4 +1,4 @@
-"""How one target fares: what last went well, what fails now and why."""
+"""Keeps the health of one target: its last success, and what fails now and why."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUS
 
 _log = Log(__name__)
 _NONE: frozenset[str] = frozenset()
-# The activity that any success of another ends: only an answer shows that there is a connection.
+# A failing connection recovers with a success of any other activity: only a response shows that AWS is reachable.
 CONNECTION = "connection"
 
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """The latest failure of an operation with one code; `when` is Unix time."""
+    """The latest failure of an operation with one code; `when` is in Unix seconds."""
 
     message: str
     when: float
 
 
 class Health:
-    """Kept by a poller; `activity` is one of the things it does (discovery, reading, ...)."""
+    """The health of one target, updated by its poller.
+
+    An `activity` is a part of polling that fails and recovers by itself: connection, discovery, reading or search. The
+    target is up while none of them fails.
+    """
 
     def __init__(self, target: str, calls: Calls, time: Callable[[], float], since: float = 0.0) -> None:
-        """`since` is when the calls began to be counted."""
+        """Start with unknown health. `time` returns Unix seconds; `since` is when `calls` began to count."""
         self.target, self._time = target, time
         self.calls, self.since = calls, since
         self.last_attempt: float | None = None
@@ -43,27 +47,28 @@ class Health:
 
     @property
     def up(self) -> bool | None:
-        """None until anything succeeded or failed."""
+        """Return whether the target is up; None before the first success or failure."""
         return None if self.last_attempt is None else not self._failing
 
     def fails(self, activity: str) -> bool:
+        """Return whether an activity fails now."""
         return activity in self._failing
 
     def succeeded(self, activity: str) -> None:
-        """AWS gave an answer."""
+        """Record a success of an activity, and log recoveries."""
         self.last_attempt = self._time()
         for each in (CONNECTION, activity):
             if self._failing.pop(each, None) is not None:
-                _log.info("polling works again", target=self.target, activity=each)
+                _log.info("polling recovered", target=self.target, activity=each)
         if not self._failing:
             self.last_success = self.last_attempt
 
     def settled(self, activity: str) -> None:
-        """There is nothing left that could fail."""
+        """Clear the failure of an activity that has nothing left to do."""
         self._failing.pop(activity, None)
 
     def failed(self, activity: str, error: ApiError) -> None:
-        """Log each code once until it works again, not at every poll."""
+        """Record a failure of an activity. Each code is logged once until the activity recovers, not at every poll."""
         self.last_attempt = self._time()
         codes = self._failing.setdefault(activity, set())
         if error.code not in codes:
@@ -71,33 +76,39 @@ class Health:
         codes.add(error.code)
         self.noticed(error)
 
-    def noticed(self, error: ApiError, whose: str = "") -> None:
-        """A failure that does not make the target fail; `whose` says of which jobs."""
-        self.last_errors[error.operation, error.code] = LastError(f"{error}{whose}", self._time())
+    def noticed(self, error: ApiError, suffix: str = "") -> None:
+        """Record an error without marking the target down. `suffix` is appended to the message, to name the jobs."""
+        self.last_errors[error.operation, error.code] = LastError(f"{error}{suffix}", self._time())
 
     def successor(self) -> Health:
-        """Return the health of the same target in an application that takes over: nothing is known yet, but what was
-        counted goes on. Both may count calls; what jobs say is for this one to count until `takes_over`."""
+        """Return the health of the same target for an application that takes over after a reload.
+
+        It starts with unknown health but continues the counters. Until `takes_over` both read the same jobs, so only
+        this one counts their unknown statuses.
+        """
         later = Health(self.target, self.calls, self._time, self.since)
         later._unknown, later._counts_unknown = self._unknown, False
         return later
 
     def takes_over(self) -> None:
-        """Count what jobs say from now on: the earlier application has ended."""
+        """Count the unknown statuses of jobs from now on: the earlier application has ended."""
         self._counts_unknown = True
 
     def look_at(self, job: TrainingJob, before: TrainingJob | None, counted: frozenset[str] = _NONE) -> frozenset[str]:
-        """Count statuses that nobody knows when a job takes one on, unless they are `counted` for this job already,
-        and return all that are now."""
+        """Count the unknown statuses that a job reports and did not report `before`.
+
+        `counted` are those that were counted for this job already. Return all that are counted now.
+        """
         earlier = _statuses(before) if before else _NONE
         new = _statuses(job) - earlier - _KNOWN - counted
         for status in sorted(new) if self._counts_unknown else ():
             if status not in self._unknown:
-                _log.warning("an unknown status is exported as it is", target=self.target, status=status[:100])
+                _log.warning("unknown status; exporting it as it is", target=self.target, status=status[:100])
             self._unknown[status] += 1
         return counted | new if new else counted
 
     def snapshot(self, jobs: int) -> TargetHealth:
+        """Return a copy for the families; `jobs` is the number of tracked jobs."""
         return TargetHealth(
             self.since,
             up=self.up,
@@ -114,7 +125,7 @@ _KNOWN = frozenset((*STATUSES, *SECONDARY_STATUSES, *WARM_POOL_STATUSES))
 
 
 def _statuses(job: TrainingJob) -> set[str]:
-    """Every status that an answer speaks of."""
+    """Return every status in the record of a job, including those of past transitions."""
     pool = job.warm_pool.status if job.warm_pool else None
     spoken = (job.status, job.secondary_status, pool, *(t.status for t in job.transitions))
     return {status for status in spoken if status}

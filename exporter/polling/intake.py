@@ -1,4 +1,4 @@
-"""Takes answers about jobs in: what they change for the tracker, the ledger and the board."""
+"""Passes parsed jobs to the tracker, and collects what they change for the ledger and the board."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 from exporter.training.parsing import Allowlist, parse_tags
 
-# What the search index says of an ended job is final only after a while.
+# Seconds by which the search index may lag: an ended job that was read from it settles this much later.
 _INDEX_LAG = 900.0
 
 
 @dataclass(slots=True)
 class Updates:
-    """What a batch of answers brought: readings for the ledger, jobs for the board, and names that are gone."""
+    """The results of a batch: readings for the ledger, jobs for the board by name, and names of deleted jobs."""
 
     readings: list[Reading]
     jobs: dict[str, TrainingJob]
@@ -29,6 +29,7 @@ class Updates:
 
     @classmethod
     def none(cls) -> Updates:
+        """Return an empty batch to add to."""
         return cls([], {}, [])
 
     def __bool__(self) -> bool:
@@ -36,19 +37,19 @@ class Updates:
 
 
 class Intake:
-    """Of one target. `now` is AWS's clock and `at` the monotonic one, as in the tracker."""
+    """Takes in the jobs of one target. `now` is AWS's time and `at` the monotonic time, as in the tracker."""
 
     def __init__(self, account: str, region: str, allow: Allowlist, tracker: Tracker, health: Health) -> None:
         self._parsed, self._allow = ParseCache(account, region, allow), allow
         self._tracker, self._health = tracker, health
 
     def parse(self, answer: Answer) -> TrainingJob | None:
-        """The record of an answer of this target, with the identity that a tracked job has; None when it is none."""
+        """Return the record of a response, with the identity of the job if it is tracked; None if it is no job."""
         job = self._parsed.parse(answer)
         return None if job is None else self._tracker.recognized(job)
 
     def resume(self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float) -> None:
-        """Follow jobs that an earlier run left unfinished, with what it recorded of them where that can be read."""
+        """Track the jobs that an earlier run left unfinished, with the facts that it recorded, if they are readable."""
         for identity in identities:
             created = identity.created_ms / 1000
             self._tracker.track(
@@ -58,27 +59,29 @@ class Intake:
             )
 
     def track(self, job: TrainingJob, at: float, updates: Updates) -> None:
-        """Follow a job that was listed. One of the same name must have been deleted before."""
+        """Track a listed job."""
         replaced = self._tracker.track(job, at)
+        # Names are unique: an earlier job of this name was deleted, and cannot be read again.
         if replaced is not None:
             updates.readings.append(Reading.last(replaced))
         tracked = self._tracker.get(job.name)
         if tracked is not None:
-            # A describe only repeats what the list has shown already.
+            # Count them here, because the first describe is compared with this record and shows no change.
             tracked.unknown = self._health.look_at(job, None, tracked.unknown)
         if tracked is not None and not tracked.read:
             updates.jobs[job.name] = job
 
     def listed(self, job: TrainingJob, updates: Updates) -> None:
-        """A listing's summary of a job that is tracked already. It is all that is known of a job that was not read
-        yet, or that may not be read."""
+        """Take in a listing's summary of a tracked job. For a job that was not read yet, or is denied, nothing else
+        is known."""
         job = self._with_tags(job)
         if self._tracker.listed(job):
             updates.jobs[job.name] = job
 
     def described(self, job: TrainingJob, now: float, at: float, updates: Updates, doubtful: bool = False) -> None:
-        """A full answer about a tracked job. It settles nothing where `now` is `doubtful`."""
+        """Take in a full description of a tracked job. It does not settle the job if `now` is `doubtful`."""
         tracked = self._tracker.get(job.name)
+        # The job was dropped while the describe was in flight.
         if tracked is None:
             return
         if job.created is None:
@@ -88,41 +91,43 @@ class Intake:
         self._take(self._with_tags(job), now, at, math.inf if doubtful else self._tracker.pace.settle, updates)
 
     def indexed(self, job: TrainingJob, now: float, at: float, updates: Updates, doubtful: bool = False) -> None:
-        """An answer of the search index about a tracked job: late, and without some of the fields. It settles nothing
-        where `now` is `doubtful`."""
+        """Take in a record of the search index about a tracked job, which may be outdated and lacks some fields. It
+        does not settle the job if `now` is `doubtful`."""
         tracked = self._tracker.get(job.name)
         if tracked is None or job.identity != tracked.job.identity:
             return
         known = tracked.job
+        # The index must not undo what a describe has shown: that a job has ended, or a later change.
         if tracked.read and (known.terminal or (job.modified or 0.0) < (known.modified or 0.0)):
             return
         if tracked.read:
             job = _completed(job, known)
         self._take(job, now, at, math.inf if doubtful else self._tracker.pace.settle + _INDEX_LAG, updates)
         if not job.terminal:
-            # The next sweep reads it; a describe is for those that a sweep misses.
+            # The next sweep reads it. Only jobs that a sweep misses are described.
             self._tracker.pause(job.name)
 
     def gone(self, name: str, updates: Updates) -> None:
-        """AWS does not know the job any more: what was counted stays."""
+        """Drop a job that does not exist any more. What it added to the totals stays."""
         tracked = self._tracker.get(name)
         job = self._tracker.drop(name)
         if tracked is None or job is None:
             return
         updates.gone.append(name)
         if tracked.read:
+            # Its tags cannot be read any more: count it without them rather than never.
             job = job if job.cost_tags is not None else replace(job, cost_tags=())
             updates.readings.append(Reading.of(job, settled=True))
         else:
             updates.readings.append(Reading.last(job.identity))
 
     def lacks_tags(self, job: TrainingJob) -> bool:
-        """Whether tags are wanted and not known yet of a tracked job."""
+        """Return whether the configuration uses tags and those of a tracked job are not known yet."""
         job = self._with_tags(job)
         return (bool(self._allow.tags) and job.tags is None) or job.cost_tags is None
 
     def tagged(self, job: TrainingJob, items: Iterable[object]) -> TrainingJob:
-        """A job with its tags, as ListTags gave them."""
+        """Return a job with its tags; `items` are the objects that ListTags returned."""
         tags = parse_tags(items, self._allow)
         return replace(job, tags=tags.tags, cost_tags=tags.cost_tags)
 
@@ -133,11 +138,12 @@ class Intake:
         tracked.unknown = self._health.look_at(job, tracked.job, tracked.unknown)
         if self._tracker.read(job, now, at, settle):
             updates.jobs[job.name] = job
+            # A job is counted under its tags, so it waits until they are known.
             if job.cost_tags is not None:
                 updates.readings.append(Reading.of(job, tracked.settled_at is not None))
 
     def _with_tags(self, job: TrainingJob) -> TrainingJob:
-        """DescribeTrainingJob gives no tags: keep those that are known."""
+        """Return a job with the tags that are known of it: DescribeTrainingJob does not return tags."""
         tracked = self._tracker.get(job.name)
         if tracked is None or not self._allow.wants_tags:
             return job
@@ -150,7 +156,9 @@ class Intake:
 
 
 def _completed(job: TrainingJob, known: TrainingJob) -> TrainingJob:
-    """Return a record of the index with what only a describe tells; the very same one where that is nothing."""
+    """Return a record of the index with the fields that only a describe has: ProgressInfo, BillableTokenCount and the
+    statuses of profiler rules."""
+    # Without such fields return the same object: in use, it stays in the parse cache.
     profiler = tuple(rule for rule in known.rules if rule.kind == "profiler")
     if not profiler and (job.progress, job.billable_tokens, job.serverless) == (
         known.progress,

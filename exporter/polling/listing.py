@@ -1,4 +1,4 @@
-"""Parse pages of jobs before discovery looks at them: what AWS lists becomes records, whichever operation lists it."""
+"""Parses pages of jobs, so that discovery handles records whichever operation lists the jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.training.job import TrainingJob
 
 
 class RecordPage(NamedTuple):
-    """The jobs of a page that could be read, the token of the next page, and the operation that gave it."""
+    """The jobs of a page that could be parsed, the NextToken (None on the last page), and the operation."""
 
     jobs: Sequence[TrainingJob]
     next_token: str | None
@@ -18,22 +18,22 @@ class RecordPage(NamedTuple):
 
 
 class Listing:
-    """The listings of one target. `parse` gives the record of an answer, or None where it is none. Every method raises
-    ApiError."""
+    """Lists the jobs of one target. `parse` returns the record of a JSON object, or None if it is no job. Every method
+    raises ApiError."""
 
     def __init__(self, api: Api, parse: Callable[[Answer], TrainingJob | None]) -> None:
         self._api, self._parse = api, parse
 
     async def recent(self, span: CreatedBetween, token: str | None) -> RecordPage:
-        """List jobs by creation time, newest first: each of them, as it is now."""
+        """List jobs by creation time, newest first, without lag."""
         return self._parsed(await self._api.list_jobs(span, token))
 
     async def history(self, span: CreatedBetween, token: str | None) -> RecordPage:
-        """Search by creation time, newest first, in an index that lags a little."""
+        """Search jobs by creation time, newest first, in the index, which may lag by some minutes."""
         return self._parsed(await self._api.search_created(span, token))
 
     async def active(self, token: str | None) -> RecordPage:
-        """Search for the jobs that have not ended."""
+        """Search jobs that have not ended, in the index."""
         return self._parsed(await self._api.search_active(token))
 
     def _parsed(self, page: JobPage) -> RecordPage:

@@ -1,4 +1,4 @@
-"""Pages of a listing, one after the other, until there is no next one; for every paged operation."""
+"""Iterates over the pages of any paged operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.polling.api import ENDLESS, ApiError
 
 
 class Page(Protocol):
-    """A page, the operation that gave it, and the token of the next one."""
+    """A page of a paged operation, with the operation that returned it and the NextToken (None on the last page)."""
 
     @property
     def operation(self) -> str: ...
@@ -24,9 +24,12 @@ P = TypeVar("P", bound=Page)
 async def pages(
     fetch: Callable[[str | None], Awaitable[P]], refuse: Callable[[str, str], ApiError] = ApiError
 ) -> AsyncIterator[P]:
-    """Yield every page. A token that was given before would lead through the same pages for ever: then the walk fails,
-    with the error that `refuse` makes of the operation and the code, and the page that had the token was the last."""
-    # Their hashes: tokens are long, and a walk may have thousands of pages.
+    """Yield every page. `fetch` returns the page for a token; None is the first one.
+
+    A token that repeats would lead through the same pages endlessly: after yielding its page, raise the error that
+    `refuse` returns for the operation and the code.
+    """
+    # Keep hashes, not tokens: tokens are long, and a walk may have thousands of pages.
     used = set[int]()
     token: str | None = None
     while True:

@@ -1,7 +1,7 @@
-"""Polls one target: finds its jobs, reads those that are due, and tells the ledger and the board.
+"""Polls one target: finds its jobs, reads those that are due, and updates the ledger and the board.
 
-Three loops: discovery by creation time, reading job by job, and with `strategy: search` sweeps over the active jobs.
-While sweeps work they read every active job, and only what the index does not show is described.
+Its loops are discovery by creation time, reading job by job, retrying refused jobs and, with `strategy: search`, sweeps
+over the active jobs. While sweeps work they read every active job, and only jobs that the index lacks are described.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
-# How often to look for what is due: often enough that even a short interval is no burst.
+# How often due jobs are looked up, in seconds: often enough that a short interval does not cause bursts.
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
-# How long before the lookback a job may have been created that cannot be read, and is still tracked.
+# Seconds before the lookback: a job that cannot be read is dropped when it was created earlier than that.
 _PATIENCE = 60 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a target is asked what; seconds. `workers` describes run at a time."""
+    """The intervals of a poller in seconds. `search` selects the strategy; `workers` describes run concurrently."""
 
     discovery_interval: float
     active_interval: float
@@ -50,7 +50,7 @@ class Schedule:
 
 
 class Display(Protocol):
-    """Where a poller shows what it knows."""
+    """Receives the jobs and the health that a poller reads, to export them."""
 
     def job(self, job: TrainingJob, rates: Rates | None = None) -> None: ...
 
@@ -60,7 +60,7 @@ class Display(Protocol):
 
 
 class Poller:
-    """Of one target, whose account is known."""
+    """Polls one target whose account is resolved."""
 
     def __init__(
         self,
@@ -98,8 +98,7 @@ class Poller:
                 loops.create_task(self._sweep_for_ever())
 
     async def once(self) -> bool:
-        """Poll once, everything; says whether all went well. What was found is read also when the search for jobs
-        broke off."""
+        """Poll everything once; return whether all succeeded. If discovery fails, the jobs found so far are read."""
         await self._begin()
         await self.discover()
         while not self.health.fails("reading") and (names := self.tracker.due(self._clock.monotonic())):
@@ -108,7 +107,7 @@ class Poller:
         return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.tracker.jobs())
 
     async def price(self) -> None:
-        """Price the jobs that had no price so far; for whoever has new prices."""
+        """Price the jobs that had no price so far. Called when prices were read."""
         for identity, facts in (await self._ledger.price(self._target)).items():
             tracked = self.tracker.get(identity.name)
             if tracked and tracked.job.identity.is_same(identity):
@@ -116,10 +115,10 @@ class Poller:
         self._report()
 
     async def discover(self) -> None:
-        """Find the jobs created since the last time; at long intervals all of them, to heal what was missed."""
+        """Find the jobs created since the last discovery, and once per resync interval all within the lookback."""
         began = self._clock.monotonic()
         self.next_discovery = self._clock.time() + self._schedule.discovery_interval
-        # A long walk that broke off is finished before another one begins.
+        # A long walk that failed is resumed before another one begins.
         everything = self._discovery.rejects_until(self._api.now()) or began >= self._next_resync
         full = everything and self._discovery.gap is None
         try:
@@ -135,7 +134,7 @@ class Poller:
             self.health.poll_seconds = self._clock.monotonic() - began
             await self._discovered(everything, began)
             if everything and self._search:
-                # A walk through the index is a sweep too.
+                # A walk through the index is a sweep too: describe what it did not show.
                 self._have_described(f for f in self.tracker.jobs() if not f.read)
             self.first_sync.discovered(self.tracker.jobs(), self._clock.monotonic())
         self.tried.set()
@@ -152,7 +151,7 @@ class Poller:
             await self._found(found.jobs, from_index=found.source != recent)
 
     async def sweep(self) -> None:
-        """Read all active jobs through Search, and have those described that it does not show."""
+        """Read all active jobs by Search, and describe those that it does not show."""
         if not self._search:
             return
         try:
@@ -160,7 +159,7 @@ class Poller:
         except ApiError as error:
             if not self._falls_back(error):
                 self.health.failed("search", error)
-                # The next sweep may still be in time; if not, they are described.
+                # The next sweep may still be in time; otherwise jobs are described by turns.
                 self.tracker.resume_polling(self._clock.monotonic() + self._schedule.active_interval)
         else:
             self.health.succeeded("search")
@@ -194,7 +193,7 @@ class Poller:
         if full:
             self._give_up()
         until, marked = self._recorded_until(), self._ledger.marks(self._target).discovered_until
-        # What a start goes back to need not be known to the second, and writing costs.
+        # A restart may list some minutes more than it needs to; a write at each discovery would cost more.
         if until is not None and (full or abs(until - marked) >= OVERLAP):
             await self._ledger.apply((), {self._target: until})
         if full:
@@ -205,8 +204,8 @@ class Poller:
                 await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), tracked)
 
     def _recorded_until(self) -> float | None:
-        """Up to when the ledger has every job: one that was found and not read yet must be found again after a kill,
-        however long it takes until the restart."""
+        """Return up to which creation time the ledger has every job, or None. A job that was found and not read yet
+        must be found again after a crash, however late the restart."""
         if self._discovery.until is None:
             return None
         unread = (f.job.created for f in self.tracker.jobs() if not f.read or f.job.cost_tags is None)
@@ -214,21 +213,21 @@ class Poller:
         return min((*known, *(created for created in unread if created is not None)))
 
     def _give_up(self) -> None:
-        """Drop jobs that could not be read for months: ever more would have to be listed after a restart, and kept."""
+        """Drop jobs that could not be read for months: otherwise each restart would have to list further back."""
         created_before = self._api.now() - self._schedule.lookback - _PATIENCE
         for name in self.tracker.refused_since(created_before):
-            _log.warning("a job could never be read; the totals lack it", target=self._name, job=name[:100])
+            _log.warning("a job could never be read; the totals do not include it", target=self._name, job=name[:100])
             self.tracker.drop(name)
             self._display.gone(self._target, name)
 
     async def _found(self, listed: Sequence[TrainingJob], from_index: bool) -> None:
-        """Take in a page of jobs: track those that must be tracked, and read what the index says of them."""
+        """Take in a page of jobs: track those that need it, and read those that came from the index."""
         jobs = [job for job in listed if job.created is not None]
         closed = await self._ledger.closed(jobs)
         now, at, updates = self._api.now(), self._clock.monotonic(), Updates.none()
         for job in jobs:
             if self.tracker.should_track(job, job.identity in closed, now):
-                # The next sweep reads a new job that runs.
+                # The next sweep reads a new job that is active.
                 self._intake.track(job, math.inf if self._search and not job.terminal else at, updates)
             if from_index:
                 self._intake.indexed(job, now, at, updates, doubtful=self._api.doubts_now())
@@ -237,7 +236,7 @@ class Poller:
         await self._publish(updates)
 
     async def _retry_for_ever(self) -> None:
-        """Jobs that alone cannot be read hold up no others."""
+        """Retry refused jobs in a loop of their own, so that they do not delay the others."""
         while True:
             await self._describer.retry(self.tracker.due(self._clock.monotonic(), refused=True))
             await self._clock.sleep(self._schedule.active_interval / 2)
@@ -267,19 +266,21 @@ class Poller:
         await repeat(self.discover, interval, self._clock)
 
     async def _sweep_for_ever(self) -> None:
-        """The first discovery shows what a sweep would: the first sweep comes after it."""
+        """Sweep at the active interval, after the first discovery, which reads the active jobs too."""
         interval = self._schedule.active_interval
         await self.tried.wait()
         await self._clock.sleep(random_phase(interval))
         await repeat(self.sweep, interval, self._clock)
 
     async def _read(self, names: Sequence[str], thorough: bool = False) -> None:
-        """Describe these jobs. In a round that does not fail as a whole each was tried."""
+        """Describe these jobs."""
         await self._describer.read(names, thorough)
+        # Each was tried, unless the target failed during the round.
         if not self.health.fails("reading"):
             self.first_sync.was_read(frozenset(names))
 
     async def _publish(self, updates: Updates) -> None:
+        # The ledger first: the rates that a job is shown with are those that it was recorded with.
         recorded = await self._ledger.apply(updates.readings) if updates.readings else {}
         for job in updates.jobs.values():
             facts = recorded.get(job.identity)
@@ -290,10 +291,10 @@ class Poller:
         self._report()
 
     def _falls_back(self, error: ApiError) -> bool:
-        """Whether Search is denied: then jobs are described, from now on."""
+        """Return whether Search is denied; if so, describe all jobs from now on."""
         if not error.denied or error.operation != SEARCH:
             return False
-        _log.warning("the search is denied; jobs are described instead", target=self._name, **error.fields)
+        _log.warning("search is denied; describing jobs instead", target=self._name, **error.fields)
         self._search = False
         self.tracker.resume_polling(self._clock.monotonic())
         self.health.noticed(error)
@@ -301,7 +302,6 @@ class Poller:
         return True
 
     def _report(self) -> None:
-        """Show how the target is. How many jobs there are is unknown until they were listed, and how many instances
-        they hold until each was read."""
+        """Show the counts and the health of the target. Until jobs were listed or read, the counts are unknown."""
         counts = self.tracker.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
         self._display.target(self._target, counts, self.health, len(self.tracker))

@@ -1,4 +1,4 @@
-"""Repeats a poll at an interval, from a moment that is left to chance."""
+"""Repeats a poll at a fixed interval, with a random phase."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.clock import Clock
 
 
 async def repeat(poll: Callable[[], Awaitable[None]], interval: float, clock: Clock) -> None:
-    """Poll once an interval until cancelled. A poll that takes longer is tracked by the next at once."""
+    """Poll once per interval (seconds) until cancelled. After a poll that takes longer, the next one starts at once."""
     due = clock.monotonic()
     while True:
         await poll()
@@ -18,5 +18,5 @@ async def repeat(poll: Callable[[], Awaitable[None]], interval: float, clock: Cl
 
 
 def random_phase(interval: float) -> float:
-    """Return how long to wait before the first poll, so that targets, and replicas, do not poll all at once."""
+    """Return a random delay before the first poll in seconds, so that targets and replicas do not poll all at once."""
     return interval * random.uniform(0.5, 1.0)

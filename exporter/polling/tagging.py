@@ -1,4 +1,4 @@
-"""Reads the tags of jobs, which DescribeTrainingJob does not give."""
+"""Reads the tags of jobs with ListTags, because DescribeTrainingJob does not return them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from exporter.process.logs import Log
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
-# After so many denials in a row the policy seems to lack the operation: then at most one job a second is tried.
+# After this many consecutive denials the policy seems to lack ListTags: then one job per second is tried at most.
 _DENIALS = 20
 
 
 class Tagger:
-    """Asks for the tags of jobs that lack them. A denial belongs to its job, whose tags are asked for again after the
-    next `resync`; where no answer came in time, after `pause` seconds."""
+    """Reads the tags of jobs that lack them.
+
+    A failure never fails the target. Denied tags are retried after the next `resync`, and tags whose request timed out
+    after `pause` seconds.
+    """
 
     def __init__(self, name: str, api: Api, intake: Intake, health: Health, clock: Clock, pause: float) -> None:
         self._name, self._api, self._intake = name, api, intake
@@ -28,7 +31,7 @@ class Tagger:
         self._denials, self._next, self._works = 0, -math.inf, False
 
     async def tagged(self, job: TrainingJob) -> TrainingJob:
-        """The job with its tags; without them where they cannot be had now: they will be asked for again."""
+        """Return the job with its tags, or unchanged if they cannot be read now; they are retried later."""
         if not job.arn or not self._intake.lacks_tags(job) or not self._may_ask(job.name):
             return job
         try:
@@ -42,11 +45,11 @@ class Tagger:
         return self._intake.tagged(job, items)
 
     def waits_for(self, name: str) -> bool:
-        """Whether the tags of a job were denied and are not asked for before the next resync."""
+        """Return whether the tags of a job were denied and are not retried before the next resync."""
         return self._retry_at.get(name) == math.inf
 
     def resync(self) -> None:
-        """Ask for all tags again that were denied."""
+        """Retry all denied tags: a policy may have changed."""
         self._said.intersection_update(self._retry_at)
         self._retry_at.clear()
         self._denials = 0
@@ -59,7 +62,7 @@ class Tagger:
         return True
 
     def _failed(self, name: str, error: ApiError) -> None:
-        # A role that may not be assumed is denied, too, and no job's matter.
+        # A denied AssumeRole is reported here too, but does not concern this job.
         if error.denied and error.operation == TAGS:
             self._retry_at[name] = math.inf
             self._denials += 1
@@ -72,7 +75,8 @@ class Tagger:
             self._retry_at[name] = self._clock.monotonic() + self._pause
 
     def _say(self, name: str, error: ApiError) -> None:
-        """Once for each job; but once in all where no tags could be read yet, which is a matter of the policy."""
+        """Log the failure once per job, or only once in total if no tags could be read yet: then the policy most likely
+        lacks ListTags."""
         if self._works:
             if name not in self._said:
                 _log.warning("the tags of a job cannot be read", target=self._name, job=name[:100], **error.fields)

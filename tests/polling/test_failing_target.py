@@ -97,7 +97,7 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
     fails, works = lines(caplog)
     assert 'msg="polling fails"' in fails
     assert f"activity=reading operation=DescribeTrainingJob code={code}" in fails
-    assert 'msg="polling works again"' in works
+    assert 'msg="polling recovered"' in works
 
 
 @pytest.mark.parametrize("search", [False, True])

@@ -50,7 +50,7 @@ def test_a_denied_search_is_said_once_and_jobs_are_described_from_then_on(caplog
     caplog.set_level(logging.INFO, "exporter")
     virtual_time.run(scenario())
     (said,) = lines(caplog)
-    assert said.startswith('msg="the search is denied; jobs are described instead" ')
+    assert said.startswith('msg="search is denied; describing jobs instead" ')
     assert f"target={'/'.join(TARGET)} operation=Search code=AccessDeniedException" in said
     assert "role/secret" not in said
 

@@ -41,7 +41,7 @@ async def test_a_status_that_the_list_showed_first_is_counted_once_for_each_job(
         assert one.health.snapshot(0).unknown == {"Hibernating": 2, "MaxPatienceExceeded": 1, "Suspended": 1}
         await one.live(2 * HOUR)
         assert one.health.snapshot(0).unknown == {"Hibernating": 2, "MaxPatienceExceeded": 1, "Suspended": 1}
-    assert messages(caplog) == ["an unknown status is exported as it is"] * 3
+    assert messages(caplog) == ["unknown status; exporting it as it is"] * 3
     assert sorted(map(str, field(caplog, "status"))) == ["Hibernating", "MaxPatienceExceeded", "Suspended"]
 
 

@@ -56,7 +56,7 @@ def test_a_failure_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogC
     assert [(record.getMessage(), vars(record)["fields"]) for record in caplog.records] == [
         ("polling fails", discovery | THROTTLED.fields),
         ("polling fails", discovery | DENIED.fields),
-        ("polling works again", discovery),
+        ("polling recovered", discovery),
     ]
     assert THROTTLED.fields["code"] == THROTTLED.code
 
