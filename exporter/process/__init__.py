@@ -1,1 +1,1 @@
-"""The process itself: signals, reloads, garbage collection."""
+"""The process: signals, reloads, garbage collection, logs, output, and the families of the process as a whole."""

@@ -1,4 +1,4 @@
-"""What argparse lacks: help on a full device, flags that may be given once, numbers within limits."""
+"""Adds to argparse: errors when help cannot be written, flags that may be given only once, numbers within limits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _Number = TypeVar("_Number", int, float)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says when its help or its version cannot be written. Raises OutputError."""
+    """A parser that raises OutputError when its help or version cannot be written."""
 
+    # Overrides what argparse prints everything with; it would ignore a failed write.
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is sys.stdout:
             output.say(message.rstrip("\n"))
@@ -26,7 +27,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def single() -> type[argparse.Action]:
-    """An action that stores a value and refuses a second one for the same flag, wherever parsers use it."""
+    """Return an action that stores a value and rejects a second one for the same flag.
+
+    All parsers that use the returned action share its memory: a flag may not be given before and after a command.
+    """
     seen: set[str] = set()
 
     class Single(argparse.Action):
@@ -46,13 +50,14 @@ def single() -> type[argparse.Action]:
 
 
 def within(kind: Callable[[str], _Number], least: _Number, most: _Number) -> Callable[[str], _Number]:
-    """Parse a number from `least` to `most`."""
+    """Return a parser of numbers from `least` to `most`, for the `type` of a flag."""
 
     def parse(text: str) -> _Number:
         try:
             value = kind(text)
         except ValueError:
             value = None
+        # A NaN fails the comparison too.
         if value is None or not least <= value <= most:
             noun = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {noun} from {least} to {most}")

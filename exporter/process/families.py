@@ -11,7 +11,7 @@ from exporter.exposition.family import Family, Group, Kind, Row, counted, single
 
 @dataclass(frozen=True, slots=True)
 class ProcessHealth:
-    """How the exporter fares as a whole. Times are Unix seconds; it counts since it `started`."""
+    """The health of the exporter as a whole. Times are Unix seconds; counters count since it `started`."""
 
     started: float
     version: str
@@ -32,7 +32,7 @@ _FAMILIES: tuple[Family[ProcessHealth], ...] = (
     _process(
         "build_info",
         "info",
-        "The exporter's version. 1.",
+        "The exporter's version, as labels of the value 1.",
         ("version", "pythonversion"),
         lambda health: [((health.version, health.python_version), 1.0)],
     ),
@@ -46,21 +46,21 @@ _FAMILIES: tuple[Family[ProcessHealth], ...] = (
     _process(
         "config_reload_timestamp_seconds",
         "gauge",
-        "When the configuration was last loaded with success, Unix time.",
+        "Unix time of the last successful load of the configuration.",
         (),
         lambda health: single(health.reloaded),
     ),
     _process(
         "state_write_errors_total",
         "counter",
-        "Writes of the state file that failed; what they held waits in memory.",
+        "Number of failed writes of the state file; their data is kept in memory and written later.",
         (),
         lambda health: single(float(health.state_write_errors)),
     ),
     _process(
         "series",
         "gauge",
-        "Series that a scrape gives, by family.",
+        "Number of series in a scrape, by family.",
         ("family",),
         lambda health: [((family,), float(n)) for family, n in health.series.items()],
     ),
@@ -73,9 +73,11 @@ _SERIES = "sagemaker_exporter_series"
 
 
 def show_process(board: Board, health: ProcessHealth) -> None:
-    """Show how the process is, and how many series there are of each family with these; `health` has no `series`."""
+    """Show the health of the process, with the number of series of each family; the `series` of `health` is ignored."""
+    # Put twice, because these families count themselves: the first time makes their series exist.
     board.put(PROCESS, "process", (), health)
     series = board.series()
+    # The family of the counts has one series per family, itself included.
     if _SERIES in series:
         series[_SERIES] = len(series)
     board.put(PROCESS, "process", (), replace(health, series=series))

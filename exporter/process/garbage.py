@@ -1,5 +1,8 @@
-"""When the garbage collector looks at what lives. Left to itself it looks at everything every few seconds, finds
-nothing, and with 10,000 jobs nothing else runs for 70 ms."""
+"""Controls when the garbage collector traverses long-lived objects.
+
+By default it traverses all of them every few seconds and finds nothing: with 10,000 jobs that blocks the event loop for
+70 ms each time.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from collections.abc import Callable
 from exporter.clock import Clock
 
 _EVERY = 1.0
-# Counting takes milliseconds.
+# Counting the frozen objects takes milliseconds, so it is done once per this many intervals.
 _COUNT_EVERY = 60
-# How much memory may come before everything is looked at: it may be cycles that were set aside while they lived.
+# Bytes by which memory may grow before a full collection: the growth may be cycles that became garbage once frozen.
 _GROWTH = 32 << 20
 
 
 def resident_bytes() -> int:
-    """Return the resident memory of this process; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 where the system has no /proc."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -27,24 +30,26 @@ def resident_bytes() -> int:
 
 
 def trim() -> None:
-    """Give freed memory back to the system, where the C library can. Otherwise memory that was garbage once would count
-    as memory that lives."""
+    """Return freed memory to the system, if the C library supports it."""
+    # glibc keeps freed memory, which `resident_bytes` would take for memory in use.
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
 
 
 class Garbage:
-    """Sets aside what lives, so that each collection looks only at what came since the last one. Cycles among things
-    that were set aside are found by a full collection: when the objects are twice as many, or the memory is larger by
-    32 MiB, than after the last one."""
+    """Freezes living objects (`gc.freeze`), so that each collection traverses only those created since the last one.
+
+    Cycles among frozen objects are found only by a full collection. It runs when there are twice as many objects, or 32
+    MiB more memory in use, than after the last one.
+    """
 
     def __init__(self, resident: Callable[[], int] = resident_bytes) -> None:
         self._resident = resident
         self._found = self._size = 0
 
     async def set_aside_for_ever(self, clock: Clock) -> None:
-        """Run until cancelled."""
+        """Collect and freeze once a second until cancelled."""
         self.collect()
         while True:
             for _ in range(_COUNT_EVERY):
@@ -53,19 +58,19 @@ class Garbage:
             self.collect_if_doubled()
 
     def set_aside(self) -> None:
-        """Collect what is garbage already of what came since the last call, and set aside the rest."""
+        """Collect garbage among the objects created since the last call, and freeze the rest."""
         gc.collect()
         gc.freeze()
         if self._resident() > self._size + _GROWTH:
             self.collect()
 
     def collect_if_doubled(self) -> None:
-        """Run a full collection if twice as many objects are set aside as after the last one."""
+        """Run a full collection only when the number of frozen objects has doubled since the last one."""
         if gc.get_freeze_count() > 2 * self._found:
             self.collect()
 
     def collect(self) -> None:
-        """Run a full collection, which takes a while, and set aside what stays."""
+        """Run a full collection, and freeze the objects that remain. Blocks for tens of milliseconds with many jobs."""
         gc.unfreeze()
         gc.collect()
         gc.freeze()

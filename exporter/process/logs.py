@@ -1,4 +1,4 @@
-"""Logging to standard error, as logfmt or JSON lines: constant messages, and fields for what varies."""
+"""Logs to standard error as logfmt or JSON lines, with constant messages and fields for what varies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ FORMATS = ("logfmt", "json")
 
 
 class Log:
-    """Logs plain sentences that never vary, so that people can search for them; what varies is passed by keyword and
-    becomes a field. A field that is None is left out."""
+    """Logs messages of one module.
+
+    Messages are constant, so that they can be searched for and alerted on; what varies is passed by keyword and becomes
+    a field. Fields that are None are omitted.
+    """
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
@@ -30,24 +33,27 @@ class Log:
         self._write(logging.ERROR, message, fields)
 
     def exception(self, message: str, **fields: object) -> None:
-        """Log an error with the kind of the exception that is being handled."""
+        """Log an error with the type of the exception that is being handled."""
         self._write(logging.ERROR, message, fields, failed=True)
 
     @property
     def shows_debug(self) -> bool:
-        """Whether debug messages are wanted."""
+        """Return whether the log level includes debug messages."""
         return self._logger.isEnabledFor(logging.DEBUG)
 
     def _write(self, level: int, message: str, fields: dict[str, object], failed: bool = False) -> None:
         if self._logger.isEnabledFor(level):
             known = {key: value for key, value in fields.items() if value is not None}
+            # The caller is three frames up: behind this method and `debug`, `info`, ...
             self._logger.log(level, message, exc_info=failed or None, extra={"fields": known}, stacklevel=3)
 
 
 def configure(level: str, style: str) -> None:
-    """Log in this style from now on, warnings of Python included. The SDK's own logs stay out below errors: at debug
-    level they hold requests."""
-    # A standard error that cannot be written is not worth a traceback on it.
+    """Configure the log for the process. `level` is one of LEVELS, `style` one of FORMATS.
+
+    Warnings of Python are logged too. Other libraries log errors only: at debug level the SDK logs whole requests.
+    """
+    # A standard error that cannot be written must not cause tracebacks.
     logging.raiseExceptions = False
     handler = logging.StreamHandler()
     handler.setFormatter(Json() if style == "json" else Logfmt())
@@ -58,14 +64,14 @@ def configure(level: str, style: str) -> None:
 
 
 class Json(logging.Formatter):
-    """A record as an object on one line; numbers and booleans stay what they are."""
+    """Formats a record as a JSON object on one line; numbers and booleans keep their types."""
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(_fields(record), ensure_ascii=False, default=str)
 
 
 class Logfmt(logging.Formatter):
-    """A record as key=value, quoted where a value is not plain."""
+    """Formats a record as key=value pairs; values with spaces, quotes or control characters are quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
         return " ".join(f"{key}={_quoted(value)}" for key, value in _fields(record).items())
@@ -77,7 +83,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields: dict[str, object] = {"ts": moment, "level": level, "caller": record.name, "msg": record.getMessage()}
     fields |= getattr(record, "fields", {})
     if record.exc_info and record.exc_info[0]:
-        # The kind of a failure only: its text may quote what AWS said.
+        # Only the type: the text of an exception may quote AWS's message, which can hold secrets.
         fields["err"] = record.exc_info[0].__name__
     return fields
 

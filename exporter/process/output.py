@@ -1,4 +1,4 @@
-"""What commands print. A pipe that was closed, a full device and an ASCII locale are no reason for a traceback."""
+"""Writes the output of commands, without tracebacks for a closed pipe, a full device or an ASCII locale."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TextIO
 
 
 class OutputError(Exception):
-    """Standard output cannot be written; the message says why."""
+    """Standard output cannot be written. The message says why."""
 
 
 class ReaderGoneError(OutputError):
-    """Whoever read the output has closed it, as `head` does."""
+    """The reader of the output has closed it, as `head` does."""
 
 
 def say(text: str) -> None:
@@ -27,6 +27,7 @@ def write(pieces: Iterable[bytes]) -> None:
     if sys.stdout is None:
         raise OutputError("cannot write the output: standard output is closed")
     try:
+        # Pieces bypass the text layer: write what it has buffered first.
         sys.stdout.flush()
         for piece in pieces:
             sys.stdout.buffer.write(piece)
@@ -40,7 +41,7 @@ def write(pieces: Iterable[bytes]) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a line on standard error, if that is possible at all."""
+    """Print a line on standard error; failures are ignored, since there is nowhere left to report them."""
     if sys.stderr is None:
         return
     try:
@@ -55,7 +56,7 @@ def _encoded(text: str, stream: TextIO | None) -> bytes:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is still buffered go nowhere: at its end Python flushes, and would complain."""
+    """Redirect a stream to /dev/null: Python flushes it at exit, and would report another error."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

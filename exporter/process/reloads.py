@@ -1,4 +1,4 @@
-"""Requests to reload, merged: at most one load runs, and at most one waits for it."""
+"""Merges concurrent requests to reload: one reload runs at a time, and one more waits for it at most."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 
 
 class StoppedError(Exception):
-    """There are no more reloads."""
+    """The reloads were stopped, so that a request cannot be served."""
 
 
 class Reloads:
-    """Runs `reload` for whoever requests it, with a `pause` between two. Requests that come meanwhile share the next
-    one: the file may have changed after the one before has read it."""
+    """Runs `reload` on request, with a `pause` between two runs.
+
+    Requests during a run share the next one: the file may have changed after the running reload has read it.
+    """
 
     def __init__(self, reload: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]) -> None:
         self._reload, self._pause = reload, pause
@@ -21,21 +23,21 @@ class Reloads:
         self._stopped = False
 
     async def request(self) -> None:
-        """Wait for a reload that begins after this call. Raises what it raises, and StoppedError."""
+        """Wait for a reload that begins after this call. Raises what the reload raises, and StoppedError."""
         if self._stopped:
             raise StoppedError
         if self._next is None:
             self._next = asyncio.create_task(self._run_after(self._running))
             self._next.add_done_callback(_retrieve)
         reload = self._next
-        # Whoever gives up waiting does not end the reload for the others.
+        # `wait` does not cancel the task when this caller is cancelled: others share it.
         await asyncio.wait([reload])
         if reload.cancelled():
             raise StoppedError
         reload.result()
 
     async def stop(self) -> None:
-        """End the running reload, and the one that waits."""
+        """Cancel the running reload and the waiting one, and reject further requests."""
         self._stopped = True
         tasks = [task for task in (self._next, self._running) if task is not None and not task.done()]
         for task in tasks:
@@ -52,6 +54,6 @@ class Reloads:
 
 
 def _retrieve(reload: asyncio.Task[None]) -> None:
-    """Nobody may be left who waits for what a reload raised."""
+    """Mark the exception of a reload as retrieved: every caller may have been cancelled."""
     if not reload.cancelled():
         reload.exception()

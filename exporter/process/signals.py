@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT outside an event loop.
+"""Handles SIGTERM and SIGINT outside an event loop.
 
-As PID 1 a process has no default action: a signal that comes before there is a handler is lost. So this module is
-imported first, and imports nothing that takes time.
+For PID 1 these signals have no default action: one that arrives before a handler is installed is lost. So this module
+is imported first, and imports nothing that takes time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """SIGTERM or SIGINT ended a command."""
+    """A command was ended by SIGTERM or SIGINT. `status` is the exit code that shells use for it, 128 plus its number.
+    Not an Exception, so that no handler of errors catches it."""
 
     def __init__(self, number: int) -> None:
         self.name, self.status = signal.Signals(number).name, 128 + number
@@ -34,7 +35,7 @@ class _Remembering:
 
 
 def remember() -> None:
-    """Keep signals until `raising` begins. SIGHUP is ignored meanwhile: no configuration has been read yet."""
+    """Keep SIGTERM and SIGINT until `raising` begins, and ignore SIGHUP: there is no configuration to reload yet."""
     handler = _Remembering()
     for number in STOPPING:
         signal.signal(number, handler)
@@ -43,7 +44,10 @@ def remember() -> None:
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Keep signals until the end, or until `raising` begins within. Raises Interrupted at the end for one kept."""
+    """Keep signals during the block, or until `raising` begins within it.
+
+    Raises Interrupted at the end of the block if one was kept.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -62,7 +66,8 @@ def remembering() -> Iterator[None]:
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Raise Interrupted at the first signal, also for one that was remembered. Only the main thread gets signals."""
+    """Raise Interrupted at the first signal during the block, or at once for one that was kept before."""
+    # Python delivers signals to the main thread only; another one (in tests) runs the block as it is.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,6 +85,7 @@ def raising() -> Iterator[None]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
+    # A second signal must not interrupt the cleanup after the first.
     for each in STOPPING:
         signal.signal(each, signal.SIG_IGN)
     raise Interrupted(number)

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP in an event loop."""
+"""Handles SIGTERM, SIGINT and SIGHUP in an event loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _T = TypeVar("_T")
 
 
 def run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run in a new event loop, as `asyncio.run` does. Raises Interrupted for SIGTERM and SIGINT that `work` leaves.
+    """Run `work` in a new event loop, as `asyncio.run` does.
 
-    A signal that comes while the loop is made or closed waits: raised there, it would leave a loop half made, and
-    Python would say so on standard error.
+    Raises Interrupted for a SIGTERM or SIGINT that `work` does not handle. A signal while the loop is being set up or
+    closed is raised afterwards: otherwise it would leave an unfinished loop, which Python reports on standard error.
     """
 
     async def main() -> _T:
@@ -31,7 +31,8 @@ def run(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
 
 @contextmanager
 def handled(handlers: Mapping[int, Callable[[], object]]) -> Iterator[None]:
-    """Call these in the running loop; afterwards the earlier handlers are back. Only the main thread gets signals."""
+    """Call these handlers in the running loop during the block; restore the earlier ones afterwards."""
+    # Python delivers signals to the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -48,7 +49,7 @@ def handled(handlers: Mapping[int, Callable[[], object]]) -> Iterator[None]:
 
 
 async def until_stopped(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run `work`; SIGTERM and SIGINT cancel it. Raises Interrupted once it has cleaned up."""
+    """Run `work`, and cancel it at SIGTERM or SIGINT. Raises Interrupted once it has cleaned up."""
     task = asyncio.ensure_future(work)
     received: list[int] = []
 
