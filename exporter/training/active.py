@@ -1,4 +1,5 @@
-"""The families of a target as it is now: `sagemaker_training_jobs`, `_instances` and `_unbilled_jobs`."""
+"""Define the families of a target's current state: `sagemaker_training_jobs`, `_instances`, `_cost_per_hour` and
+`_unbilled_jobs`."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ _ENDS = {*TERMINAL, "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
 
 @dataclass(frozen=True, slots=True)
 class ActiveCounts:
-    """How many there are now: jobs by (status, secondary status), instances by (type, usage), and jobs whose bill is
-    awaited, which is None as long as nobody can know. Without `jobs_known` nobody knows yet how many jobs there are.
-    `rates` are the prices of the instances, of those that have one."""
+    """Hold the current counts of one target.
+
+    `jobs` are counted by (status, secondary status) and `instances` by (instance type, usage). `unbilled` is the number
+    of jobs that wait for their bill, None while it is unknown. While `jobs_known` is False, the jobs have not been
+    counted yet and have no samples. `rates` are the prices of those instances that have one.
+    """
 
     jobs: Mapping[tuple[str, str], int]
     instances: Mapping[tuple[str, str], int]
@@ -35,6 +39,7 @@ UNKNOWN = ActiveCounts({}, {}, jobs_known=False)
 
 
 def _jobs(counts: ActiveCounts) -> list[Row]:
+    # The known statuses are shown with 0, so that an alert on a status has a series before the first such job.
     if not counts.jobs_known:
         return []
     return [((*labels,), float(n)) for labels, n in counts.jobs.items()] + [
@@ -54,7 +59,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_jobs",
         "gauge",
-        "Training jobs that have not ended, now.",
+        "Number of training jobs that have not ended.",
         TARGET,
         ("status", "secondary_status"),
         _jobs,
@@ -63,7 +68,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_instances",
         "gauge",
-        "Instances held now, by what for: training, spot_training, or warm_pool for a pool that waits.",
+        "Number of instances held now, by usage: training, spot_training, or warm_pool for a pool that is waiting.",
         TARGET,
         ("instance_type", "usage"),
         lambda counts: [(labels, float(n)) for labels, n in counts.instances.items()],
@@ -71,7 +76,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_cost_per_hour",
         "gauge",
-        "What the instances that are held now cost per hour, in the currency of the price list.",
+        "Cost per hour of the instances held now, in the currency of the price list.",
         TARGET,
         ("instance_type", "usage", "currency"),
         _cost_per_hour,
@@ -79,7 +84,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_unbilled_jobs",
         "gauge",
-        "Training jobs that trained and ended and whose BillableTimeInSeconds is not known yet.",
+        "Number of training jobs that trained and ended, and have no BillableTimeInSeconds yet.",
         TARGET,
         (),
         lambda counts: single(None if counts.unbilled is None else float(counts.unbilled)),

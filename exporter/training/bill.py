@@ -1,4 +1,4 @@
-"""The rows of what a job costs: its bill so far, and what it costs per hour while it holds instances."""
+"""Compute the cost rows of a job: the cost billed so far, and the cost per hour while it holds instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from exporter.training.usage import WARM_POOL, usage_of_training
 
 
 def cost(job: TrainingJob, rates: Rates) -> Iterable[Row]:
-    """Return the bill by instance type, group, usage and currency, as far as AWS has told it and it has a price."""
+    """Return the billed cost by (instance type, instance group, usage, currency).
+
+    Usages without a bill and instance types without a price have no row.
+    """
     retained = job.warm_pool.retained_seconds if job.warm_pool else None
     for usage, seconds in ((usage_of_training(job.spot), job.billable_seconds), (WARM_POOL, retained)):
         for i in job.instances if seconds is not None else ():
@@ -22,8 +25,10 @@ def cost(job: TrainingJob, rates: Rates) -> Iterable[Row]:
 
 
 def cost_per_hour(job: TrainingJob, rates: Rates) -> Iterable[Row]:
-    """Return what the instances that a job holds cost per hour, by currency. Nothing while the price of any of them is
-    unknown: a part of the cost is not the cost."""
+    """Return the cost per hour of the instances that a job holds, by currency.
+
+    There is no row while the price of any of them is unknown: a partial sum would look like the whole cost.
+    """
     held = holding(job)
     found = [(rates.get((type_, held.usage)), number) for type_, number in held.instances]
     known = [(rate, number) for rate, number in found if isinstance(rate, Rate)]

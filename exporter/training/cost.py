@@ -1,7 +1,7 @@
-"""What a job costs: billed seconds times instances times the price of one of them, in exact arithmetic.
+"""Compute what a job costs: billed seconds x instances x price of one instance, in exact arithmetic.
 
-`usage` says what an instance is held for, as AWS prices it: `training`, `spot_training` or `warm_pool`. A spot job is
-billed at a price of its own, never at that of EC2: the discount is in its billed seconds already.
+`usage` says what an instance is held for, as AWS prices it: `training`, `spot_training` or `warm_pool`. Spot training
+has its own SageMaker price; the prices of EC2 spot instances do not apply. Its discount is in the billed seconds.
 """
 
 from __future__ import annotations
@@ -12,43 +12,47 @@ from typing import Any, NamedTuple
 
 from exporter.training.usage import USAGES
 
-# Why billed time has no price: the price list has none, or it was paid for beforehand.
+# Why billed time has no price: the price list has none, or a training plan paid for it in advance.
 NO_PRICE, TRAINING_PLAN = "no_price", "training_plan"
 _HOUR = 3600
 
 
 class Rate(NamedTuple):
-    """What one instance costs per hour, adjustments applied."""
+    """The price of one instance per hour, with adjustments applied. A Fraction, so that sums stay exact."""
 
     per_hour: Fraction
     currency: str
 
     def cost(self, instance_seconds: Fraction) -> Fraction:
+        """Return the cost of this many instance seconds, in `currency`."""
         return instance_seconds * self.per_hour / _HOUR
 
 
-# A type and a usage, and what an instance of it costs, or why nobody knows.
+# (instance type, usage) -> the rate, or the reason why there is none.
 Rates = Mapping[tuple[str, str], Rate | str]
-# The price in force for an account, a region, a type and a usage; None where there is none.
+# (account, region, instance type, usage) -> the rate in force, None if there is none.
 RateOf = Callable[[str, str, str, str], Rate | None]
 NO_RATES: Rates = {}
 
 
 def no_rate(account: str, region: str, instance_type: str, usage: str) -> Rate | None:
-    """The RateOf of an exporter that knows no prices."""
+    """Return None: the RateOf of an exporter without prices."""
     return None
 
 
 def exact(seconds: float | None) -> Fraction:
-    """Return seconds as AWS's clock has them, to the millisecond; 0 for those that are not known yet."""
+    """Return seconds as a Fraction, rounded to the milliseconds that the API has; 0 if not known yet."""
     return Fraction(round((seconds or 0.0) * 1000), 1000)
 
 
 def priced(
     rates: Rates, wanted: Iterable[tuple[str, str]], prepaid: bool, find: Callable[[str, str], Rate | None]
 ) -> Rates:
-    """Return the rates with one for each type and usage that is `wanted`. A rate that a job has it keeps, whatever
-    the price list says later; one that is missing is looked for again."""
+    """Return the rates with an entry for each `wanted` (instance type, usage).
+
+    A rate that the job already has is kept, so that a new price list does not change what was counted. A missing rate
+    is looked up again with `find`. `prepaid` jobs, those of a training plan, have no rate.
+    """
     found = dict(rates)
     for key in wanted:
         if not isinstance(found.get(key), Rate):
@@ -57,12 +61,12 @@ def priced(
 
 
 def is_unpriced(rates: Rates) -> bool:
-    """Whether a price that comes later would price something."""
+    """Return whether a price that becomes known later would apply to some of these."""
     return NO_PRICE in rates.values()
 
 
 def to_json(rates: Rates) -> list[list[str]]:
-    """Return rates as the ledger keeps them: [type, usage, reason] or [type, usage, price, currency]."""
+    """Return rates as the ledger stores them: [type, usage, reason] or [type, usage, price, currency]."""
     return [
         [*key, rate] if isinstance(rate, str) else [*key, str(rate.per_hour), rate.currency]
         for key, rate in sorted(rates.items())
@@ -70,7 +74,7 @@ def to_json(rates: Rates) -> list[list[str]]:
 
 
 def from_json(rows: Any) -> Rates:
-    """Return rates that `to_json` wrote. Raises ValueError for anything else."""
+    """Return the rates that `to_json` wrote. Raises ValueError for anything else."""
     if not isinstance(rows, list):
         raise ValueError("no rates")
     return dict(map(_from_row, rows))

@@ -1,14 +1,14 @@
-"""Tells when the stopping condition ends a job, as far as its description fixes that moment.
+"""Compute when the StoppingCondition will stop a job, as far as its description determines that time.
 
-No clock is asked: a deadline stays where it is until the job changes. A limit has a deadline while it runs:
+No clock is involved: a deadline changes only when the job does. A limit has a deadline only while it is running:
 
-- MaxRuntimeInSeconds counts the time on instances, over all attempts. It stands still while a job waits for instances,
-  also after a spot interruption, and then nobody knows when it will end the job.
-- MaxWaitTimeInSeconds counts from the creation, waiting and running together.
-- MaxPendingTimeInSeconds counts the time in Pending, and only of jobs with accelerators. Within a training plan AWS
-  leaves out times that no description shows.
+- MaxRuntimeInSeconds counts time on instances, over all attempts. It pauses while a job waits for instances, also after
+  a spot interruption, and has no deadline during the pause.
+- MaxWaitTimeInSeconds counts from creation, both waiting and running.
+- MaxPendingTimeInSeconds counts time in Pending, for jobs with accelerators only. For a job in a training plan AWS
+  excludes periods that no description shows, so such a job has no deadline.
 
-A job that is stopping or has ended is ended by no limit any more.
+A job that is stopping or has ended has no deadlines.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Callable
 from exporter.training.job import WITHOUT_INSTANCES, TrainingJob
 
 LIMITS = ("max_runtime", "max_wait", "max_pending")
-# The families of instances without accelerators.
+# Instance families without accelerators.
 _CPU = re.compile(r"ml\.[cmrt]\d")
 
 
 def deadlines(job: TrainingJob) -> dict[str, float]:
-    """Return by limit the Unix time at which it ends the job; without those that do not run or cannot be known."""
+    """Return the deadline of each limit in Unix seconds; limits that are not running or not known are left out."""
     if job.terminal or job.status == "Stopping" or job.secondary_status == "Stopping":
         return {}
     found = {"max_runtime": _max_runtime(job), "max_wait": _max_wait(job), "max_pending": _max_pending(job)}
@@ -32,7 +32,7 @@ def deadlines(job: TrainingJob) -> dict[str, float]:
 
 
 def deadline(job: TrainingJob) -> float | None:
-    """Return when the first limit ends the job."""
+    """Return the earliest deadline in Unix seconds, None if there is none."""
     return min(deadlines(job).values(), default=None)
 
 
@@ -63,8 +63,11 @@ def _on_instances(status: str) -> bool:
 
 
 def _began(job: TrainingJob, counts: Callable[[str], bool]) -> float | None:
-    """Return when the time that a limit counts would have begun, had it run without a break until now. None where
-    the current status is not one that counts, or nothing says since when it is the current one."""
+    """Return when a limit would have started if it had been running without a pause until now.
+
+    That is the start of the current status minus the time already spent in statuses that count. None if the current
+    status does not count, or its start is unknown.
+    """
     *earlier, current = job.transitions
     since = current.start if counts(current.status) else None
     if current.end is not None:

@@ -1,9 +1,9 @@
-"""What the totals know of one job, and how a new reading of it is merged in.
+"""Keep what the totals know about one job, and merge new readings into it.
 
-Facts form a semilattice: whatever the order, the repetition or the loss of readings in between, the same set of
-readings gives the same facts. Of each fact the reading of the latest LastModifiedTime counts; among readings of the
-same moment the one that says more. A reading that does not know a fact says nothing about it. Only of the times at
-which a job started the earliest counts: where a later start replaces it, the job did not wait all that time.
+Facts form a semilattice: the same set of readings gives the same facts, whatever their order and however often each
+is repeated. For each fact, the reading with the latest LastModifiedTime wins; among readings with the same
+LastModifiedTime, the one that says more wins. A reading that lacks a fact leaves it unchanged. The start time is the
+exception: the earliest one wins, because a restart after a spot interruption does not prolong the time in the queue.
 """
 
 from __future__ import annotations
@@ -22,19 +22,25 @@ from exporter.training.job import TrainingJob
 from exporter.training.stops import stop_cause
 from exporter.training.usage import WARM_POOL, usage_of_training
 
-# A fact as of a LastModifiedTime; its value is of JSON's types, so that it is the same before and after the file.
+# (LastModifiedTime, value). Values have JSON types only, so that they survive the round trip through the store.
 Dated = tuple[float, Any]
-# No bill in seconds is waited for: there is none for such a job, or AWS had its time. Once known it stays known, so
-# that training seconds that were counted without a bill are never counted again.
+# The totals no longer wait for BillableTimeInSeconds: the job is not billed by time, or the bill did not arrive within
+# the time allowed. The fact is never withdrawn, so training seconds that were counted without a bill are not counted
+# a second time when the bill arrives after all.
 NO_BILL = "no_bill"
-# The job was settled once: what gets smaller as a bill grows waits for that, as a counter cannot go down again.
+# The job has been settled at least once. Amounts that shrink while a bill grows, such as spot savings, are counted only
+# from then on, because a counter cannot go down.
 FINAL = "final"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`known` by name; `cost_tags` are those of the first reading, so that a job never moves between totals;
-    `rates` are those in force when the job was first priced: no later price list reprices it."""
+    """Hold the facts about one job.
+
+    `created` is CreationTime in Unix seconds. `known` holds the dated facts by name. `cost_tags` come from the first
+    reading, so that a job never moves from one series to another. `rates` are the prices in force when the job was
+    first priced; a later price list does not change them.
+    """
 
     created: float
     cost_tags: Pairs
@@ -43,8 +49,9 @@ class Facts:
 
     @classmethod
     def of(cls, job: TrainingJob, final: bool = False) -> Facts:
-        """What a reading says; with `final`, nothing that it lacks is waited for."""
+        """Return the facts in one reading of a job. With `final`, the totals stop waiting for what is missing."""
         as_of = job.modified or 0.0
+        # A job that trained without instances is serverless and billed by tokens: no bill in seconds will come.
         by_seconds = job.training_seconds is None or bool(job.instances)
         found = {
             "outcome": [job.outcome, job.failure_category] if job.outcome else None,
@@ -65,17 +72,17 @@ class Facts:
         }
         known: dict[str, Dated] = {name: (as_of, value) for name, value in found.items() if value is not None}
         if job.started is not None:
-            # What ranks by minus the time itself: the earliest start is the highest.
+            # Dated by its own negative value, the earliest start has the highest rank and wins every merge.
             known["started"] = (-job.started, job.started)
         return cls(job.created or 0.0, job.cost_tags or (), known)
 
     @classmethod
     def last(cls, created: float) -> Facts:
-        """Nothing new, and nothing is waited for."""
+        """Return the facts of a job that no longer exists: nothing new, and nothing left to wait for."""
         return cls(created, (), {NO_BILL: (0.0, True), FINAL: (0.0, True)})
 
     def merged(self, other: Facts) -> Facts:
-        """These facts and what another reading of the same job adds or corrects."""
+        """Return these facts, extended and corrected by another reading of the same job."""
         known = dict(self.known)
         for name, fact in other.known.items():
             if name not in known or _rank(fact) > _rank(known[name]):
@@ -83,7 +90,7 @@ class Facts:
         return Facts(self.created, self.cost_tags, known, self.rates)
 
     def priced(self, find: Callable[[str, str], Rate | None]) -> Facts:
-        """These facts with a rate for each type and usage that the job pays for, where `find` knows one."""
+        """Return these facts with a rate for each billed (instance type, usage) that `find` knows a price for."""
         rates = priced(self.rates, [key for key, _ in self.billed()], bool(self.value("plan")), find)
         return self if rates == self.rates else replace(self, rates=rates)
 
@@ -92,9 +99,9 @@ class Facts:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Facts:
-        """Raises ValueError for what `to_json` cannot have written."""
+        """Return the facts that `to_json` wrote. Raises ValueError for anything else."""
         match orjson.loads(text):
-            # Before version 3 of the state file there were no rates.
+            # State files before schema version 3 have no rates.
             case [int() | float() as created, list() as tags, dict() as known, *rates] if (
                 _pairs_of(_text, _text)(tags) and len(rates) <= 1
             ):
@@ -104,18 +111,21 @@ class Facts:
         raise ValueError("no facts of a job")
 
     def value(self, name: str) -> Any:
-        """A fact, or None where no reading knew it."""
+        """Return the value of a fact, or None if no reading had it."""
         dated = self.known.get(name)
         return dated[1] if dated else None
 
     @property
     def empty(self) -> bool:
-        """Whether no reading said anything of the job."""
+        """Return whether no reading had any fact about the job."""
         return self.known.keys() <= {NO_BILL, FINAL}
 
     @property
     def training_seconds(self) -> float | None:
-        """How long it trained, once its bill is known too or none is waited for: totals of both grow together."""
+        """Return TrainingTimeInSeconds once the bill is known or no longer awaited, None before.
+
+        The totals of trained and of billed time are compared with each other, so they must grow together.
+        """
         seconds: float | None = self.value("seconds")
         return seconds if "billable" in self.known or NO_BILL in self.known else None
 
@@ -134,8 +144,11 @@ class Facts:
 
     @property
     def stop_cause(self) -> str | None:
-        """What stopped the job. None also for one that was accounted for before there was this fact: nothing was added
-        for it, so nothing may be taken away."""
+        """Return what stopped the job, one of STOP_CAUSES.
+
+        None for a job recorded before this fact existed: nothing was counted for it, so a later correction must not
+        subtract anything.
+        """
         cause = self.value("stopped")
         return (cause[0] or "other") if cause and self.outcome == "Stopped" else None
 
@@ -145,25 +158,29 @@ class Facts:
 
     @property
     def duration(self) -> float | None:
-        """Seconds from creation to end."""
+        """Return the seconds from creation to end, None if either is unknown."""
         return self._since_creation(self.value("ended"))
 
     @property
     def queued(self) -> float | None:
-        """Seconds from creation to the first start."""
+        """Return the seconds from creation to the first start, None if either is unknown."""
         return self._since_creation(self.value("started"))
 
     def _since_creation(self, time: float | None) -> float | None:
+        # CreationTime may be slightly ahead of the other times, since AWS takes them on different hosts.
         return None if time is None or not self.created else round(max(0.0, time - self.created), 3)
 
     @property
     def modified(self) -> float:
-        """The latest LastModifiedTime that said anything."""
+        """Return the latest LastModifiedTime that any of the facts has, 0 if there are none."""
         return max((as_of for as_of, _ in self.known.values()), default=0.0)
 
     def billed(self) -> list[tuple[tuple[str, str], Fraction]]:
-        """Return the billed instance seconds of each type and usage that the job pays for; 0 while they are not known,
-        so that a series of its cost is there before the first bill."""
+        """Return the billed instance seconds by (instance type, usage).
+
+        They are 0 while the bill is unknown, so that the cost series exists before its first increase and `rate()` and
+        `increase()` see that increase.
+        """
         usage = usage_of_training(self.value("spot"))
         seconds = {usage: self.billable_seconds}
         if self.value("pool") or self.value("retained") is not None:
@@ -175,7 +192,7 @@ class Facts:
         ]
 
     def saved(self) -> list[tuple[str, Fraction]]:
-        """Return the instance seconds by type that a spot job trained and is not billed for; 0 until it is settled."""
+        """Return the instance seconds by type that a spot job trained but was not billed for; 0 until it is settled."""
         if not self.value("spot"):
             return []
         known = self.billable_seconds is not None and self.value(FINAL)
@@ -183,13 +200,15 @@ class Facts:
         return [(type_, max(saved, Fraction(0)) * count) for type_, count in self.value("types") or ()]
 
     def times_instances(self, seconds: float | None) -> list[tuple[str, float]]:
-        """Seconds times the instances of each type. While the seconds are not known nothing is counted yet, but the
-        types already are: so their totals exist with 0 before the first bill."""
+        """Return `seconds` times the number of instances, by instance type.
+
+        Unknown seconds count as 0, so that the series of a type exists before its first increase.
+        """
         return [(type_, (seconds or 0.0) * count) for type_, count in self.value("types") or ()]
 
 
 def _types(job: TrainingJob) -> list[list[str | int]]:
-    """Instances by type: the groups of a heterogeneous cluster may share one."""
+    """Return [type, number] pairs; groups of a heterogeneous cluster with the same type are added up."""
     counts: dict[str, int] = {}
     for item in job.instances:
         counts[item.type] = counts.get(item.type, 0) + item.number
@@ -197,7 +216,11 @@ def _types(job: TrainingJob) -> list[list[str | int]]:
 
 
 def _rank(fact: Dated) -> tuple[float, float, bytes]:
-    """A total order: later, then more, then anything that makes ties the same for everyone."""
+    """Return the sort key by which facts win: later first, then the one that says more.
+
+    The JSON text breaks the remaining ties. It has no meaning, but it makes the order total, and without a total order
+    the result of a merge would depend on the order of the readings.
+    """
     as_of, value = fact
     more = value if isinstance(value, int | float) else sum(item is not None for item in value)
     return as_of, float(more), orjson.dumps(value)
@@ -241,7 +264,7 @@ def _pairs_of(first: Callable[[Any], bool], second: Callable[[Any], bool]) -> Ca
     return check
 
 
-# What a kept value must be, by the name of its fact.
+# Checks of stored values by fact name. Facts of other names are not accepted: no release has written them.
 _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "outcome": _outcome,
     "stopped": _stopped,

@@ -1,7 +1,7 @@
-"""Sorts failure reasons into a few kinds: what a person would look at first.
+"""Classify failure reasons into a few details: what an operator would look at first.
 
-AWS writes reasons for people, and may change the texts. To sort another one, add its words to a row of the tables
-below: the first row that matches decides. A reason that matches none is sorted by what it begins with.
+AWS writes failure reasons for people and may change the texts. To classify another one, add its words to a row of the
+tables below; the first row that matches decides. If none matches, the error that the reason names first decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FAILURE_DETAILS = (
     "internal",
     "other",
 )
-# AWS promises 1024 characters; what comes beyond is not looked at, so that no reason takes long.
+# AWS documents at most 1024 characters. Longer text is not searched, so that no reason can take long.
 _LOOKED_AT = 4096
 
 
@@ -32,7 +32,7 @@ class _Row(NamedTuple):
         return cls(detail, re.compile("|".join(words), re.IGNORECASE))
 
 
-# Whose failure it is: the one that is named first.
+# Who failed: user code, capacity, SageMaker or the request. The match that comes first in the text decides.
 _SOURCES = (
     _Row.of(
         "user_code",
@@ -54,7 +54,7 @@ _SOURCES = (
     _Row.of("input", r"client ?error", r"validation ?(?:error|exception)"),
 )
 
-# The cause, also where only the output of the user's code names it.
+# Causes that are specific enough to be trusted even in the output of the user's code.
 _ALWAYS = (
     _Row.of(
         "memory_or_disk",
@@ -107,7 +107,8 @@ _ALWAYS = (
     ),
 )
 
-# The cause in SageMaker's own words; the user's code may print these for many reasons.
+# Causes in SageMaker's own words. They are not searched in the output of the user's code, which may print these words
+# for unrelated reasons.
 _OF_SAGEMAKER = (
     _Row.of(
         "capacity",
@@ -155,10 +156,10 @@ _OF_SAGEMAKER = (
 
 
 def failure_detail(reason: str) -> str:
-    """Return the kind of a FailureReason, one of FAILURE_DETAILS."""
+    """Return the detail of a FailureReason, one of FAILURE_DETAILS."""
     text = reason[:_LOOKED_AT]
     source = _source(text)
-    # Of these two only AWS knows more, and what it adds is no cause of the user's.
+    # Here the rest of the text does not name a cause that the user could fix.
     if source in ("capacity", "internal"):
         return source
     rows = _ALWAYS if source == "user_code" else (*_ALWAYS, *_OF_SAGEMAKER)

@@ -1,4 +1,4 @@
-"""The families of a single job, `sagemaker_training_job_*`: all gauges, one row each."""
+"""Define the families of a single job, `sagemaker_training_job_*`. All of them are gauges or infos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INSTANCES = ("instance_type", "instance_group")
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What the rows of a job use beside its record: the label names of tags and hyperparameters."""
+    """Hold what the rows need besides the job: the label names of its tags and hyperparameters."""
 
     tags: KeyNames = NO_KEYS
     hyperparameters: KeyNames = NO_KEYS
@@ -30,7 +30,7 @@ _NO_CONTEXT = JobContext()
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What the families of a job show; `rates` are those that the ledger keeps with it."""
+    """Hold what the families of a job are rendered from. `rates` are the prices the ledger recorded for the job."""
 
     job: TrainingJob
     context: JobContext = _NO_CONTEXT
@@ -103,7 +103,7 @@ def _metric_times(job: TrainingJob) -> Iterable[Row]:
 _FAMILIES: tuple[Family[JobView], ...] = (
     _family(
         "info",
-        "What the job runs, and as part of what. 1. Types of a heterogeneous cluster are joined by commas.",
+        "Information about the job, always 1. The instance types of a heterogeneous cluster are joined by commas.",
         (
             "instance_type",
             "training_image",
@@ -124,73 +124,77 @@ _FAMILIES: tuple[Family[JobView], ...] = (
     ),
     _of_view(
         "tags",
-        "The job's tags that jobs.tags allows. 1.",
+        "Tags of the job that jobs.tags allows, always 1.",
         ("tag_KEY",),
         lambda view: _pairs(view.job.tags, view.context.tags),
     ),
     _of_view(
         "hyperparameters",
-        "The job's hyperparameters that jobs.hyperparameters allows. 1.",
+        "Hyperparameters of the job that jobs.hyperparameters allows, always 1.",
         ("hyperparameter_KEY",),
         lambda view: _pairs(view.job.hyperparameters, view.context.hyperparameters),
     ),
     _family(
         "security_info",
-        "How the job is isolated and encrypted. 1.",
+        "Network isolation and encryption settings of the job, always 1.",
         ("network_isolation", "inter_container_encryption", "vpc", "volume_kms", "output_kms"),
         info.security,
     ),
     _family(
         "status",
-        "TrainingJobStatus: 1 for the current one, 0 for the other known ones.",
+        "TrainingJobStatus: 1 for the current status, 0 for the other known ones.",
         ("status",),
         lambda job: state_set(job.status, STATUSES),
     ),
-    _family("secondary_status", "SecondaryStatus: 1 for the current one.", ("secondary_status",), _secondary_status),
+    _family("secondary_status", "SecondaryStatus: 1 for the current status.", ("secondary_status",), _secondary_status),
     _value(
         "secondary_status_start_timestamp_seconds",
-        "When the current secondary status began, Unix time.",
+        "Unix time at which the current secondary status began.",
         lambda job: job.secondary_status_since,
     ),
     _family(
         "waiting_info",
-        "What a job that does not train yet waits for, by its StatusMessage. 1.",
+        "What a job that is not training yet is waiting for, from its StatusMessage, always 1.",
         ("reason",),
         info.waiting,
     ),
-    _value("creation_timestamp_seconds", "CreationTime, Unix time.", lambda job: job.created),
-    _value("training_start_timestamp_seconds", "TrainingStartTime, Unix time.", lambda job: job.started),
-    _value("training_end_timestamp_seconds", "TrainingEndTime, Unix time.", lambda job: job.ended),
-    _value("last_modified_timestamp_seconds", "LastModifiedTime, Unix time.", lambda job: job.modified),
-    _value("training_seconds", "TrainingTimeInSeconds: how long it trained.", lambda job: job.training_seconds),
+    _value("creation_timestamp_seconds", "CreationTime in Unix time.", lambda job: job.created),
+    _value("training_start_timestamp_seconds", "TrainingStartTime in Unix time.", lambda job: job.started),
+    _value("training_end_timestamp_seconds", "TrainingEndTime in Unix time.", lambda job: job.ended),
+    _value("last_modified_timestamp_seconds", "LastModifiedTime in Unix time.", lambda job: job.modified),
+    _value("training_seconds", "TrainingTimeInSeconds: time the job trained.", lambda job: job.training_seconds),
     _value(
         "billable_seconds",
-        "BillableTimeInSeconds, per instance; the discount of spot is already in it.",
+        "BillableTimeInSeconds, per instance. The spot discount is already included.",
         lambda job: job.billable_seconds,
     ),
     _family(
         "billable_instance_seconds",
-        "Billed compute: BillableTimeInSeconds times the instances.",
+        "Billed compute: BillableTimeInSeconds multiplied by the number of instances.",
         _INSTANCES,
         lambda job: _instance_seconds(job.billable_seconds, job),
     ),
     _of_view(
         "cost",
-        "The job's bill so far, in the currency of the price list.",
+        "Cost of the compute billed for the job so far, in the currency of the price list.",
         (*_INSTANCES, "usage", "currency"),
         lambda view: bill.cost(view.job, view.rates),
     ),
     _of_view(
         "cost_per_hour",
-        "What the instances that the job holds now cost per hour.",
+        "Cost per hour of the instances that the job holds now.",
         ("currency",),
         lambda view: bill.cost_per_hour(view.job, view.rates),
     ),
-    _value("spot_savings_ratio", "What spot saved: 1 - billable / training seconds.", _spot_savings),
-    _family("instances", "Instances of the job's cluster.", _INSTANCES, _instances),
+    _value(
+        "spot_savings_ratio",
+        "Share of the cost that spot saved: 1 - billable / training seconds.",
+        _spot_savings,
+    ),
+    _family("instances", "Number of instances of the job.", _INSTANCES, _instances),
     _value(
         "volume_size_bytes",
-        "VolumeSizeInGB in bytes: the storage of each instance.",
+        "VolumeSizeInGB in bytes: storage volume of each instance.",
         lambda job: None if job.volume_gib is None else job.volume_gib * _GIB,
     ),
     _value(
@@ -198,68 +202,73 @@ _FAMILIES: tuple[Family[JobView], ...] = (
     ),
     _value("max_wait_seconds", "MaxWaitTimeInSeconds of a spot job.", lambda job: job.max_wait_seconds),
     _value(
-        "max_pending_seconds", "MaxPendingTimeInSeconds: the wait for capacity.", lambda job: job.max_pending_seconds
+        "max_pending_seconds",
+        "MaxPendingTimeInSeconds: the wait for capacity.",
+        lambda job: job.max_pending_seconds,
     ),
     _family(
         "deadline_timestamp_seconds",
-        "When a limit that runs now ends the job, Unix time.",
+        "Unix time at which a limit that is running now stops the job.",
         ("limit",),
         lambda job: [((limit,), time) for limit, time in deadlines(job).items()],
     ),
     _value(
         "warm_pool_keep_alive_seconds",
-        "KeepAlivePeriodInSeconds: how long the instances may be kept after the job.",
+        "KeepAlivePeriodInSeconds: how long the instances may be kept in a warm pool after the job.",
         lambda job: job.keep_alive_seconds,
     ),
     _value("retry_max_attempts", "MaximumRetryAttempts of the retry strategy.", lambda job: job.retry_max_attempts),
     _family(
         "phase_seconds",
-        "Time spent in a secondary status, over all its finished transitions.",
+        "Time spent in a secondary status, over all finished transitions.",
         ("secondary_status",),
         _phase_seconds,
     ),
     _family(
         "secondary_status_transitions",
-        "How many times a secondary status was entered.",
+        "Number of times a secondary status was entered.",
         ("secondary_status",),
         _transitions,
     ),
     _family(
         "final_metric",
-        "FinalMetricDataList: the last value of a metric that the algorithm emitted.",
+        "FinalMetricDataList: last value of a metric that the algorithm emitted.",
         ("metric_name",),
         lambda job: [((m.name,), m.value) for m in job.final_metrics],
     ),
     _family(
-        "final_metric_timestamp_seconds", "When that value was emitted, Unix time.", ("metric_name",), _metric_times
+        "final_metric_timestamp_seconds",
+        "Unix time at which that value was emitted.",
+        ("metric_name",),
+        _metric_times,
     ),
     _family(
         "warm_pool_status",
-        "Status of the job's warm pool: 1 for the current one, 0 for the other known ones.",
+        "Status of the job's warm pool: 1 for the current status, 0 for the other known ones.",
         ("status",),
         _warm_pool_status,
     ),
     _value(
         "warm_pool_retained_billable_seconds",
-        "ResourceRetainedBillableTimeInSeconds: billed time of the kept pool, per instance.",
+        "ResourceRetainedBillableTimeInSeconds: billed time of the warm pool, per instance.",
         _retained,
     ),
     _family(
         "warm_pool_retained_billable_instance_seconds",
-        "Billed time of the kept pool times its instances.",
+        "Billed time of the warm pool multiplied by its number of instances.",
         _INSTANCES,
         lambda job: _instance_seconds(_retained(job), job),
     ),
-    _family("warm_pool_reused_by_info", "The job that took the warm pool over. 1.", ("reused_by_job",), info.reused_by),
+    _family("warm_pool_reused_by_info", "Job that reused the warm pool, always 1.", ("reused_by_job",), info.reused_by),
     _family(
         "failure_info",
-        "Why the job failed. 1. The reason is empty unless jobs.failure_reason_length allows it.",
+        "Why the job failed, always 1. The reason is empty unless jobs.failure_reason_length allows it.",
         ("category", "detail", "reason"),
         info.failure,
     ),
     _family(
         "rule_evaluation_status",
-        "What a debugger or profiler rule found. 1.",
+        "RuleEvaluationStatus of a debugger or profiler rule, always 1.",
         ("kind", "rule", "status"),
         lambda job: [((r.kind, r.name, r.status), 1.0) for r in job.rules],
     ),

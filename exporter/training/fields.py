@@ -1,4 +1,4 @@
-"""Reads an object of AWS's answer with types in mind: what is missing, of another type or out of range is unknown."""
+"""Read JSON objects of AWS responses by type: a value that is missing, of another type or out of range is unknown."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-# Beyond this a time or a duration is nonsense, and would not fit into the totals' integers of 64 bits.
+# A larger time or duration is invalid: as a time this is the year 2242. The bound also keeps sums within the 64-bit
+# integers that totals are stored as.
 _SECONDS_MAX = 2**33
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Fields:
-    """An object of the answer, read with types in mind."""
+    """Give typed access to one JSON object. Anything but an object is treated as an empty one."""
 
     __slots__ = ("data",)
 
@@ -21,36 +22,42 @@ class Fields:
         self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
 
     def text(self, key: str) -> str:
+        """Return a string, "" if it is unknown."""
         value = self.data.get(key)
         return _mended(value) if isinstance(value, str) else ""
 
     def number(self, key: str, most: float = _SECONDS_MAX) -> float | None:
-        """A duration or a time, or a count of at most `most`: never negative."""
+        """Return a time, a duration or a count from 0 to `most`, None if it is unknown."""
         value = number(self.data.get(key))
         return value if value is not None and 0 <= value <= most else None
 
     def flag(self, key: str) -> bool | None:
+        """Return a boolean, None if it is unknown."""
         value = self.data.get(key)
         return value if isinstance(value, bool) else None
 
     def inside(self, key: str) -> Fields:
+        """Return a nested object, empty if it is unknown."""
         return Fields(self.data.get(key))
 
     def items(self, key: str) -> list[Any]:
+        """Return a list, empty if it is unknown."""
         value = self.data.get(key)
         return value if isinstance(value, list) else []
 
     def pairs(self, key: str) -> dict[str, str]:
+        """Return the string members of a nested object."""
         return {_mended(k): _mended(v) for k, v in self.inside(key).data.items() if isinstance(v, str)}
 
 
 def _mended(text: str) -> str:
-    """Half a surrogate pair, which JSON may escape, is no text that could be written anywhere."""
+    """Replace lone surrogates: JSON can escape them, but UTF-8, and so the exposition, cannot encode them."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def number(value: object) -> float | None:
-    """JSON numbers, and the strings that stand for the ones JSON lacks; datetimes of botocore's own parser."""
+    """Return a number from a JSON number, from the strings that AWS sends for NaN and infinity, or from a datetime of
+    botocore's parser (as Unix seconds); None for anything else."""
     if isinstance(value, int | float):
         return None if isinstance(value, bool) else _float(value)
     if isinstance(value, str):

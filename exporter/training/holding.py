@@ -1,4 +1,4 @@
-"""Which instances a job holds now, as far as an answer, or a listing and the recorded facts, can say."""
+"""Determine which instances a job holds now, from its description, or from a listing and its recorded facts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.training.usage import WARM_POOL, usage_of_training
 
 
 class Holding(NamedTuple):
-    """What the instances are held for (`usage`), and how many of each type."""
+    """The instances that a job holds, as (instance type, number), and what for (`usage`)."""
 
     usage: str
     instances: tuple[tuple[str, int], ...]
@@ -20,7 +20,7 @@ NOTHING = Holding("", ())
 
 
 def holding(job: TrainingJob) -> Holding:
-    """Return what a job that was described holds."""
+    """Return the instances that a described job holds."""
     if job.terminal:
         usage = WARM_POOL if _has_pool(job) else None
     else:
@@ -30,9 +30,11 @@ def holding(job: TrainingJob) -> Holding:
 
 
 def holding_as_listed(job: TrainingJob, facts: Facts | None) -> Holding | None:
-    """Return what a job holds of which only a listing's summary is known, and the facts that an earlier run recorded.
-    None when they do not tell: a summary has neither the instances nor when the training started, nor does it say
-    whether they are spot instances."""
+    """Return the instances held by a job that is known only from a listing and from facts recorded by an earlier run.
+
+    A summary of ListTrainingJobs has no instances, no start time and no spot flag, so the recorded facts must supply
+    them. None if they do not.
+    """
     if job.status is None:
         return None
     if job.instances:
@@ -43,7 +45,7 @@ def holding_as_listed(job: TrainingJob, facts: Facts | None) -> Holding | None:
     elif job.secondary_status in WITHOUT_INSTANCES:
         usage = None
     elif facts and _has_started(job, facts):
-        # The description that named the types is the one that said whether they are spot instances.
+        # A description that has the instance types also says whether they are spot: "spot" is known if "types" is.
         usage = usage_of_training(facts.value("spot"))
     else:
         return None
@@ -57,7 +59,7 @@ def _has_pool(job: TrainingJob) -> bool:
 
 
 def _has_started(job: TrainingJob, facts: Facts | None) -> bool:
-    """Whether a job has instances for sure. One that is stopping may never have had any."""
+    """Return whether a job certainly has instances. A job that is stopping may never have had any."""
     if job.status == "InProgress" and job.secondary_status in SECONDARY_STATUSES:
         return True
     phases = facts.value("phases") if facts else None

@@ -1,4 +1,4 @@
-"""The rows of the families whose labels describe a job: its `_info` families."""
+"""Build the rows of the `_info` families, whose labels describe a job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _boolean(value: bool | None) -> str:
 
 
 def of_job(job: TrainingJob) -> Iterable[Row]:
-    """Return what the job runs, and as part of what."""
+    """Return the row of `sagemaker_training_job_info`: what the job runs, and what started it."""
     types = ",".join(sorted({i.type for i in job.instances}))
     values = (
         types,
@@ -29,12 +29,12 @@ def of_job(job: TrainingJob) -> Iterable[Row]:
         job.training_plan,
         *job.serverless,
     )
-    # A summary of ListTrainingJobs says nothing of all this.
+    # A summary of ListTrainingJobs has none of these fields: no sample instead of one with empty labels.
     return [(values, 1.0)] if any(values) else []
 
 
 def security(job: TrainingJob) -> Iterable[Row]:
-    """Return how it is isolated and encrypted."""
+    """Return the row of the job's network isolation and encryption settings."""
     values = (
         _boolean(job.network_isolation),
         _boolean(job.inter_container_encryption),
@@ -46,17 +46,17 @@ def security(job: TrainingJob) -> Iterable[Row]:
 
 
 def waiting(job: TrainingJob) -> Iterable[Row]:
-    """Return what it waits for."""
+    """Return the row of what the job is waiting for."""
     return [((job.waiting,), 1.0)] if job.waiting else []
 
 
 def failure(job: TrainingJob) -> Iterable[Row]:
-    """Return why it failed."""
+    """Return the row of why the job failed."""
     if not job.failure_category:
         return []
     return [((job.failure_category, job.failure_detail, job.failure_reason), 1.0)]
 
 
 def reused_by(job: TrainingJob) -> Iterable[Row]:
-    """Return which job took its warm pool over."""
+    """Return the row of the job that reused this job's warm pool."""
     return [((job.warm_pool.reused_by,), 1.0)] if job.warm_pool and job.warm_pool.reused_by else []

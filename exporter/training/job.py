@@ -1,7 +1,7 @@
-"""One training job as the API last described it: a frozen record, nothing of AWS's SDK in it.
+"""Define the record of one training job as the API last described it, independent of the AWS SDK.
 
-A field is None (or empty) where the answer did not say; nothing here turns the unknown into a number.
-Times are Unix seconds, durations seconds, as in the API.
+A field that the response lacks is None or empty; an unknown value never becomes a number. Times are Unix seconds and
+durations are seconds, as in the API.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SECONDARY_STATUSES = (
     "Restarting",
     "Pending",
 )
-# While a job is in one of these it holds no instances, and MaxRuntimeInSeconds does not run.
+# In these secondary statuses a job holds no instances, and MaxRuntimeInSeconds does not advance.
 WITHOUT_INSTANCES = frozenset(
     {"Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Interrupted", "MaxWaitTimeExceeded"}
 )
 WARM_POOL_STATUSES = ("Available", "InUse", "Reused", "Terminated")
-# A rule in one of these goes on after its job has ended.
+# A rule with one of these statuses keeps running after its job has ended.
 RUNNING_RULES = frozenset({"InProgress", "Stopping"})
 FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
 
@@ -55,7 +55,7 @@ _CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|Interna
 
 
 class Instances(NamedTuple):
-    """`number` instances of one type; `group` is "" outside heterogeneous clusters."""
+    """A number of instances of one type (ResourceConfig). `group` is "" outside heterogeneous clusters."""
 
     type: str
     group: str
@@ -63,7 +63,7 @@ class Instances(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """One entry of SecondaryStatusTransitions; without `end` it is the current one."""
+    """One entry of SecondaryStatusTransitions. `end` is None for the current status."""
 
     status: str
     start: float | None
@@ -71,14 +71,14 @@ class Transition(NamedTuple):
 
     @property
     def seconds(self) -> float | None:
-        """How long the phase took; None while it lasts. AWS's clock has milliseconds."""
+        """Return how long the phase took, to the millisecond as in the API; None while it lasts."""
         if self.start is None or self.end is None or self.end < self.start:
             return None
         return round(self.end - self.start, 3)
 
 
 class FinalMetric(NamedTuple):
-    """One entry of FinalMetricDataList; the value may be NaN or infinite."""
+    """One entry of FinalMetricDataList. The value may be NaN or infinite."""
 
     name: str
     value: float
@@ -86,7 +86,10 @@ class FinalMetric(NamedTuple):
 
 
 class WarmPool(NamedTuple):
-    """WarmPoolStatus: what became of the instances after the job."""
+    """WarmPoolStatus: the state of the instances that are kept after the job.
+
+    `retained_seconds` is ResourceRetainedBillableTimeInSeconds, per instance.
+    """
 
     status: str | None
     retained_seconds: float | None
@@ -94,7 +97,7 @@ class WarmPool(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What a debugger or profiler rule found (RuleEvaluationStatus)."""
+    """One entry of DebugRuleEvaluationStatuses or ProfilerRuleEvaluationStatuses, with its RuleEvaluationStatus."""
 
     kind: str
     name: str
@@ -102,7 +105,7 @@ class Rule(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """ProgressInfo of a serverless job."""
+    """ProgressInfo of a serverless job: CurrentEpoch, MaxEpoch, CurrentStep and TotalStepCountPerEpoch."""
 
     epoch: float | None = None
     max_epoch: float | None = None
@@ -111,7 +114,7 @@ class Progress(NamedTuple):
 
 
 class Serverless(NamedTuple):
-    """ServerlessJobConfig of a job that has no instances of its own: what it does to which model."""
+    """ServerlessJobConfig of a job without instances of its own: JobType, CustomizationTechnique, BaseModelArn."""
 
     job_type: str = ""
     customization_technique: str = ""
@@ -119,7 +122,7 @@ class Serverless(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """What makes a job itself: a name may be used again once its job was deleted."""
+    """Identify a job. The creation time is part of it, because a name may be used again after a deletion."""
 
     account: str
     region: str
@@ -127,21 +130,27 @@ class Identity(NamedTuple):
     created_ms: int
 
     def is_same(self, other: Identity) -> bool:
-        """Whether both mean one job. Its CreationTime may differ by some milliseconds from one operation to another;
-        no job is created, ended, deleted and created anew within a second."""
+        """Return whether both identify the same job.
+
+        The CreationTime of one job can differ by some milliseconds between operations. A tolerance of less than a
+        second is safe: no job can be created, end, be deleted and be created again within a second.
+        """
         return self[:3] == other[:3] and abs(self.created_ms - other.created_ms) <= SAME_JOB_MS
 
 
 NO_PROGRESS = Progress()
-# How far the creation times of one job may be apart: less than a second, also where one of them has no parts of it.
+# The largest difference between two creation times of the same job: one of them may be cut to whole seconds.
 SAME_JOB_MS = 999
 NO_SERVERLESS = Serverless()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class TrainingJob:
-    """Everything the exporter keeps of a job. Only what an allowlist named is kept of tags, hyperparameters
-    and the failure reason, and of a status message its kind (`waiting`), so that nothing else can leave the process."""
+    """Hold everything the exporter keeps of a job.
+
+    Tags, hyperparameters and the failure reason are kept only as far as the allowlist names them, and of a status
+    message only its kind (`waiting`): what is not kept cannot leave the process.
+    """
 
     account: str
     region: str
@@ -199,31 +208,36 @@ class TrainingJob:
 
     @property
     def terminal(self) -> bool:
-        """It will not run again; its bill and its warm pool may still move."""
+        """Return whether the job will not run again. Its bill and its warm pool may still change."""
         return self.status in TERMINAL
 
     @property
     def unbilled(self) -> bool:
-        """It trained on instances and ended, and AWS does not say yet how much of that it bills. A serverless job has
-        no instances and is billed by tokens."""
+        """Return whether the job trained on instances and ended, but has no BillableTimeInSeconds yet.
+
+        Serverless jobs are never unbilled in this sense: they have no instances and are billed by tokens.
+        """
         trained = self.started is not None or self.training_seconds is not None
         return self.terminal and trained and bool(self.instances) and self.billable_seconds is None
 
     @property
     def evaluated(self) -> bool:
-        """None of its debugger and profiler rules still runs."""
+        """Return whether none of the job's debugger and profiler rules is still running."""
         return not any(rule.status in RUNNING_RULES for rule in self.rules)
 
     @property
     def outcome(self) -> str | None:
-        """How it ended, also for a job that is being deleted; None while it runs or when nobody can know."""
+        """Return how the job ended, one of OUTCOMES, also while it is being deleted; None if it runs or is unknown."""
         outcome = outcome_of(self.status, self.secondary_status, self.transitions)
         return outcome or ("Failed" if self.failure_category and self.terminal else None)
 
     @property
     def ended_at(self) -> float | None:
-        """When it ended. A job that failed early has no TrainingEndTime, but its last transition knows; where nobody
-        knows its last status, that is the last transition with an end."""
+        """Return when the job ended (Unix seconds), None if unknown.
+
+        A job that failed early has no TrainingEndTime; then the time of its last transition is used. If the last status
+        is not known to this version, the end of the last transition that has one is used.
+        """
         if not self.terminal or self.ended is not None:
             return self.ended
         last = self.transitions[-1] if self.transitions else None
@@ -235,19 +249,19 @@ class TrainingJob:
 
     @property
     def over_since(self) -> float | None:
-        """The latest moment a terminal job can have ended, where nothing says it exactly; None while it runs."""
+        """Return when a terminal job ended, or the latest time it can have ended; None while it runs."""
         if not self.terminal:
             return None
         return next((t for t in (self.ended_at, self.modified, self.created) if t is not None), None)
 
     @property
     def last_change(self) -> float:
-        """The latest time the answer speaks of; 0 where it speaks of none."""
+        """Return the end, modification or creation time, whichever is latest; 0 if none is known."""
         return max((t for t in (self.ended_at, self.modified, self.created) if t is not None), default=0.0)
 
     @property
     def secondary_status_since(self) -> float | None:
-        """When the current secondary status began (StartTime of its transition)."""
+        """Return the StartTime of the transition to the current secondary status."""
         for transition in reversed(self.transitions):
             if transition.status == self.secondary_status:
                 return transition.start
@@ -255,12 +269,13 @@ class TrainingJob:
 
     @property
     def interruptions(self) -> int:
-        """How often spot capacity was taken away."""
+        """Return the number of spot interruptions."""
         return sum(t.status == "Interrupted" for t in self.transitions)
 
 
 def outcome_of(status: str | None, secondary: str | None, transitions: tuple[Transition, ...]) -> str | None:
-    """Return the final status of a job; of one that is being deleted the one that its secondary statuses tell."""
+    """Return the final status of a job. TrainingJobStatus hides it while the job is Deleting; then the secondary
+    statuses decide."""
     if status in OUTCOMES:
         return status
     if status != "Deleting":
@@ -272,6 +287,6 @@ def outcome_of(status: str | None, secondary: str | None, transitions: tuple[Tra
 
 
 def failure_category(reason: str) -> str:
-    """The bounded kind of a FailureReason, which begins with it ("AlgorithmError: ...")."""
+    """Return the category that a FailureReason begins with ("AlgorithmError: ..."), one of FAILURE_CATEGORIES."""
     match = _CATEGORY.match(reason)
     return match.group(1) if match else "Other"

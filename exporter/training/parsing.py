@@ -1,7 +1,7 @@
-"""From an answer of DescribeTrainingJob, ListTrainingJobs or Search to a TrainingJob; total over whatever comes.
+"""Parse a response of DescribeTrainingJob, ListTrainingJobs or Search into a TrainingJob. Never raises.
 
-A field that is missing, null, of another type or out of its range is unknown. Only the job's name must be there:
-without it, or without a status, there is nothing to say, and `parse` gives None.
+A field that is missing, null, of another type or out of range is unknown. Only the name and the status are required;
+without them `parse` returns None.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from exporter.training.job import (
 )
 from exporter.training.waiting import waiting_reason
 
-# Beyond these a number is nonsense, and would not fit into the totals' integers of 64 bits.
+# Larger numbers are invalid. The bounds also keep sums within the 64-bit integers that totals are stored as.
 _INSTANCES_MAX = 2**16
 _GIB_MAX = 2**40
 _COUNT_MAX = 2**53
-# A full answer has some of these, whatever the job is like; a summary of ListTrainingJobs has none. RoleArn and
-# OutputDataConfig are what CreateTrainingJob demands. A serverless job has no ResourceConfig.
+# Every full description has at least one of these fields, and a summary of ListTrainingJobs has none: this tells "not
+# configured" from "not in this response". CreateTrainingJob requires RoleArn and OutputDataConfig. A serverless job has
+# no ResourceConfig.
 _FULL_ONLY = frozenset(
     {
         "RoleArn",
@@ -51,7 +52,10 @@ _FULL_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Allowlist:
-    """What may leave of the parts of an answer that can hold secrets; "*" names every key."""
+    """Say which parts of the fields that can hold secrets are kept; "*" allows every key.
+
+    `failure_reason_length` is the number of characters of a FailureReason that are kept, 0 for none.
+    """
 
     tags: frozenset[str] = frozenset()
     hyperparameters: frozenset[str] = frozenset()
@@ -64,7 +68,7 @@ class Allowlist:
 
 
 def parse(answer: object, account: str, region: str, allow: Allowlist) -> TrainingJob | None:
-    """The record of one job. `account` and `region` are where it was asked for."""
+    """Return the record of one job, None if `answer` has no name or status. `account` and `region` are the target's."""
     top = Fields(answer)
     name, status = top.text("TrainingJobName"), top.text("TrainingJobStatus")
     if not name or not status:
@@ -75,7 +79,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
     reason = top.text("FailureReason")
     secondary, transitions = top.text("SecondaryStatus") or None, _transitions(top.items("SecondaryStatusTransitions"))
     outcome = outcome_of(status, secondary, transitions)
-    # Only a job that failed has a reason, also where nobody knows its last status.
+    # Only failed jobs have a FailureReason, so a reason identifies one even if its final status is hidden by Deleting.
     failed = outcome == "Failed" or (status == "Deleting" and outcome is None and bool(reason))
     full = not _FULL_ONLY.isdisjoint(top.data)
     return TrainingJob(
@@ -113,7 +117,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         network_isolation=top.flag("EnableNetworkIsolation"),
         inter_container_encryption=top.flag("EnableInterContainerTrafficEncryption"),
         vpc=bool(top.inside("VpcConfig").data) if full else None,
-        # A serverless job has no volume that could be encrypted.
+        # "false" also for a serverless job, which has no volume that could be encrypted.
         volume_kms=bool(resources.text("VolumeKmsKeyId")) if full else None,
         output_kms=bool(top.inside("OutputDataConfig").text("KmsKeyId")) if full else None,
         volume_gib=resources.number("VolumeSizeInGB", most=_GIB_MAX),
@@ -122,7 +126,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         max_wait_seconds=stopping.number("MaxWaitTimeInSeconds"),
         max_pending_seconds=stopping.number("MaxPendingTimeInSeconds"),
         retry_max_attempts=top.inside("RetryStrategy").number("MaximumRetryAttempts"),
-        # A summary tells no reason, which is not the same as another reason than the known ones.
+        # A summary has no FailureReason. The category is then unknown, not "Other".
         failure_category=failure_category(reason) if failed and (reason or full) else None,
         failure_detail=failure_detail(reason) if failed else "other",
         failure_reason=reason[: allow.failure_reason_length],
@@ -134,27 +138,28 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
 
 @dataclass(frozen=True, slots=True)
 class TagsOfJob:
-    """What the allowlist lets through of a job's tags; None where they are wanted and not known yet."""
+    """Hold the tags of a job that the allowlist allows; None if they are wanted but not known yet."""
 
     tags: Pairs | None
     cost_tags: Pairs | None
 
     @classmethod
     def unread(cls, allow: Allowlist) -> TagsOfJob:
+        """Return the tags of a job whose tags have not been read yet."""
         return cls(None, None if allow.cost_tags else ())
 
 
 def parse_tags(items: Iterable[object], allow: Allowlist) -> TagsOfJob:
-    """From `Tags` as Search gives them with the job, or as ListTags does apart from it."""
+    """Return the allowed tags from `Tags` as Search returns them with the job, or as ListTags returns them."""
     found = {f.text("Key"): f.text("Value") for f in map(Fields, items) if f.text("Key")}
-    # To Prometheus a label that is empty is none: a job without the tag belongs to the series without that label.
+    # To Prometheus an empty label is no label: a job with an empty tag belongs to the series without that label.
     cost_tags = tuple((key, found[key]) for key in allow.cost_tags if found.get(key))
     return TagsOfJob(_allowed(found, allow.tags), cost_tags)
 
 
 def _instances(resources: Fields) -> tuple[Instances, ...]:
-    """What is used and billed: the groups of a heterogeneous cluster, what was selected of the preferences, or
-    the one type there is."""
+    """Return the instances that are used and billed: the InstanceGroups of a heterogeneous cluster, the selected one of
+    the InstancePreferences, or the single InstanceType."""
     selected = resources.text("SelectedInstanceType")
     if groups := resources.items("InstanceGroups"):
         found = [_instances_of(Fields(g), "Instance", Fields(g).text("InstanceGroupName")) for g in groups]
@@ -182,12 +187,14 @@ def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
 
 
 def _waiting(top: Fields, status: str, secondary: str | None) -> str:
-    """What the job waits for. A summary has no message, and that of another status says nothing of the current one."""
+    """Return what the job is waiting for, "" if unknown. Only the message of the current status is used: an older one
+    may no longer be true."""
     last = Fields(next(reversed(top.items("SecondaryStatusTransitions")), None))
     return waiting_reason(status, secondary, last.text("StatusMessage")) if last.text("Status") == secondary else ""
 
 
 def _final_metrics(items: Iterable[object]) -> tuple[FinalMetric, ...]:
+    # A name can come twice; Prometheus would reject a second sample of the same series, so the last one wins.
     last: dict[str, FinalMetric] = {}
     for fields in map(Fields, items):
         name, value = fields.text("MetricName"), number(fields.data.get("Value"))
@@ -234,12 +241,12 @@ def _serverless(fields: Fields) -> Serverless:
 
 
 def _model_name(arn: str) -> str:
-    """The name in .../hub-content/HUB/Model/NAME/VERSION, of which the version may be missing."""
+    """Return NAME from an ARN ending in /hub-content/HUB/Model/NAME/VERSION, where the version may be missing."""
     return arn.partition("/Model/")[2].partition("/")[0] or _last_part(arn)
 
 
 def _allowed(pairs: Mapping[str, str], allow: frozenset[str]) -> Pairs | None:
-    """The allowed keys in order; None where no key is allowed at all."""
+    """Return the allowed pairs sorted by key; None if no key is allowed at all."""
     return tuple(sorted((k, v) for k, v in pairs.items() if k in allow or "*" in allow)) if allow else None
 
 

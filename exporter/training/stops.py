@@ -1,4 +1,4 @@
-"""Tells what stopped a job: a limit, or somebody who called StopTrainingJob."""
+"""Determine what stopped a job: one of its limits, or a call of StopTrainingJob."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ STOP_CAUSES = ("user", "max_runtime", "max_wait", "max_pending", "other")
 _LIMIT_OF_SECONDARY = {
     "MaxRuntimeExceeded": "max_runtime",
     "MaxWaitTimeExceeded": "max_wait",
-    # In no list of AWS's statuses yet.
+    # Not documented by AWS yet; expected by analogy with the two above.
     "MaxPendingTimeExceeded": "max_pending",
 }
-# AWS ends the wait this close to its limit. Pending time in a training plan may not count against the limit, so one
-# that lasted much longer says nothing.
+# How much shorter or longer than its limit a wait may be to count as ended by it. Time in Pending within a training
+# plan may not count against the limit, so a wait that lasted much longer proves nothing.
 _EARLY, _LATE = 1.0, 60.0
 
 
 def stop_cause(job: TrainingJob) -> str | None:
-    """Return one of STOP_CAUSES for a job that ended as Stopped, or None where nothing tells the cause."""
+    """Return one of STOP_CAUSES for a job that ended as Stopped, None if the cause is unknown."""
     if job.outcome != "Stopped":
         return None
     seen = [job.secondary_status, *(t.status for t in reversed(job.transitions))]
@@ -27,7 +27,7 @@ def stop_cause(job: TrainingJob) -> str | None:
 
 
 def _waited_out(job: TrainingJob) -> bool:
-    """Whether it waited for capacity as long as MaxPendingTimeInSeconds allows, and never started."""
+    """Return whether the job waited for capacity until MaxPendingTimeInSeconds was over, and never started."""
     if job.max_pending_seconds is None or job.started is not None:
         return False
     pending = sum(t.seconds or 0.0 for t in job.transitions if t.status == "Pending")

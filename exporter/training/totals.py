@@ -1,9 +1,9 @@
-"""The totals, `sagemaker_training_*`: what one job adds to each. The ledger sums them, exactly once per job.
+"""Define the totals, `sagemaker_training_*`, by what one job adds to each. The ledger counts each job exactly once.
 
-What a spot job saved is the difference of two totals, of the time it trained and of the time it is billed for: both
-must get their part of a job at the same moment, or savings look better than they are while a bill is late. So training
-seconds, plain and times instances, wait for the bill. The other totals are not compared with it and count at once: jobs
-that were created, ended, failed or interrupted, durations, and warm pools, which have a bill of their own.
+Spot savings are the difference of two totals: the time trained and the time billed. Both must include a job at the
+same moment, or savings would look too high while a bill is late. Therefore training seconds and training instance
+seconds wait for the bill. The other totals are not compared with the bill and count at once: jobs created, ended,
+failed or interrupted, durations, and warm pools, which are billed separately.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from exporter.training.stops import STOP_CAUSES
 from exporter.training.usage import SPOT_TRAINING
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-# From the seconds of a download to the 28 days a job may train.
+# From a download of some seconds to 28 days, the longest MaxRuntimeInSeconds that AWS grants.
 DURATION_BUCKETS = (
     *(1.0, 5.0, 15.0, 30.0, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 28 * _DAY),
 )
 _SPOT: tuple[LabelValues, ...] = (("true",), ("false",))
-# Costs are rounded to this part of the currency, once for each job, type and usage.
+# Costs are rounded to a billionth of the currency, once for each job, instance type and usage: sums of integers are
+# exact, so a job that is subtracted and added again leaves no rounding error in a total.
 NANO = 10**9
 _ALONE: tuple[LabelValues, ...] = ((),)
 
@@ -40,7 +41,7 @@ def _total(
 
 
 def _durations(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
-    """A histogram. It starts with the label values that occurred: each one costs a series for every bucket."""
+    """Return a histogram family. No label values are preset, because each one costs a series for every bucket."""
     return Family(f"sagemaker_training_{name}", "histogram", help_, TARGET, labels, rows, buckets=DURATION_BUCKETS)
 
 
@@ -57,6 +58,7 @@ def _by_type(facts: Facts, seconds: float | None) -> list[Row]:
 
 
 def _retained_by_type(facts: Facts) -> list[Row]:
+    # Without KeepAlivePeriodInSeconds there is no warm pool, and a series that stays at 0 would suggest one.
     if not facts.value("pool") and facts.value("retained") is None:
         return []
     return [((type_,), value) for type_, value in facts.times_instances(facts.value("retained"))]
@@ -87,7 +89,7 @@ def _cost_of_bills(facts: Facts) -> list[Row]:
 
 
 def _saved(facts: Facts) -> list[Row]:
-    """A spot job that was interrupted before its bill is known has saved nothing yet."""
+    """Return the cost saved by instance type; `Facts.saved` gives 0 until the job is settled."""
     return [
         ((type_, rate.currency), round(rate.cost(amount) * NANO))
         for type_, amount in facts.saved()
@@ -104,8 +106,8 @@ def _unpriced(facts: Facts) -> list[Row]:
 
 
 def _queued(facts: Facts) -> list[Row]:
-    """One observation for each job: the types of a heterogeneous cluster, which starts as a whole, are joined as in
-    `sagemaker_training_job_info`. A serverless job waits for no instances and has none."""
+    """Return one observation for each job. The types of a heterogeneous cluster, which starts as a whole, are joined as
+    in `sagemaker_training_job_info`. Serverless jobs have none, because they do not wait for instances."""
     types = ",".join(type_ for type_, _ in facts.value("types") or ())
     return _amount(facts.queued, types, facts.spot) if types else []
 
@@ -121,21 +123,21 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
     ),
     _total(
         "jobs_failed",
-        "Training jobs that failed, by kind of failure.",
+        "Training jobs that failed, by failure category.",
         ("category",),
         tuple((c,) for c in FAILURE_CATEGORIES),
         _failed,
     ),
     _total(
         "jobs_stopped",
-        "Training jobs that ended as Stopped, by who or what stopped them.",
+        "Training jobs that ended as Stopped, by what stopped them.",
         ("cause",),
         tuple((c,) for c in STOP_CAUSES),
         _stopped,
     ),
     _total(
         "seconds",
-        "TrainingTimeInSeconds of all jobs, counted with their bill.",
+        "TrainingTimeInSeconds of all jobs. A job is counted when its bill is known.",
         ("spot",),
         _SPOT,
         lambda facts: _amount(facts.training_seconds, facts.spot),
@@ -149,77 +151,77 @@ TOTAL_FAMILIES: tuple[Family[Facts], ...] = (
     ),
     _total(
         "instance_seconds",
-        "Training time times instances, counted with the bill.",
+        "Training time multiplied by the number of instances. A job is counted when its bill is known.",
         ("instance_type", "spot"),
         (),
         lambda facts: _by_type(facts, facts.training_seconds),
     ),
     _total(
         "billable_instance_seconds",
-        "Billed compute: billable time times instances.",
+        "Billed compute: billable time multiplied by the number of instances.",
         ("instance_type", "spot"),
         (),
         lambda facts: _by_type(facts, facts.billable_seconds),
     ),
     _cost(
         "cost",
-        "Billed compute times its price, in the currency of the price list.",
+        "Cost of the billed compute, in the currency of the price list.",
         ("instance_type", "usage", "currency"),
         _cost_of_bills,
     ),
     _cost(
         "spot_saved_cost",
-        "What spot saved at the spot price: training time that was not billed.",
+        "Cost that spot saved: training time that was not billed, at the spot price.",
         ("instance_type", "currency"),
         _saved,
     ),
     Family(
         "sagemaker_training_unpriced_instance_seconds",
         "gauge",
-        "Billed compute that no cost total contains, by why it has no price.",
+        "Billed compute that no cost total includes, by the reason it has no price.",
         TARGET,
         ("instance_type", "reason"),
         _unpriced,
     ),
     _total(
         "spot_interruptions",
-        "How often spot capacity was taken from a job.",
+        "Spot interruptions of training jobs.",
         (),
         _ALONE,
         lambda facts: _amount(facts.value("interruptions")),
     ),
     _total(
         "warm_pool_retained_billable_seconds",
-        "Billed time of kept warm pools, per instance.",
+        "Billed time of warm pools, per instance.",
         (),
         _ALONE,
         lambda facts: _amount(facts.value("retained")),
     ),
     _total(
         "warm_pool_retained_billable_instance_seconds",
-        "Billed time of kept warm pools times their instances.",
+        "Billed time of warm pools multiplied by their number of instances.",
         ("instance_type",),
         (),
         _retained_by_type,
     ),
     _total(
         "warm_pool_reuses",
-        "Warm pools that another job took over.",
+        "Warm pools that another job reused.",
         (),
         _ALONE,
         lambda facts: _amount(facts.value("reused")),
     ),
-    _durations("job_duration_seconds", "From creation to end of a job.", ("status",), _duration),
+    _durations("job_duration_seconds", "Time from creation to end of a job.", ("status",), _duration),
     _durations(
         "phase_duration_seconds",
-        "Time spent in a secondary status, one observation for each time it was left.",
+        "Time spent in a secondary status, observed each time a job leaves it.",
         ("secondary_status",),
         lambda facts: [((status,), seconds) for status, seconds in facts.value("phases") or ()],
     ),
     _durations(
         "queue_duration_seconds",
-        "From creation of a job to TrainingStartTime, once it has started. Types of a heterogeneous cluster are joined "
-        "by commas.",
+        "Time from creation of a job to TrainingStartTime, observed once the job has started. The instance types of a "
+        "heterogeneous cluster are joined by commas.",
         ("instance_type", "spot"),
         _queued,
     ),

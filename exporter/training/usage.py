@@ -1,4 +1,4 @@
-"""What instances are held for, as AWS prices and limits it: the values of the label `usage`."""
+"""Define the values of the label `usage`: what instances are held for, as AWS prices and limits it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ USAGES = (TRAINING, SPOT_TRAINING, WARM_POOL)
 
 
 def usage_of_training(spot: bool | None) -> str:
-    """Return what a job holds its instances for while it runs. A description that does not say whether it uses spot
-    is of a job that does not, which is what CreateTrainingJob makes of a request without that flag."""
+    """Return the usage of a running job's instances.
+
+    An unknown flag means on-demand, which is the default of EnableManagedSpotTraining in CreateTrainingJob.
+    """
     return SPOT_TRAINING if spot else TRAINING

@@ -1,7 +1,7 @@
-"""Sorts what a job waits for into a few kinds, by its secondary status and the StatusMessage of it.
+"""Classify what a job is waiting for into a few reasons, from its secondary status and its StatusMessage.
 
-AWS writes these messages for people and may change them. To sort another one, add its words to a row of the table
-below: the first row that matches decides. Nothing of a message is kept.
+AWS writes these messages for people and may change them. To classify another one, add its words to a row of the table
+below; the first row that matches decides. The message itself is not kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TABLE = (
     _Row.of("pending", r"waiting for (?:\w+ ){0,2}capacity"),
     _Row.of("launching", r"launching (?:the )?(?:\w+ ){0,2}instances?", r"starting the training job"),
 )
-# A job in one of these waits whatever the message says; the status itself may say for what.
+# A job in one of these statuses is waiting whatever the message says; this is the reason if the message gives none.
 _WAITS = {
     "Starting": "other",
     "Interrupted": "other",
@@ -46,15 +46,17 @@ _WAITS = {
     "PreparingTrainingStack": "preparing",
     "DownloadingTrainingImage": "downloading_image",
 }
-# A job in one of these has its instances. The image is downloaded on them, before the user's code runs; while input is
-# downloaded the job is at work.
+# A job in one of these statuses has its instances and is not waiting, except for the image: that is downloaded in the
+# status Downloading, before the user's code runs. Downloading input data counts as work.
 _WORKS = frozenset({"Downloading", "Training", "Uploading"})
 _RUNS = "InProgress"
 
 
 def waiting_reason(status: str, secondary: str | None, message: str) -> str:
-    """Return one of WAITING_REASONS for a job that waits, or "" for one that does not or of which nobody can know.
-    `message` is that of the current secondary status."""
+    """Return one of WAITING_REASONS, or "" if the job is not waiting or its state is unknown.
+
+    `message` is the StatusMessage of the current secondary status.
+    """
     if status != _RUNS or secondary is None:
         return ""
     found = next((row.reason for row in _TABLE if row.words.search(message)), "")
