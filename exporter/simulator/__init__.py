@@ -1,4 +1,4 @@
-"""A simulated SageMaker API on which the demo and the tests run."""
+"""Simulate the SageMaker API for the demo and the tests."""
 
 from exporter.simulator.answers import describe, search_record, summary
 from exporter.simulator.clock import ManualClock, ScaledClock

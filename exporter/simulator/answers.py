@@ -1,4 +1,4 @@
-"""What the API answers about a life at a moment, in wire form: timestamps are epoch floats, values JSON's own."""
+"""Build the responses about a job in wire format: timestamps are floats in Unix seconds, other values plain JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.simulator.moment import Moment, moment
 
 Wire = dict[str, Any]
 
-# DescribeTrainingJob has these and the TrainingJob of Search has not.
+# Fields of DescribeTrainingJob that the TrainingJob of Search lacks.
 NOT_IN_SEARCH = (
     "BillableTokenCount",
     "InfraCheckConfig",
@@ -26,7 +26,7 @@ NOT_IN_SEARCH = (
 
 
 def describe(life: Life, now: float) -> Wire:
-    """The DescribeTrainingJob answer."""
+    """Return the response of DescribeTrainingJob at `now` (Unix seconds)."""
     at = moment(life, now)
     answer: Wire = {
         "TrainingJobName": life.name,
@@ -49,7 +49,7 @@ def describe(life: Life, now: float) -> Wire:
 
 
 def summary(life: Life, now: float) -> Wire:
-    """The job's entry in a ListTrainingJobs answer."""
+    """Return the job's TrainingJobSummary in a ListTrainingJobs response."""
     at = moment(life, now)
     answer: Wire = {
         "TrainingJobName": life.name,
@@ -68,7 +68,7 @@ def summary(life: Life, now: float) -> Wire:
 
 
 def search_record(life: Life, now: float, lag: float = 0.0) -> Wire:
-    """The TrainingJob of a Search result, as the index had it `lag` seconds before `now`."""
+    """Return the TrainingJob of a Search result, as of `lag` seconds before `now`."""
     record = describe(life, now - lag)
     for name in NOT_IN_SEARCH:
         record.pop(name, None)
@@ -77,7 +77,7 @@ def search_record(life: Life, now: float, lag: float = 0.0) -> Wire:
 
 
 def tag_list(life: Life) -> list[Wire]:
-    """Its tags as ListTags has them."""
+    """Return the job's tags in the format of ListTags."""
     return [{"Key": key, "Value": value} for key, value in life.tags.items()]
 
 
@@ -120,6 +120,7 @@ def _add_times(answer: Wire, at: Moment) -> None:
 
 
 def _billable_seconds(at: Moment, seconds: int) -> int | None:
+    # A deleted job is no longer updated: a bill that is due after the deletion never appears.
     now = min(at.now, at.life.deleted)
     reported = [step.share for step in at.life.billing if round(at.end + step.after, 3) <= now]
     if at.life.billable_ratio is None or not reported:
@@ -145,7 +146,7 @@ def _add_outcome(answer: Wire, at: Moment) -> None:
 
 
 def _number(value: float) -> float | str:
-    """The protocol has no JSON number for these and writes them as strings."""
+    """Return a number as the AWS JSON protocol writes it: JSON has no NaN or infinity, so they are strings."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -228,7 +229,7 @@ def _add_serverless(answer: Wire, at: Moment) -> None:
 
 
 def _progress(at: Moment) -> float:
-    """How much of the training is done, 0 to 1."""
+    """Return the share of the training that is done, 0 to 1."""
     training = [span for span in timeline(at.life) if span.phase.status == "Training"]
     planned = sum(span.end - span.start for span in training)
     spent = sum(min(span.end, at.now) - span.start for span in training if span.start <= at.now)

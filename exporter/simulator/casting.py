@@ -1,4 +1,4 @@
-"""Where a shape of job begins: who, when, how fast; and the phases and the plain life that shapes are made of."""
+"""Provide what job shapes are built from: the parameters of a job, its usual phases, and a usual life."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from exporter.simulator import request
 from exporter.simulator.life import COMPLETED, Ending, Group, Life, Metric, Phase
 from exporter.simulator.rng import seeded
 
-# What an average job takes at pace 1, seconds; measured over the deck, and good enough to plan a fleet with.
+# Average duration of a job at pace 1 in seconds, measured over all shapes; exact enough to plan a fleet.
 USUAL_SECONDS = 3200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Casting:
-    """What a shape is given: the account and region, the moment, and `pace`, by which every duration is multiplied."""
+    """The parameters of a job: its random numbers, creation time (Unix seconds), account and region.
+
+    Every duration is multiplied by `pace`. `serial` is the number of the job in its fleet. `about` can hold a `suffix`
+    for the job's name.
+    """
 
     rng: random.Random
     created: float
@@ -29,23 +33,24 @@ class Casting:
     about: Mapping[str, str] = field(default_factory=dict)
 
     def seconds(self, low: float, high: float) -> float:
-        """A duration between `low` and `high` at pace 1."""
+        """Return a random duration, between `low` and `high` seconds at pace 1."""
         return round(self.rng.uniform(low, high) * self.pace, 3)
 
     def own_rng(self, what: str) -> random.Random:
-        """Random numbers for one thing; the draws for everything else stay as they are without it."""
+        """Return random numbers for one purpose, without drawing from `rng`: a new feature that uses them leaves all
+        other random choices of a seed unchanged."""
         return seeded(what, self.rng.getstate())
 
     def arn(self, kind: str, name: str) -> str:
-        """The ARN of another SageMaker resource of the same account and region."""
+        """Return the ARN of another SageMaker resource in the same account and region."""
         return f"arn:aws:sagemaker:{self.region}:{self.account}:{kind}/{name}"
 
     def later(self, created: float) -> Casting:
-        """The same for a second job of the same shape, created at `created`."""
+        """Return the parameters of a second job of the same shape, created at `created`."""
         return replace(self, created=created, about={**self.about, "suffix": "b"})
 
 
-# What may go wrong while instances are launched; the last one is a message that nobody knows.
+# Status messages of problems while instances are launched. The last one is made up: the exporter must cope with it.
 TROUBLES = (
     "Insufficient capacity error from EC2 while launching instances, retrying!",
     "Launched instance was unhealthy, replacing it!",
@@ -55,7 +60,7 @@ PREPARING = "Preparing the instances for training"
 
 
 def starting(cast: Casting, low: float = 60.0, high: float = 240.0) -> Phase:
-    """Waiting for instances, at times for longer because of trouble with them."""
+    """Return the phase Starting, at times with the message of a problem with the instances."""
     own = cast.own_rng("starting")
     launched = (0.1, "Starting the training job"), (0.4, "Launching requested ML instances")
     trouble = ((0.8, own.choice(TROUBLES)),) if own.random() < 0.4 else ()
@@ -63,12 +68,12 @@ def starting(cast: Casting, low: float = 60.0, high: float = 240.0) -> Phase:
 
 
 def pending(cast: Casting) -> Phase:
-    """Waiting in a queue until there are instances."""
+    """Return the phase Pending, in which a job waits for capacity."""
     return _pending(cast.seconds(600, 1800))
 
 
 def queued(first: Phase) -> tuple[Phase, ...]:
-    """The same wait as `first`, most of it in Pending."""
+    """Return phases as long as `first`, most of it spent in Pending."""
     seconds = round(first.seconds / 10, 3)
     return replace(first.cut(seconds), message="Starting the training job"), _pending(first.seconds - seconds)
 
@@ -78,8 +83,8 @@ def _pending(seconds: float) -> Phase:
 
 
 def working(cast: Casting) -> tuple[Phase, ...]:
-    """Downloading and training."""
-    # Less than a second has no bill, also with the pace of the demo.
+    """Return the phases Downloading and Training."""
+    # Long enough to be billed at the pace of the demo too: less than a second has no bill.
     download = max(cast.seconds(20, 180), 30 * cast.pace)
     return (
         Phase(
@@ -99,17 +104,17 @@ def working(cast: Casting) -> tuple[Phase, ...]:
 
 
 def uploading(cast: Casting) -> Phase:
-    """Saving the model."""
+    """Return the phase Uploading, in which the model is saved."""
     return Phase("Uploading", cast.seconds(10, 60), "Uploading generated training model", on_instances=True)
 
 
 def interrupted(cast: Casting) -> Phase:
-    """Spot capacity was taken away."""
+    """Return the phase Interrupted, after spot capacity was taken away."""
     return Phase("Interrupted", cast.seconds(60, 600), "Training job interrupted")
 
 
 def failed(reason: str, category: str) -> Ending:
-    """The ending of a job that failed for `reason`."""
+    """Return the ending of a job that failed with this FailureReason; `category` is what it should be parsed as."""
     return Ending("Failed", "Failed", "Training job failed", reason, category)
 
 
@@ -139,17 +144,17 @@ def usual(cast: Casting, stem: str, groups: tuple[Group, ...] | None = None) -> 
 
 
 def with_spec(life: Life, **fields: Any) -> Life:
-    """The life with these wire fields set or replaced."""
+    """Return the life with these wire fields set or replaced."""
     return replace(life, spec={**life.spec, **fields})
 
 
 def with_resources(life: Life, **fields: Any) -> Life:
-    """The life with these members of ResourceConfig set or replaced."""
+    """Return the life with these members of ResourceConfig set or replaced."""
     return with_spec(life, ResourceConfig={**life.spec["ResourceConfig"], **fields})
 
 
 def with_limits(life: Life, **fields: int) -> Life:
-    """The life with these members of StoppingCondition set or replaced."""
+    """Return the life with these members of StoppingCondition set or replaced."""
     return with_spec(life, StoppingCondition={**life.spec["StoppingCondition"], **fields})
 
 

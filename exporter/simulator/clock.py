@@ -1,4 +1,4 @@
-"""Clocks for a simulated world: one that runs faster than real time, one that a test moves by hand."""
+"""Provide clocks for the simulator: one that runs faster than real time, and one that a test advances."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import time
 
 
 class ScaledClock:
-    """Real time, `speed` times as fast, its wall clock starting at `start` (Unix seconds; now if not given)."""
+    """A clock that runs `speed` times as fast as real time. Its wall clock starts at `start` (Unix seconds), by default
+    now."""
 
     def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
         if not 0 < speed < float("inf"):
@@ -29,7 +30,7 @@ class ScaledClock:
 
 
 class ManualClock:
-    """Stands still until `advance` is called, which also wakes those whose sleep is over."""
+    """A clock that moves only when `advance` is called, which also wakes the sleepers that are due."""
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._wall = start
@@ -44,7 +45,7 @@ class ManualClock:
         return self._passed
 
     def advance(self, seconds: float) -> None:
-        """Let that many seconds pass."""
+        """Advance both clocks by this many seconds, and wake the sleepers that are due."""
         self._wall += seconds
         self._passed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._passed:
@@ -53,7 +54,7 @@ class ManualClock:
                 sleeper.set_result(None)
 
     def set(self, wall: float) -> None:
-        """Step the wall clock, as an administrator does; no time passes and nobody wakes."""
+        """Set the wall clock, as an administrator or NTP does. No time passes, so no sleeper wakes."""
         self._wall = wall
 
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""`python -m exporter.simulator`: the simulated API in a process of its own."""
+"""Implement `python -m exporter.simulator`, which runs the simulated API in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter.simulator.server import Simulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status is 1 if the address cannot be had."""
+    """Serve until SIGINT or SIGTERM. Return the exit status, 1 if the address cannot be bound."""
     try:
         options = _parser().parse_args(arguments)
         with signals.raising():
@@ -61,26 +61,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         allow_abbrev=False,
         prog="python -m exporter.simulator",
-        description="A simulated SageMaker API. Prints its URL, for AWS_ENDPOINT_URL, when it is ready.",
-        epilog="The access key id chooses the account: AKIA<account>TEST; any other means the first of --accounts.",
+        description="Run a simulated SageMaker API. When it is ready, it prints its URL, for AWS_ENDPOINT_URL.",
+        epilog="The access key ID AKIA<account>TEST selects the account; any other selects the first of --accounts.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--listen-address", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
-    add("--jobs", type=_number(int, 0, 100_000), default=40, help="active at once, over all accounts and regions")
-    add("--steady", type=_number(int, 0, 1_000_000), default=0, help="jobs that never end, in each account and region")
-    add("--seed", type=int, default=0, help="the same seed, the same jobs")
-    add("--speed", type=_number(float, 1e-3), default=1.0, help="how much faster than real time its clock runs")
-    add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="what durations of jobs are multiplied by")
+    add(
+        "--jobs", type=_number(int, 0, 100_000), default=40, help="active jobs at a time, over all accounts and regions"
+    )
+    add("--steady", type=_number(int, 0, 1_000_000), default=0, help="jobs that never end, per account and region")
+    add("--seed", type=int, default=0, help="seed of the random numbers; the same seed gives the same jobs")
+    add("--speed", type=_number(float, 1e-3), default=1.0, help="how many times faster than real time the clock runs")
+    add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="factor of the durations of jobs")
     add(
         "--accounts",
         type=_names("an account: 12 digits", r"\d{12}"),
         default="123456789012",
-        help="12 digits each, joined by commas",
+        help="account IDs of 12 digits, separated by commas",
     )
-    add("--regions", type=_names("a region", r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="joined by commas")
-    add("--fault-rate", type=_number(float, 0, 1), default=0.0, help="share of answers that go wrong, in every way")
-    add("--strange", action="store_true", help="some jobs have statuses that nobody knows")
+    add("--regions", type=_names("a region", r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="separated by commas")
+    add("--fault-rate", type=_number(float, 0, 1), default=0.0, help="share of responses that fail, 0 to 1")
+    add("--strange", action="store_true", help="give some jobs unknown statuses")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""CreateTrainingJob: what a request must have, and the life that it starts."""
+"""Implement CreateTrainingJob: validate the request, and start a life from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_IN_DESCRIBE = ("TrainingJobName", "Tags", "SessionChainingConfig")
 
 
 def born(request: Wire, cast: Casting) -> Life:
-    """The life that a CreateTrainingJob request starts. Raises ApiError if something essential is missing."""
+    """Return the life that a CreateTrainingJob request starts. Raises ApiError if a required member is missing."""
     _check(request)
     config = request.get("ResourceConfig")
     spec = {name: value for name, value in request.items() if name not in NOT_IN_DESCRIBE}
@@ -72,7 +72,7 @@ def _phases(request: Wire, cast: Casting) -> tuple[Phase, ...]:
 
 
 def _limited(life: Life, limit: float) -> Life:
-    """Cut short in the middle of training what would exceed MaxRuntimeInSeconds."""
+    """Return the life, cut off where it exceeds MaxRuntimeInSeconds, which counts time on instances only."""
     kept: list[Phase] = []
     for phase in life.phases:
         left = limit - sum(done.seconds for done in kept if done.on_instances)

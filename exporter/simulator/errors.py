@@ -1,10 +1,10 @@
-"""Errors as the simulated API answers them."""
+"""Define the errors of the simulated API."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An error answer: the code that clients switch on, the text for people, and the HTTP status."""
+    """An error response: the error code for clients, the message for people, and the HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""What can be made to go wrong: a frozen list that may be exchanged for another while the simulator runs."""
+"""Inject faults into responses. The list of faults is immutable, and can be replaced while the simulator runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from exporter.simulator.rng import seeded
 
 
 class Kind(StrEnum):
-    """Ways in which an answer goes wrong."""
+    """The ways in which a response can fail."""
 
     THROTTLE = "throttle"
     SERVER_ERROR = "server_error"
     UNAVAILABLE = "unavailable"
-    RESET = "reset"  # the connection, before anything was done
-    SLOW = "slow"  # the right answer, `seconds` late
-    CUT = "cut"  # the connection drops in the middle of the body, after the work was done
-    TRUNCATED = "truncated"  # half of the body, as if it were whole
+    RESET = "reset"  # connection reset before the operation was performed
+    SLOW = "slow"  # the correct response, `seconds` late
+    CUT = "cut"  # connection closed in the middle of the body, after the operation was performed
+    TRUNCATED = "truncated"  # half of the body, with a matching Content-Length
     NOT_JSON = "not_json"
     EMPTY = "empty"  # 200 with {}
     ACCESS_DENIED = "access_denied"
@@ -44,7 +44,7 @@ TRANSIENT = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong, with what probability, where (None: anywhere) and when (simulator's time)."""
+    """A fault with its probability, where it applies (None: everywhere) and when (Unix seconds of the simulator)."""
 
     kind: Kind
     probability: float = 1.0
@@ -56,7 +56,7 @@ class Fault:
     until: float = math.inf
 
     def concerns(self, call: Call, now: float) -> bool:
-        """Whether it may strike this call."""
+        """Return whether the fault can hit this call."""
         return (
             self.account in (None, call.account)
             and self.region in (None, call.region)
@@ -67,7 +67,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: whose, where, what, and the how many of its kind."""
+    """A request: its account, region and operation, and its number among the requests with the same three."""
 
     account: str
     region: str
@@ -77,9 +77,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The switchboard. Probabilities of faults that concern the same call add up; at most one strikes.
+    """All faults of a simulator. At most one of them hits a call; the probabilities of those that can hit it add up.
 
-    `rates`: requests a second that an operation takes per account and region before it throttles.
+    `rates` are the requests per second that an operation accepts per account and region before it throttles.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -87,11 +87,12 @@ class Faults:
     seed: int = 0
 
     def also(self, *faults: Fault) -> Faults:
-        """The same and these."""
+        """Return these faults and more."""
         return replace(self, faults=self.faults + faults)
 
     def strike(self, call: Call, now: float) -> Fault | None:
-        """The fault that strikes this call. The same call of the same seed always has the same luck."""
+        """Return the fault that hits this call, None if there is none. With the same seed, the same call always has the
+        same result, whatever other calls come in between."""
         candidates = [fault for fault in self.faults if fault.concerns(call, now)]
         if not candidates:
             return None
@@ -104,13 +105,13 @@ class Faults:
 
 
 def mixture(probability: float, seed: int = 0) -> Faults:
-    """Every transient kind, all together with this probability."""
+    """Return all transient faults, with this probability in total."""
     share = probability / len(TRANSIENT)
     return Faults(tuple(Fault(kind, share) for kind in TRANSIENT), seed=seed)
 
 
 def error_of(kind: Kind, call: Call) -> ApiError | None:
-    """The error answer that a kind of fault consists of, None if it is of another nature."""
+    """Return the error response of a kind of fault, None if that kind is not an error response."""
     user = f"User: arn:aws:iam::{call.account}:user/simulated"
     errors = {
         Kind.THROTTLE: ("ThrottlingException", "Rate exceeded", 400),
@@ -133,13 +134,13 @@ def error_of(kind: Kind, call: Call) -> ApiError | None:
 
 
 class Buckets:
-    """Token buckets, one for each account, region and operation that has a rate; each holds one second's worth."""
+    """Token buckets, one for each account, region and operation with a rate. Each holds the tokens of one second."""
 
     def __init__(self) -> None:
         self._levels: dict[tuple[str, str, str], tuple[float, float]] = {}
 
     def take(self, call: Call, rate: float, now: float) -> bool:
-        """Whether there is a token left at `now` (monotonic seconds)."""
+        """Take a token at `now` (monotonic seconds), and return whether there was one."""
         key = (call.account, call.region, call.operation)
         capacity = max(1.0, rate)
         level, stamp = self._levels.get(key, (capacity, now))

@@ -1,4 +1,4 @@
-"""A fleet: jobs of every shape, created one after another from before the start on and for ever."""
+"""Generate fleets: endless sequences of jobs of every shape, which begin before the start of the simulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.simulator.request import plain
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
 
-# The shapes of which a fleet has more than one in every round.
+# Additional jobs of common shapes in every round.
 FREQUENT = (
     *("on_demand",) * 4,
     *("spot",) * 3,
@@ -21,17 +21,17 @@ FREQUENT = (
 )
 
 
-# With this pace jobs live for one to five minutes.
+# At this pace jobs take one to five minutes.
 DEMO_PACE = 1 / 24
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many jobs are active at once (about), how fast they live, and since how long they have been created.
+    """The size of a fleet: how many jobs are active at a time (about), how fast they run, and how far back they go.
 
-    Every duration of a job is multiplied by `pace`; at 1 an average job takes an hour. `history` is in seconds before
-    the start; by default enough for every shape to have been there and for the fleet to be in full swing. `strange`:
-    some statuses are unknown ones.
+    Every duration of a job is multiplied by `pace`; at 1 an average job takes an hour. `history` is how many seconds
+    before the start the first job was created; by default long enough that every shape has occurred and that the
+    planned number of jobs is active at the start. With `strange`, some jobs have unknown statuses.
     """
 
     jobs: int = 40
@@ -41,14 +41,15 @@ class Plan:
 
 
 class Fleet:
-    """The creations of one account and region: what comes is a function of the seed and the start alone."""
+    """The jobs of one account and region. They depend only on the plan, the seed and the start."""
 
     def __init__(self, plan: Plan, seed: int, start: float, account: str, region: str) -> None:
         self._creations = _creations(plan, seeded(seed, account, region), start, account, region)
         self._next = next(self._creations)
 
     def until(self, now: float) -> Iterator[Life]:
-        """The lives not handed out yet whose creation was due by `now`; some may be created a little later."""
+        """Yield the lives due by `now` that were not yielded before. Of two jobs that belong together, the second one
+        may be created later than `now`."""
         while self._next[0] <= now:
             yield from self._next[1]
             self._next = next(self._creations)
@@ -57,7 +58,10 @@ class Fleet:
 def fleets(
     plan: Plan | None, seed: int, start: float, homes: Sequence[tuple[str, str]]
 ) -> Callable[[str, str], Fleet | None]:
-    """What gives each of the `homes` (account and region) its share of the planned jobs, and others none."""
+    """Return a function that creates the fleet of an account and region.
+
+    The planned jobs are shared among the `homes` (account, region); others have no fleet.
+    """
 
     def fleet(account: str, region: str) -> Fleet | None:
         if plan is None or not plan.jobs or (account, region) not in homes:
@@ -69,7 +73,8 @@ def fleets(
 
 
 def steady(count: int, created: float, prefix: str = "steady", seconds: float | None = None) -> Iterator[Life]:
-    """Lives all alike that train on and on, or for that long: cheap to make, cheap to serve."""
+    """Yield identical lives that train for `seconds`, or for ever if None. They are cheap to create and to serve, for
+    benchmarks and soak tests."""
     groups = (Group("ml.g5.2xlarge", 1),)
     life = Life(
         name=prefix,
@@ -105,7 +110,7 @@ def _creations(
 
 
 def _round(rng: random.Random, strange: bool) -> list[str]:
-    """Every shape at least once, shuffled: so no fleet has to wait long for any."""
+    """Return every shape at least once, shuffled, so that no fleet has to wait long for any of them."""
     names = [name for name in SHAPES if strange or name != "strange"]
     names += FREQUENT
     rng.shuffle(names)

@@ -1,4 +1,4 @@
-"""Who is calling: the access key holds the account, the credential scope the region; sessions expire."""
+"""Identify the caller: the access key ID contains the account, and the credential scope the region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request, and for which region."""
+    """The signer of a request, and the region that it was signed for."""
 
     access_key: str
     account: str
@@ -22,16 +22,17 @@ class Caller:
 
 
 def access_key(account: str, serial: int | None = None) -> str:
-    """An access key id that means this account: a lasting one, or that of session number `serial`."""
+    """Return an access key ID for this account: a long-term one, or that of session number `serial`."""
     if serial is None:
         return f"AKIA{account}TEST"
     return f"ASIA{account}{''.join(DIGITS[serial >> shift & 31] for shift in (15, 10, 5, 0))}"
 
 
 def caller(authorization: str, default_account: str) -> Caller:
-    """Who signed with this Authorization header; a key of no known form means the default account.
+    """Return who signed a request with this Authorization header. An access key ID of another form selects the default
+    account.
 
-    Raises ApiError if there is no signature. The signature itself is not checked.
+    Raises ApiError if there is no signature. The signature itself is not verified.
     """
     found = CREDENTIAL.search(authorization)
     if not found:

@@ -1,7 +1,7 @@
-"""The life of one simulated training job: frozen records that say what happens when.
+"""Describe the life of a simulated training job: immutable records of what happens when.
 
-Nothing here knows the time. What the API answers at some moment is worked out in `answers`, what an exact ledger has
-in the end in `truth`; both read these records and nothing else.
+Nothing here knows the current time. `answers` computes the responses of the API at a given time, and `truth` what an
+exact ledger must count in the end; both read only these records, so that each can check the other.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from exporter.simulator.errors import ApiError
 class Phase:
     """One entry of SecondaryStatusTransitions: a secondary status and how many seconds it lasts.
 
-    `message` is its StatusMessage in the end; `earlier` are the ones before, each with the share of the seconds after
-    which the next one replaces it. `on_instances`: the seconds count as training time. `job_status` is the
-    TrainingJobStatus meanwhile.
+    `message` is its last StatusMessage. `earlier` are the messages before, each with the share of `seconds` at which it
+    is replaced. With `on_instances` the seconds count as training time. `job_status` is the TrainingJobStatus during
+    the phase.
     """
 
     status: str
@@ -31,11 +31,11 @@ class Phase:
     earlier: tuple[tuple[float, str], ...] = ()
 
     def message_after(self, seconds: float) -> str:
-        """The StatusMessage so long after it began."""
+        """Return the StatusMessage this many seconds after the phase began."""
         return next((text for share, text in self.earlier if seconds < share * self.seconds), self.message)
 
     def cut(self, seconds: float) -> Phase:
-        """The same, ended after so many seconds: until then its messages are what they were."""
+        """Return the phase, ended after this many seconds. Until then its messages are the same as before."""
         begun = [(share * self.seconds, text) for share, text in self.earlier if share * self.seconds < seconds]
         earlier = tuple((until / seconds, text) for until, text in begun)
         return replace(self, seconds=seconds, message=self.message_after(seconds), earlier=earlier)
@@ -43,7 +43,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ends. `category` is what a reader should make of the failure reason; empty unless it failed."""
+    """How a job ends. `category` is what its FailureReason should be parsed as, empty unless the job failed."""
 
     status: str
     secondary_status: str
@@ -61,7 +61,7 @@ MAX_RUNTIME_EXCEEDED = Ending(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Instances of one type; `name` is the InstanceGroupName and empty outside heterogeneous clusters."""
+    """Instances of one type. `name` is the InstanceGroupName, empty outside heterogeneous clusters."""
 
     instance_type: str
     count: int
@@ -70,10 +70,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class WarmPool:
-    """What becomes of the instances after the end; times are seconds after the end.
+    """What happens to the instances after the end of the job. Times are seconds after the end.
 
-    The status is missing until `appears_after`, then Available, then from `released_after` on Reused if `reused_by`
-    names a job, else Terminated. `shows` is False for a pool that was asked for and never comes.
+    WarmPoolStatus is missing until `appears_after`, then Available, and from `released_after` on Reused if `reused_by`
+    names a job, else Terminated. `shows` is False for a warm pool that was requested but never appears.
     """
 
     released_after: float
@@ -84,8 +84,10 @@ class WarmPool:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """From `after` seconds after the end on, this share of the final BillableTimeInSeconds is reported, and
-    LastModifiedTime `moves` then or does not. Nothing comes after a deletion."""
+    """A step of the bill: `after` seconds after the end, this share of the final BillableTimeInSeconds is reported.
+
+    `moves` says whether LastModifiedTime changes with it: with AWS it may not. Nothing is reported after a deletion.
+    """
 
     after: float = 0.0
     share: float = 1.0
@@ -94,7 +96,7 @@ class Billing:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """An entry of FinalMetricDataList; `age` is how many seconds before the end it was emitted."""
+    """An entry of FinalMetricDataList, emitted `age` seconds before the end."""
 
     name: str
     value: float
@@ -103,8 +105,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A debugger or profiler rule: InProgress while the job runs, `meanwhile` until `after` seconds after the end, when
-    LastModifiedTime of the job moves, then its `verdict`."""
+    """A debugger or profiler rule.
+
+    Its status is InProgress while the job runs, then `meanwhile`, and from `after` seconds after the end its `verdict`.
+    The LastModifiedTime of the job changes with the verdict.
+    """
 
     kind: str
     name: str
@@ -116,7 +121,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Serverless:
-    """What only a serverless job reports: progress, tokens and the model package it leaves."""
+    """What only a serverless job reports: its progress, billed tokens, and the model package that it creates."""
 
     steps_per_epoch: int
     max_epoch: int
@@ -126,12 +131,12 @@ class Serverless:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One job from creation to the end of its warm pool.
+    """A job from its creation to the end of its warm pool.
 
     `spec` holds the wire fields that never change. Without an `ending` the last phase lasts for ever.
     `billable_ratio` is BillableTimeInSeconds / TrainingTimeInSeconds, None if no billable time is ever reported.
-    `settles_after` is LastModifiedTime less TrainingEndTime, unless a bill or a rule comes later. The API shows the job
-    `ahead` seconds before its CreationTime: the clock of the host that created it is ahead by as much.
+    `settles_after` is LastModifiedTime minus TrainingEndTime, unless a bill or a rule comes later. The API shows the
+    job `ahead` seconds before its CreationTime, as if the clock of the host that created it were ahead by that much.
     """
 
     name: str
@@ -159,32 +164,32 @@ class Life:
 
     @property
     def appears(self) -> float:
-        """From when on the API shows it, Unix seconds."""
+        """Return when the API starts to show the job (Unix seconds)."""
         return self.created - self.ahead
 
     @property
     def arn(self) -> str:
-        """TrainingJobArn."""
+        """Return the TrainingJobArn."""
         return f"arn:aws:sagemaker:{self.region}:{self.account}:training-job/{self.name}"
 
     @property
     def spot(self) -> bool:
-        """EnableManagedSpotTraining."""
+        """Return EnableManagedSpotTraining."""
         return bool(self.spec.get("EnableManagedSpotTraining", False))
 
     @property
     def end(self) -> float:
-        """When it becomes terminal, Unix seconds; infinite if never."""
+        """Return when the job becomes terminal (Unix seconds), infinity if never."""
         return timeline(self)[-1].end if self.ending else math.inf
 
     @property
     def gone(self) -> float:
-        """From when on the API knows nothing of it any more."""
+        """Return when the API stops to show the job after its deletion (Unix seconds)."""
         return self.deleted + self.deleting_seconds
 
 
 class Span(NamedTuple):
-    """A phase with the moments at which it starts and ends, to the millisecond as the API has them."""
+    """A phase with its start and end (Unix seconds), rounded to milliseconds as in the API."""
 
     phase: Phase
     start: float
@@ -192,7 +197,7 @@ class Span(NamedTuple):
 
 
 def timeline(life: Life) -> tuple[Span, ...]:
-    """Every phase in order; each starts when the one before it ends."""
+    """Return all phases in order. Each starts when the one before it ends."""
     spans = []
     start = round(life.created, 3)
     for phase in life.phases:
@@ -205,7 +210,7 @@ def timeline(life: Life) -> tuple[Span, ...]:
 
 
 def stop(life: Life, now: float) -> Life:
-    """The life that follows when StopTrainingJob is called at `now`.
+    """Return the life after a call of StopTrainingJob at `now`.
 
     Raises ApiError if the job has ended or is already stopping.
     """
@@ -224,7 +229,7 @@ def stop(life: Life, now: float) -> Life:
 
 
 def delete(life: Life, now: float) -> Life:
-    """The life that follows when DeleteTrainingJob is called at `now`.
+    """Return the life after a call of DeleteTrainingJob at `now`.
 
     Raises ApiError while the job runs or its warm pool is Available.
     """

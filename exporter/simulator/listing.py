@@ -1,4 +1,8 @@
-"""ListTrainingJobs, with its habits: short pages, and filters by status that only look at one page at a time."""
+"""Implement ListTrainingJobs, including its quirks.
+
+Like the real service it cuts a page first and filters by status afterwards, so a page can be short or empty while
+NextToken is set.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ POOL_STATUSES = ("Available", "Terminated", "Reused", "InUse")
 
 
 def list_training_jobs(request: Wire, jobs: Jobs, now: float, consistency: Consistency) -> Wire:
-    """The answer. Raises ApiError for a request that the service would not take."""
+    """Return the response at `now` (Unix seconds). Raises ApiError for a request that the service would reject."""
     sort_by = one_of(request, "SortBy", ("Name", "CreationTime", "Status"), "CreationTime")
     order = one_of(request, "SortOrder", ("Ascending", "Descending"), "Ascending")
     cut = Cut(size_of(request), order == "Descending", sort_by, request.get("NextToken"))
@@ -53,7 +57,7 @@ def _key(sort_by: str, now: float) -> Callable[[Life], Key]:
 
 
 def _wanted(life: Life, request: Wire, now: float) -> bool:
-    """The filters that are applied before the page is cut."""
+    """Return whether the filters that apply before the page is cut accept the job."""
     if now >= life.gone or life.created >= request.get("CreationTimeBefore", math.inf):
         return False
     if request.get("NameContains", "") not in life.name:
@@ -66,6 +70,9 @@ def _wanted(life: Life, request: Wire, now: float) -> bool:
 
 
 def _modified_within(entry: Wire, request: Wire) -> bool:
-    """Applied after the page was cut: walking by modification was seen to return many empty pages."""
+    """Return whether an entry was last modified within the requested range.
+
+    The filter applies after the page was cut: with the real service, LastModifiedTimeAfter returned many empty pages.
+    """
     after = request.get("LastModifiedTimeAfter", -math.inf)
     return bool(after < entry["LastModifiedTime"] < request.get("LastModifiedTimeBefore", math.inf))

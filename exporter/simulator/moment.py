@@ -1,4 +1,4 @@
-"""Where a life stands at a moment: what every kind of answer about it is made of."""
+"""Compute the state of a life at a given time, from which all responses about it are built."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.simulator.life import Life, Span, timeline
 
 
 class Moment(NamedTuple):
-    """Where a life stands: the spans that have begun, and when it ended (infinite while it runs)."""
+    """The state of a life at `now`: the spans that have begun, and when it ends (infinity if never)."""
 
     life: Life
     now: float
@@ -22,7 +22,7 @@ class Moment(NamedTuple):
 
     @property
     def status(self) -> str:
-        """TrainingJobStatus."""
+        """Return the TrainingJobStatus."""
         if self.life.deleted <= self.now:
             return "Deleting"
         if self.ended and self.life.ending:
@@ -31,14 +31,14 @@ class Moment(NamedTuple):
 
     @property
     def secondary_status(self) -> str:
-        """SecondaryStatus."""
+        """Return the SecondaryStatus."""
         if self.ended and self.life.ending:
             return self.life.ending.secondary_status
         return self.begun[-1].phase.status
 
     @property
     def last_modified(self) -> float:
-        """LastModifiedTime: the last change of status, and later once more for what an ended job gets."""
+        """Return the LastModifiedTime: the last change of status or, after the end, of the bill or of a rule."""
         if not self.ended:
             return self.begun[-1].start
         moves = (
@@ -51,23 +51,23 @@ class Moment(NamedTuple):
 
     @property
     def training_start(self) -> float | None:
-        """TrainingStartTime: when it first got instances."""
+        """Return the TrainingStartTime: when the job first had instances, None if it had none yet."""
         return next((span.start for span in self.begun if span.phase.on_instances), None)
 
     @property
     def training_end(self) -> float | None:
-        """TrainingEndTime; a job that never got instances has none."""
+        """Return the TrainingEndTime; None also for a job that never had instances."""
         return self.end if self.ended and self.training_start is not None else None
 
     @property
     def training_seconds(self) -> int:
-        """Whole seconds on instances so far."""
+        """Return the whole seconds on instances so far."""
         spent = sum(min(span.end, self.now) - span.start for span in self.begun if span.phase.on_instances)
         return int(round(spent, 3))
 
 
 def moment(life: Life, now: float) -> Moment:
-    """Where `life` stands at `now`; before its creation it stands at its creation."""
+    """Return the state of `life` at `now`; before its creation, its state at the creation."""
     spans = timeline(life)
     begun = tuple(span for span in spans if span.start <= now) or spans[:1]
     return Moment(life, now, begun, spans[-1].end if life.ending else math.inf)

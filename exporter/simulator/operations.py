@@ -1,4 +1,4 @@
-"""The operations of SageMaker: a request and the jobs of its account and region in, an answer out."""
+"""Implement the operations of SageMaker: each maps a request, and the jobs of its account and region, to a response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:([a-z0-9-]*):(\d{12}):training-job/(
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where and when a request arrives, and how fast the jobs that it creates will live."""
+    """The jobs, account, region and time of a request, and the pace of the jobs that it creates."""
 
     jobs: Jobs
     account: str
@@ -101,7 +101,7 @@ OPERATIONS: Mapping[str, Callable[[Wire, Context], Wire]] = MappingProxyType(
 
 
 def perform(operation: str, request: Wire, at: Context) -> Wire:
-    """Do it. Raises ApiError, also for an operation that is not simulated."""
+    """Perform an operation and return its response. Raises ApiError, also for an operation that is not simulated."""
     if operation not in OPERATIONS:
         raise ApiError("UnknownOperationException", f"{operation} is not simulated.")
     at.jobs.grow(at.now)

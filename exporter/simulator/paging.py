@@ -1,4 +1,8 @@
-"""Pages of a list that grows while it is read: a token names the last entry, not its place."""
+"""Split a list into pages.
+
+A token holds the key of the last entry and not its index, so that a list that grows between two pages neither repeats
+nor skips entries.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which page: at most `size` entries of the list in this order, after the one that `token` names."""
+    """The requested page: at most `size` entries in this order, after the entry in `token`."""
 
     size: int
     descending: bool
@@ -31,9 +35,9 @@ class Cut:
 def page(
     entries: Sequence[T], key: Callable[[T], Key], cut: Cut, keep: Callable[[T], bool]
 ) -> tuple[list[T], str | None]:
-    """One page of `entries` (ascending by `key`) among those that `keep` allows, and the token of the next one.
+    """Return a page of those `entries` (ascending by `key`) that `keep` accepts, and the token of the next page.
 
-    Raises ApiError if the token is not one of this list in this order.
+    Raises ApiError if the token does not belong to this order.
     """
     rest: Iterable[T] = entries
     if cut.token:
@@ -50,7 +54,7 @@ def page(
 
 
 def size_of(request: dict[str, Any]) -> int:
-    """MaxResults, by default 10. Raises ApiError outside 1 to 100."""
+    """Return MaxResults, 10 by default. Raises ApiError if it is not between 1 and 100."""
     size = request.get("MaxResults", 10)
     if not isinstance(size, int) or not 1 <= size <= 100:
         bound = "less than or equal to 100" if isinstance(size, int) and size > 100 else "greater than or equal to 1"
@@ -59,7 +63,7 @@ def size_of(request: dict[str, Any]) -> int:
 
 
 def one_of(request: dict[str, Any], name: str, allowed: Sequence[str], default: str | None = None) -> Any:
-    """A member of the request that must be one of the `allowed`. Raises ApiError otherwise."""
+    """Return a member of the request. Raises ApiError if it is not one of the `allowed` values."""
     value = request.get(name, default)
     if value is not None and value not in allowed:
         member = name[0].lower() + name[1:]
@@ -68,7 +72,7 @@ def one_of(request: dict[str, Any], name: str, allowed: Sequence[str], default: 
 
 
 def constraint(value: object, member: str, rule: str) -> ApiError:
-    """The error for a value that a constraint of the service model rules out."""
+    """Return the error for a value that violates a constraint of the service model."""
     return ApiError(
         "ValidationException",
         f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {rule}",

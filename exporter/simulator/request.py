@@ -1,4 +1,4 @@
-"""What a CreateTrainingJob call would have carried: the wire fields of a job that never change."""
+"""Build the fields of a CreateTrainingJob request, which a job keeps unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEAMS = ("vision", "language", "forecasting", "recommendations")
 
 
 def plain(rng: random.Random, account: str, region: str, groups: Sequence[Group]) -> Wire:
-    """A request with nothing special in it."""
+    """Return a request that uses only common fields."""
     bucket = f"s3://sagemaker-{region}-{account}"
     return {
         "HyperParameters": {
@@ -56,7 +56,7 @@ def plain(rng: random.Random, account: str, region: str, groups: Sequence[Group]
 
 
 def resource_config(groups: Sequence[Group], volume: int) -> Wire:
-    """ResourceConfig for these instances; named groups make a heterogeneous cluster."""
+    """Return the ResourceConfig for these instances. Groups with names make a heterogeneous cluster."""
     if any(group.name for group in groups):
         members = [
             {
@@ -76,7 +76,7 @@ def resource_config(groups: Sequence[Group], volume: int) -> Wire:
 
 
 def groups_of(config: Wire) -> tuple[Group, ...]:
-    """The instances that a ResourceConfig asks for; of preferences, the first."""
+    """Return the instances that a ResourceConfig requests; of InstancePreferences, the first one."""
     if members := config.get("InstanceGroups"):
         return tuple(
             Group(member["InstanceType"], member["InstanceCount"], member["InstanceGroupName"]) for member in members
@@ -88,7 +88,7 @@ def groups_of(config: Wire) -> tuple[Group, ...]:
 
 
 def tags(rng: random.Random) -> dict[str, str]:
-    """Tags as a team with a tagging policy has them."""
+    """Return tags as a team with a tagging policy sets them."""
     team = rng.choice(TEAMS)
     return {
         "team": team,
@@ -99,7 +99,7 @@ def tags(rng: random.Random) -> dict[str, str]:
 
 
 def with_extras(rng: random.Random, account: str, region: str, spec: Wire) -> Wire:
-    """The request with some of what people add: VPC, encryption, experiment, checkpoints, environment."""
+    """Return the request with some optional settings: VPC, encryption, experiment, checkpoints, environment."""
     extras = _extras(account, region)
     for name in sorted(extras):
         if rng.random() < 0.3:

@@ -1,4 +1,4 @@
-"""The one place where chance comes from, so that a seed is all it takes to see the same again."""
+"""Provide all random numbers of the simulator, so that a run can be reproduced from its seed."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import random
 
 
 def seeded(*parts: object) -> random.Random:
-    """Numbers that depend on these parts and on nothing else."""
+    """Return a generator whose numbers depend only on these parts."""
     return random.Random("/".join(map(str, parts)))

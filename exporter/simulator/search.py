@@ -1,4 +1,4 @@
-"""Search(Resource=TrainingJob): filters over almost the whole description, from an index that lags behind."""
+"""Implement Search(Resource=TrainingJob): filters on almost the whole description, from an index that lags behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.simulator.store import Consistency, Jobs
 Wire = dict[str, Any]
 Predicate = Callable[[Moment], bool]
 
-# What is asked for most can be told without building the whole record.
+# The most common properties are computed without building the whole record.
 QUICK: Mapping[str, Callable[[Moment], Any]] = MappingProxyType(
     {
         "TrainingJobName": lambda at: at.life.name,
@@ -42,7 +42,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
 
 
 def search(request: Wire, jobs: Jobs, now: float, consistency: Consistency) -> Wire:
-    """The answer. Raises ApiError for a request that the service would not take."""
+    """Return the response at `now` (Unix seconds). Raises ApiError for a request that the service would reject."""
     if one_of(request, "Resource", ("TrainingJob",)) is None:
         raise ApiError("ValidationException", "Resource is required.")
     sort_by = request.get("SortBy", "LastModifiedTime")
@@ -69,6 +69,7 @@ def _key(sort_by: str) -> Callable[[Moment], Key]:
     def key(at: Moment) -> Key:
         value = _property(at, sort_by)
         comparable = value if isinstance(value, int | float) else str(value or "")
+        # Numbers sort before texts: a property can have both types, and Python cannot compare them.
         return isinstance(comparable, str), comparable, at.life.created, at.life.name
 
     return key
@@ -115,7 +116,7 @@ def _text(value: Any) -> str | None:
 
 
 def _number(name: str, value: str) -> float:
-    """A bound as the API wants it: ISO 8601 for times, else a decimal number."""
+    """Return a bound of a filter as a number. In the request it is ISO 8601 for times, else a decimal number."""
     try:
         if not name.endswith("Time"):
             return float(value)

@@ -33,7 +33,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that arrived: whose, where, what, and when by the simulator's clock (wall and monotonic)."""
+    """A received request, with its time on the simulator's wall clock and on its monotonic clock."""
 
     account: str
     region: str
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back."""
+    """A response."""
 
     body: bytes
     status: int = 200
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(kw_only=True, eq=False)
 class Simulator:
-    """`async with Simulator(...) as sim`: serves at `sim.url` until the block is left.
+    """A simulated API: `async with Simulator(...) as sim` serves at `sim.url` until the end of the block.
 
     With a `plan`, jobs come by themselves in each of the `accounts` and `regions`, `plan.jobs` in all; `pace` is how
     fast jobs that are created through the API live. `faults`, `prices`, `sts.roles` and `store.consistency` may be
@@ -109,11 +109,11 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it serves, for AWS_ENDPOINT_URL."""
+        """Return the base URL, for AWS_ENDPOINT_URL."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def access_key(self, account: str | None = None) -> str:
-        """An access key id that makes its user a member of this account; any secret will do."""
+        """Return an access key ID of this account. Any secret key is accepted with it."""
         return identity.access_key(account or self.accounts[0])
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -159,6 +159,7 @@ class Simulator:
         return answer, fault
 
     def _perform(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
+        # A reset stands for a connection that broke before the request arrived, so nothing is performed.
         if fault and fault.kind is Kind.RESET:
             return Answer(b"")
         at = operations.Context(
@@ -207,7 +208,8 @@ class Simulator:
         return Call(*key, self.calls[key])
 
     async def _fault(self, call: Call) -> Fault | None:
-        """What strikes this call. Raises ApiError if that is an error answer."""
+        """Return the fault that hits this call, after the delay of a slow one. Raises ApiError if it is an error
+        response."""
         rate = self.faults.rates.get(call.operation)
         if rate and not self._buckets.take(call, rate, self.clock.monotonic()):
             raise ApiError("ThrottlingException", "Rate exceeded")
@@ -240,7 +242,7 @@ def _damaged(answer: Answer, fault: Fault | None) -> Answer:
 
 
 def _reset(request: web.BaseRequest) -> None:
-    """Close so that the client sees a reset and not an orderly end."""
+    """Abort the connection. SO_LINGER with a timeout of 0 makes the kernel send RST instead of FIN."""
     transport = request.transport
     if transport is not None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

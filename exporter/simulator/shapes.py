@@ -1,4 +1,4 @@
-"""Every shape of job there is, each a function from a casting to one life, or two where one job follows another."""
+"""Define all shapes of jobs. A shape is a function from a casting to one life, or to two if one job follows another."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ Shape = Callable[[Casting], tuple[Life, ...]]
 
 
 def on_demand(cast: Casting) -> tuple[Life, ...]:
-    """The plain case."""
+    """Return an on-demand job that completes."""
     return (usual(cast, "resnet50"),)
 
 
 def late_billing(cast: Casting) -> tuple[Life, ...]:
-    """Billable time appears some time after the end, and may be corrected upwards after that; or it takes minutes or
-    hours, and LastModifiedTime may stand still even so."""
+    """Return a job whose bill is late.
+
+    BillableTimeInSeconds appears some seconds after the end and may be corrected upwards, or it appears minutes or
+    hours after the end, in some cases without a change of LastModifiedTime.
+    """
     first = cast.rng.uniform(5, 20)
     steps = (Billing(first, cast.rng.uniform(0.8, 0.99)), Billing(cast.rng.uniform(first, 60), 1.0))
     billing = cast.rng.choice((steps, steps[1:]))
@@ -43,7 +46,7 @@ def late_billing(cast: Casting) -> tuple[Life, ...]:
 
 
 def spot(cast: Casting) -> tuple[Life, ...]:
-    """Managed spot training, interrupted up to three times."""
+    """Return a spot job that is interrupted up to three times."""
     rng = cast.rng
     phases: tuple[Phase, ...] = (starting(cast),)
     for _ in range(rng.randint(0, 3)):
@@ -59,7 +62,7 @@ def spot(cast: Casting) -> tuple[Life, ...]:
 
 
 def spot_waiting(cast: Casting) -> tuple[Life, ...]:
-    """Spot capacity never comes."""
+    """Return a spot job that never gets capacity and ends at MaxWaitTimeInSeconds."""
     wait = max(1, math.floor(cast.seconds(1800, 3600)))
     life = replace(
         usual(cast, "spot-waiting"),
@@ -71,7 +74,7 @@ def spot_waiting(cast: Casting) -> tuple[Life, ...]:
 
 
 def heterogeneous(cast: Casting) -> tuple[Life, ...]:
-    """Several instance groups, two of them at times of the same type."""
+    """Return a job on a heterogeneous cluster, in which two groups may have the same instance type."""
     rng = cast.rng
     groups: tuple[Group, ...] = (
         Group("ml.p4d.24xlarge", rng.randint(1, 2), "trainers"),
@@ -83,7 +86,7 @@ def heterogeneous(cast: Casting) -> tuple[Life, ...]:
 
 
 def preferences(cast: Casting) -> tuple[Life, ...]:
-    """Instance preferences: what was chosen, and is billed, shows once there are instances."""
+    """Return a job with InstancePreferences. The selected type, which is billed, appears once the job has instances."""
     wishes = [
         {"InstanceType": "ml.g5.12xlarge", "InstanceCount": 1},
         {"InstanceType": "ml.g5.2xlarge", "InstanceCount": 4},
@@ -95,14 +98,14 @@ def preferences(cast: Casting) -> tuple[Life, ...]:
 
 
 def pool_expired(cast: Casting) -> tuple[Life, ...]:
-    """A warm pool that nobody uses again."""
+    """Return a job with a warm pool that is not reused."""
     keep_alive = max(1, math.floor(cast.seconds(600, 3600)))
     pool = WarmPool(keep_alive, appears_after=cast.rng.uniform(0, 5))
     return (_with_pool(usual(cast, "pooled"), pool, keep_alive),)
 
 
 def pool_reused(cast: Casting) -> tuple[Life, ...]:
-    """A warm pool taken over by the next job, which therefore starts quickly and has a pool of its own."""
+    """Return a job with a warm pool, and the job that reuses it, starts quickly and has a warm pool of its own."""
     keep_alive = max(2, math.floor(cast.seconds(900, 3600)))
     first = usual(cast, "iterating")
     taken = round(keep_alive * cast.rng.uniform(0.2, 0.8), 3)
@@ -116,7 +119,7 @@ def pool_reused(cast: Casting) -> tuple[Life, ...]:
 
 
 def pool_missing(cast: Casting) -> tuple[Life, ...]:
-    """A warm pool that was asked for and never shows up."""
+    """Return a job whose requested warm pool never appears."""
     keep_alive = max(1, math.floor(cast.seconds(300, 900)))
     return (_with_pool(usual(cast, "poolless"), WarmPool(0.0, shows=False), keep_alive),)
 

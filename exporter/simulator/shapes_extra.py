@@ -1,4 +1,4 @@
-"""Shapes of jobs that another service started, or that carry what few jobs carry."""
+"""Define shapes of jobs that another service started, or that use rare features."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ PENDING_LIMIT = 7200
 
 
 def tuning(cast: Casting) -> tuple[Life, ...]:
-    """A training job of a hyperparameter tuning job."""
+    """Return a training job of a hyperparameter tuning job."""
     name = f"tune-xgboost-{cast.serial % 4}"
     life = usual(cast, name)
     return (with_spec(life, TuningJobArn=cast.arn("hyper-parameter-tuning-job", name)),)
 
 
 def automl(cast: Casting) -> tuple[Life, ...]:
-    """A training job of an AutoML job."""
+    """Return a training job of an AutoML job."""
     return (with_spec(usual(cast, "automl-churn"), AutoMLJobArn=cast.arn("automl-job", "churn")),)
 
 
 def labeling(cast: Casting) -> tuple[Life, ...]:
-    """A training job of a labeling job."""
+    """Return a training job of a labeling job."""
     return (with_spec(usual(cast, "labeling-boxes"), LabelingJobArn=cast.arn("labeling-job", "boxes")),)
 
 
 def experiment(cast: Casting) -> tuple[Life, ...]:
-    """A run of an experiment, on a type that is scarce: it waits in Pending, and not for ever."""
+    """Return a run of an experiment on a scarce instance type, which waits in Pending with a limit."""
     config = {
         "ExperimentName": "click-rate",
         "TrialName": f"trial-{cast.serial % 5}",
@@ -40,14 +40,14 @@ def experiment(cast: Casting) -> tuple[Life, ...]:
 
 
 def marketplace(cast: Casting) -> tuple[Life, ...]:
-    """An algorithm resource instead of an image."""
+    """Return a job that uses an algorithm resource instead of an image."""
     life = usual(cast, "marketplace")
     spec = {"AlgorithmName": cast.arn("algorithm", "boosted-trees"), "TrainingInputMode": "File"}
     return (with_spec(life, AlgorithmSpecification=spec),)
 
 
 def training_plan(cast: Casting) -> tuple[Life, ...]:
-    """Reserved capacity, for which the job first waits in Pending."""
+    """Return a job in a training plan, which waits in Pending for its reserved capacity."""
     life = usual(cast, "planned")
     life = replace(life, phases=(pending(cast), *life.phases))
     life = with_resources(life, TrainingPlanArn=cast.arn("training-plan", "p5-for-language-models"))
@@ -55,7 +55,7 @@ def training_plan(cast: Casting) -> tuple[Life, ...]:
 
 
 def debugged(cast: Casting) -> tuple[Life, ...]:
-    """Debugger and profiler rules, of which some go on for minutes after the job."""
+    """Return a job with debugger and profiler rules, some of which end minutes after the job."""
     own = cast.own_rng("rules")
     stopped, reported = own.uniform(200, 600) * cast.pace, own.uniform(100, 200) * cast.pace
     rules = (
@@ -88,7 +88,7 @@ def debugged(cast: Casting) -> tuple[Life, ...]:
 
 
 def serverless(cast: Casting) -> tuple[Life, ...]:
-    """Serverless fine-tuning: no instances, progress while it runs, tokens in the end."""
+    """Return a serverless fine-tuning job: without instances, with its progress, and billed by tokens."""
     life = usual(cast, "finetune")
     base = f"arn:aws:sagemaker:{cast.region}:aws:hub-content/SageMakerPublicHub/Model/small-language-model/1.0.0"
     removed = ("AlgorithmSpecification", "ResourceConfig", "ProfilingStatus")
@@ -118,7 +118,7 @@ def serverless(cast: Casting) -> tuple[Life, ...]:
 
 
 def many_metrics(cast: Casting) -> tuple[Life, ...]:
-    """As many final metrics as there may be; some are not numbers, some come twice."""
+    """Return a job with the largest allowed number of final metrics; some are not finite, some come twice."""
     rng = cast.rng
     metrics = tuple(Metric(f"validation:ndcg@{rank}", rng.random(), 40.0 - rank) for rank in range(1, 35))
     odd = (
@@ -133,7 +133,7 @@ def many_metrics(cast: Casting) -> tuple[Life, ...]:
 
 
 def odd_text(cast: Casting) -> tuple[Life, ...]:
-    """Text that is long, not ASCII, or looks like something it is not."""
+    """Return a job with texts that are long, not ASCII, or contain quotes, newlines and secrets."""
     life = usual(cast, "odd-text")
     parameters = {
         "beschreibung": "Größe «groß» 訓練 🚀 " + "x" * 2000,
@@ -144,7 +144,7 @@ def odd_text(cast: Casting) -> tuple[Life, ...]:
 
 
 def strange(cast: Casting) -> tuple[Life, ...]:
-    """Statuses that no documentation knows."""
+    """Return a job with undocumented statuses."""
     life = usual(cast, "strange")
     unknown = (
         Phase("Hibernating", cast.seconds(120, 600), "Hibernating", job_status="InProgress"),

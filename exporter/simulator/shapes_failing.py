@@ -1,4 +1,4 @@
-"""Shapes of jobs that do not complete, or not at the first attempt."""
+"""Define shapes of jobs that do not complete, or not at the first attempt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CAPACITY = (
 
 
 def algorithm_error(cast: Casting) -> tuple[Life, ...]:
-    """The user's code raised, in the middle of training."""
+    """Return a job whose code fails in the middle of training."""
     life = usual(cast, "flaky-script")
     return (
         replace(
@@ -45,13 +45,13 @@ def algorithm_error(cast: Casting) -> tuple[Life, ...]:
 
 
 def client_error(cast: Casting) -> tuple[Life, ...]:
-    """The data was not there."""
+    """Return a job whose input data is missing."""
     life = usual(cast, "no-data")
     return (replace(life, phases=life.phases[:2], ending=failed(NO_DATA, "ClientError"), metrics=()),)
 
 
 def internal_error(cast: Casting) -> tuple[Life, ...]:
-    """SageMaker's own fault, before or after there were instances."""
+    """Return a job that fails because of SageMaker, before or after it has instances."""
     life = usual(cast, "unlucky")
     return (
         replace(
@@ -64,7 +64,7 @@ def internal_error(cast: Casting) -> tuple[Life, ...]:
 
 
 def capacity_error(cast: Casting) -> tuple[Life, ...]:
-    """No instances to be had: no start, no end, no seconds of any kind."""
+    """Return a job that fails because there is no capacity. It has no start, no end and no seconds."""
     return (
         replace(
             usual(cast, "capacity"),
@@ -76,14 +76,14 @@ def capacity_error(cast: Casting) -> tuple[Life, ...]:
 
 
 def odd_failure(cast: Casting) -> tuple[Life, ...]:
-    """A failure whose reason names no known kind, or that has none at all."""
+    """Return a job that fails with an unknown reason, or without any."""
     reason = cast.rng.choice(("Please contact support (request 7f3a).", ""))
     life = usual(cast, "odd-failure")
     return (replace(life, phases=life.phases[:3], ending=failed(reason, "Other"), metrics=()),)
 
 
 def retried(cast: Casting) -> tuple[Life, ...]:
-    """A retry strategy: an attempt breaks down and the job goes back to Starting."""
+    """Return a job with a retry strategy. After a failed attempt it goes back to Starting."""
     life = usual(cast, "retrying")
     attempts = tuple(
         phase
@@ -95,20 +95,20 @@ def retried(cast: Casting) -> tuple[Life, ...]:
 
 
 def stopped(cast: Casting) -> tuple[Life, ...]:
-    """A user stops it in the middle of training."""
+    """Return a job that a user stops in the middle of training."""
     life = usual(cast, "stopped")
     training = sum(phase.seconds for phase in life.phases[:2]) + life.phases[2].seconds * cast.rng.uniform(0.2, 0.9)
     return (stop(life, life.created + training),)
 
 
 def stopped_early(cast: Casting) -> tuple[Life, ...]:
-    """A user stops it before it got instances."""
+    """Return a job that a user stops before it has instances."""
     life = usual(cast, "regretted")
     return (stop(life, life.created + life.phases[0].seconds * 0.5),)
 
 
 def max_runtime(cast: Casting) -> tuple[Life, ...]:
-    """It runs into MaxRuntimeInSeconds."""
+    """Return a job that reaches MaxRuntimeInSeconds."""
     life = usual(cast, "too-long")
     limit = max(1, math.floor(sum(phase.seconds for phase in life.phases[1:3])))
     return (with_limits(replace(life, ending=MAX_RUNTIME_EXCEEDED), MaxRuntimeInSeconds=limit),)

@@ -1,4 +1,4 @@
-"""The jobs of every account and region, as the API sees them at a given moment."""
+"""Hold the jobs of all accounts and regions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from exporter.simulator.life import Life
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """How far behind the truth answers are, seconds: jobs new to List, and the index of Search.
+    """How many seconds new jobs are missing from ListTrainingJobs, and how many the index of Search lags.
 
-    `missing_code` is the error code for a job that is not there; ResourceNotFound is the other one seen.
+    `missing_code` is the error code for a job that does not exist; AWS was also seen to return ResourceNotFound.
     """
 
     list_delay: float = 0.0
@@ -23,12 +23,12 @@ class Consistency:
 
 
 def by_creation(life: Life) -> tuple[float, str]:
-    """The order in which a store keeps its lives."""
+    """Return the sort key of a store: creation time, then name."""
     return life.created, life.name
 
 
 class Jobs:
-    """The jobs of one account and region, oldest first; those created later than now are already there."""
+    """The jobs of one account and region, oldest first. It may hold jobs that will be created in the future."""
 
     def __init__(self, fleet: Fleet | None = None) -> None:
         self._lives: list[Life] = []
@@ -37,7 +37,7 @@ class Jobs:
         self._ahead = 0.0
 
     def add(self, *lives: Life) -> None:
-        """Put lives into the store."""
+        """Add lives."""
         for life in lives:
             self._by_name.setdefault(life.name, []).append(life)
             self._ahead = max(self._ahead, life.ahead)
@@ -48,29 +48,29 @@ class Jobs:
                 bisect.insort(self._lives, life, key=by_creation)
 
     def grow(self, now: float) -> None:
-        """Take in what the fleet has created by `now`."""
+        """Add the jobs that the fleet has created by `now`."""
         if self._fleet:
             for life in self._fleet.until(now):
                 self.add(life)
 
     def all(self) -> tuple[Life, ...]:
-        """Every life there ever was or will be, deleted ones included."""
+        """Return all lives, including deleted and future ones."""
         return tuple(self._lives)
 
     def created(self, after: float, until: float) -> list[Life]:
-        """Lives created after one time that appear until another, oldest first, deleted ones included."""
+        """Return the lives created after `after` that the API shows by `until`, oldest first; also deleted ones."""
         first = bisect.bisect_right(self._lives, after, key=_creation)
         last = bisect.bisect_right(self._lives, until + self._ahead, key=_creation)
         found = self._lives[first:last]
         return [life for life in found if life.appears <= until] if self._ahead else found
 
     def find(self, name: str, now: float) -> Life | None:
-        """The job that has this name at `now`."""
+        """Return the job that has this name at `now`, None if there is none."""
         named = reversed(self._by_name.get(name, ()))
         return next((life for life in named if life.appears <= now < life.gone), None)
 
     def replace(self, old: Life, new: Life) -> None:
-        """Put `new` in the place of `old`, which has the same name and creation time."""
+        """Replace `old` with `new`, which must have the same name and creation time."""
         place = bisect.bisect_left(self._lives, by_creation(old), key=by_creation)
         self._lives[self._lives.index(old, place)] = new
         named = self._by_name[old.name]
@@ -78,7 +78,7 @@ class Jobs:
 
 
 class Store:
-    """All jobs, by account and region."""
+    """The jobs of all accounts and regions."""
 
     def __init__(
         self,
@@ -90,17 +90,18 @@ class Store:
         self.consistency = consistency or Consistency()
 
     def jobs(self, account: str, region: str) -> Jobs:
-        """The jobs of one account and region."""
+        """Return the jobs of one account and region."""
         if (account, region) not in self._jobs:
             self._jobs[account, region] = Jobs(self._fleets(account, region))
         return self._jobs[account, region]
 
     def add(self, account: str, region: str, *lives: Life) -> None:
-        """Put handmade lives into an account and region, which become theirs."""
+        """Add lives to an account and region, and set their account and region accordingly."""
         self.jobs(account, region).add(*(replace(life, account=account, region=region) for life in lives))
 
     def lives(self, now: float | None = None) -> tuple[Life, ...]:
-        """Every life of every account and region, grown to `now` if given: what truth.total is to be fed with."""
+        """Return all lives of all accounts and regions, the input of `truth.total`. With `now`, the fleets create their
+        jobs up to that time first."""
         for jobs in self._jobs.values():
             if now is not None:
                 jobs.grow(now)

@@ -1,4 +1,4 @@
-"""Enough of STS: who am I, and credentials for a role, in the query protocol with its XML answers."""
+"""Implement GetCallerIdentity and the AssumeRole operations of STS, in the query protocol with XML responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPERATIONS = ("GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity")
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a role asks of those who assume it; a role nobody described asks nothing."""
+    """The conditions for assuming a role. A role that is not configured can be assumed by anyone."""
 
     external_id: str = ""
     denied: bool = False
@@ -28,7 +28,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who holds a session's credentials, and until when (Unix seconds)."""
+    """The assumed-role ARN of a session, and when it expires (Unix seconds)."""
 
     arn: str
     expires: float
@@ -36,9 +36,9 @@ class Session:
 
 @dataclass(slots=True)
 class Sts:
-    """Roles by ARN, and the sessions handed out.
+    """The roles by ARN, and the issued sessions by access key ID.
 
-    `session_seconds` shortens (or lengthens) every session whatever the caller asks for.
+    `session_seconds` overrides the duration that a caller requests.
     """
 
     roles: Mapping[str, Role] = field(default_factory=lambda: MappingProxyType({}))
@@ -47,13 +47,13 @@ class Sts:
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     def check(self, who: Caller, now: float) -> None:
-        """Raises ApiError if the caller's session is over."""
+        """Raise ApiError if the caller's session has expired."""
         session = self.sessions.get(who.access_key)
         if session and now >= session.expires:
             raise ApiError("ExpiredTokenException", "The security token included in the request is expired")
 
     def perform(self, form: Mapping[str, str], who: Caller, now: float) -> str:
-        """The XML answer. Raises ApiError."""
+        """Perform the operation in `Action` and return the XML response. Raises ApiError."""
         action = form.get("Action", "")
         if action == "GetCallerIdentity":
             return _answer(action, self._identity(who))
@@ -93,7 +93,7 @@ class Sts:
 
 
 def error_xml(error: ApiError, request_id: str) -> str:
-    """An error as STS answers it."""
+    """Return the XML response for an error. Some codes are spelled differently from those of the JSON protocol."""
     code = {"ExpiredTokenException": "ExpiredToken", "ThrottlingException": "Throttling"}.get(error.code, error.code)
     return (
         f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>Sender</Type><Code>{escape(code)}</Code>'

@@ -1,4 +1,7 @@
-"""What an exact ledger must have for a set of lives, worked out from the lives and not from any answer."""
+"""Compute what an exact ledger must count for a set of lives.
+
+It is computed from the lives and not from responses, so that tests compare two independent results.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,18 @@ from typing import TypeVar
 from exporter.simulator.life import Life, Span, timeline
 
 _Key = TypeVar("_Key")
-# How long after the end of a job an exact ledger waits for its bill before it counts the training seconds alone.
+# Seconds after the end of a job for which an exact ledger waits for the bill, before it counts without it.
 PATIENCE = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is to be counted for one life.
+    """What must be counted for one life.
 
-    A value the API does not report is None, never 0. `status` is None while the job runs, `category` is None unless
-    it failed, `cause` is what stopped it. `duration` is creation to end, `queued` creation to start. `phases` are the
-    closed transitions in order, the closing one included. While it `awaits_bill` its training seconds are in no total.
+    A value that the API does not report is None, never 0. `status` is None while the job runs, and `category` is None
+    unless it failed. `cause` is what stopped it. `duration` is the time from creation to end, `queued` from creation to
+    start. `phases` are the finished transitions in order, including the final one. While a job `awaits_bill`, its
+    training seconds are in no total.
     """
 
     name: str
@@ -56,7 +60,7 @@ _CAUSES = {
 
 
 def expected(life: Life, now: float = math.inf) -> Expected:
-    """What the API has shown of `life` by `now`: in the end if not given, and at the latest when it was deleted."""
+    """Return what the API has shown of `life` by `now`, by default at the end. After a deletion nothing changes."""
     whole = timeline(life)
     given_up = min(whole[-1].end + PATIENCE, life.gone) <= now
     now = min(now, life.deleted)
@@ -92,9 +96,11 @@ def expected(life: Life, now: float = math.inf) -> Expected:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over many lives, keyed as the totals of the exporter are; `spot` is "true" or "false". `durations` by
-    status, `phases` by secondary status and `queues` by instance types and spot are what the histograms have seen, in
-    seconds."""
+    """The sums over many lives, by the labels of the exporter's totals; `spot` is "true" or "false".
+
+    `durations` by status, `phases` by secondary status, and `queues` by (instance types, spot) are the observations of
+    the histograms in seconds.
+    """
 
     created: int
     finished: Counter[str]
@@ -114,7 +120,7 @@ class Totals:
 
 
 def total(lives: Iterable[Life], now: float = math.inf) -> Totals:
-    """The sums over those `lives` that exist by `now`."""
+    """Return the sums over the `lives` that the API shows by `now`."""
     jobs = [expected(life, now) for life in lives if life.appears <= now]
     seconds, billable = Counter[str](), Counter[str]()
     by_type, billable_by_type = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
