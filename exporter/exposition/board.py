@@ -1,4 +1,4 @@
-"""What `/metrics` shows: the sections of the exposition, kept up to date by the pollers, joined for a scrape."""
+"""Assemble `/metrics`: pollers keep the sections of the exposition up to date, and a scrape joins them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from exporter.exposition.section import Section, Uncompressed
 from exporter.exposition.text import DIALECTS, OPENMETRICS, TEXT, Dialect
 
 T = TypeVar("T")
-# What a scrape sends at a time, so that neither the loop nor the client waits long for a piece.
+# Bytes per write of a scrape: small enough that the event loop is not blocked for long, and that memory stays bounded.
 _CHUNK = 1 << 19
-# What another thread compresses at a time: a megabyte, about.
+# Pieces of text that a thread compresses at a time, about a megabyte.
 _BATCH = 32
 
 
 class Board:
-    """Shows things by the groups of families that it is given, in their order. `shows` says whether a family is shown,
-    `refresh` is called before each scrape and may `put` what nobody else does."""
+    """Show groups of families in the given order.
+
+    `shows` decides whether a family is shown. `refresh` is called before each scrape, and may `put` values that no
+    poller updates, such as those of the process.
+    """
 
     def __init__(
         self,
@@ -42,22 +45,23 @@ class Board:
         PlatformCollector(registry=self._registry)
 
     def put(self, group: Group[T], key: Hashable, base: Sequence[str], thing: T) -> None:
-        """Show a thing, new or changed; `base` are the values of the labels that say whose its samples are."""
+        """Show or replace the samples of a thing, such as a job. `base` are the values of the labels that identify it,
+        in the order of `Family.base`."""
         for section in set(self._sections[group].values()):
             section.put(key, base, thing)
 
     def remove(self, group: Group[Any], key: Hashable) -> None:
-        """Show a thing no more; one that is not there is no error."""
+        """Remove the samples of a thing. An unknown key is ignored."""
         for section in set(self._sections[group].values()):
             section.remove(key)
 
     def series(self) -> dict[str, int]:
-        """How many samples there are of each family that is shown. OpenMetrics also says when each total began: its
-        `_created` are not counted."""
+        """Return the number of samples of each shown family in the text format. The `_created` samples that OpenMetrics
+        adds are not counted."""
         return {name: n for sections in self._sections.values() for name, n in sections[TEXT].series()}
 
     async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
-        """The exposition, in pieces; between two of them others get their turn."""
+        """Yield the exposition in chunks. Other tasks of the event loop run between two chunks."""
         dialect = OPENMETRICS if openmetrics else TEXT
         self._refresh()
         sections = [sections[dialect] for sections in self._sections.values()]
@@ -83,7 +87,7 @@ class Board:
 
 
 def _sections(group: Group[Any], families: Sequence[Family[Any]]) -> Mapping[Dialect, Section[Any]]:
-    """A section for each dialect; one for all where their samples are written alike."""
+    """Return a section for each dialect. Gauges and infos are written alike in both, so their text is rendered once."""
     if all(family.kind in ("gauge", "info") for family in families):
         return dict.fromkeys(DIALECTS, Section(families, group.samples, TEXT))
     return {dialect: Section(families, group.samples, dialect) for dialect in DIALECTS}
@@ -107,7 +111,8 @@ async def _zipped(sections: Iterable[Section[Any]], dialect: Dialect, own: bytes
 
 
 async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncGenerator[Segment, None]:
-    """In order; what was not compressed yet is, some at a time, by another thread."""
+    """Yield all segments in order. Those that are not compressed yet are compressed in a thread, a batch at a time, so
+    that the event loop is not blocked."""
     while some := list(islice(parts, _BATCH)):
         missing = [part for part in some if isinstance(part, Uncompressed)]
         made = await asyncio.to_thread(_made, missing) if missing else []

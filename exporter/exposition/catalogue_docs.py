@@ -1,4 +1,4 @@
-"""The catalogue as people and programs read it: markdown for docs/metrics.md, JSON for tools."""
+"""Render the catalogue as Markdown for docs/metrics.md, and as JSON for tools."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from exporter.exposition.family import Group
 
 
 def as_json(groups: Iterable[Group[Any]]) -> str:
-    """A list of {name, type, help, labels}."""
+    """Return a JSON array of {name, type, help, labels}."""
     families = [family for group in groups for family in group.families]
     rows = [{"name": f.name, "type": f.kind, "help": f.help, "labels": list(f.label_names)} for f in families]
     return json.dumps(rows, indent=2)
 
 
 def as_markdown(groups: Iterable[Group[Any]]) -> str:
-    """docs/metrics.md."""
+    """Return the content of docs/metrics.md."""
     lines = [
         "# Metrics",
         "",
         "Generated from the catalogue by `sagemaker-exporter metrics`; do not edit.",
         "",
-        "Times are Unix seconds, durations seconds, sizes bytes. What AWS does not say has no sample; nothing",
-        "unknown is ever shown as 0. A label whose name ends in `KEY` stands for one label for each key that the",
+        "Times are Unix seconds, durations are seconds, sizes are bytes. A value that AWS does not return has no",
+        "sample; nothing unknown is shown as 0. A label whose name ends in `KEY` stands for one label per key that the",
         "configuration allows, named as kube-state-metrics names labels. With `totals.by_tags` the totals have these",
         "tags as labels too. The type `info` is a gauge in Prometheus's text format.",
     ]

@@ -1,4 +1,4 @@
-"""What a metric family is, one row of the catalogue; and what a group of families is, one part of it."""
+"""Define a metric family, which is one row of the catalogue, and a group of families, which is one part of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-# Keys and values that become labels.
+# (key, value) pairs that become labels.
 Pairs = tuple[tuple[str, str], ...]
-# Only OpenMetrics has the type "info": to the text format it is a gauge.
+# The type "info" exists only in OpenMetrics; the text format has it as a gauge.
 Kind = Literal["gauge", "counter", "histogram", "info"]
-# A label whose name ends in "_KEY" stands for many: its value is the pairs that become labels of their own.
+# The value of a label whose name ends in "_KEY" is pairs, each of which becomes a label.
 LabelValues = tuple[str | Pairs, ...]
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -20,31 +20,36 @@ JOB = (*TARGET, "job_name")
 
 
 class Total(NamedTuple):
-    """A counter's value and since when it counts (Unix seconds)."""
+    """The value of a counter, and the Unix time at which it was created."""
 
     value: float
     created: float
 
 
 class Histogram(NamedTuple):
-    """Observations at most each bound of its family, the last one without bound, and their sum."""
+    """The cumulative counts of a histogram's buckets, the last one being +Inf, the sum of the observations, and the
+    Unix time at which it was created."""
 
     cumulative: tuple[float, ...]
     sum: float
     created: float
 
 
-Value = float | Total | Histogram  # what a sample of an exposition shows
+Value = float | Total | Histogram
 Row = tuple[LabelValues, float]
 Sample = tuple[LabelValues, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class Family(Generic[T_contra]):
-    """`labels` follow those of `base`, which says whose the samples are. `rows` gives the values of `labels`
-    and the value of each sample of one thing; of a counter or histogram in the ledger, what one job adds.
-    `known` label values are there from the start, with 0. In the ledger the
-    rows may count in whole parts, of which so many make 1, where floats are not exact enough."""
+    """A metric family: its name, type and HELP text, its labels, and the function that computes its rows.
+
+    `base` are the labels that identify the thing, such as a job; `labels` are added to them. `rows` returns, for one
+    thing, the values of `labels` and the value of each sample. For the families of the ledger it returns what one job
+    adds to each series. `known` label values exist from the start with 0. `buckets` are the upper bounds of a
+    histogram without +Inf. `parts` is for amounts that a float cannot hold exactly: if it is above 1, the rows are
+    integers in units of 1 / `parts`.
+    """
 
     name: str
     kind: Kind
@@ -58,20 +63,21 @@ class Family(Generic[T_contra]):
 
     @property
     def label_names(self) -> tuple[str, ...]:
+        """Return the names of all labels, in the order of the exposition."""
         return self.base + self.labels
 
 
 def rows(family: Family[T], thing: T) -> Iterable[Sample]:
-    """Return the samples of a family for a thing as its rows."""
+    """Return the rows of a family for one thing as its samples."""
     return family.rows(thing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group(Generic[T]):
-    """Families that show things of the same type T: all of them are rendered when such a thing changes.
+    """Families that are rendered from things of the same type T, whenever such a thing changes.
 
-    `title` is its heading in the documents. `samples` gives the samples of a family for one thing. Families that are
-    `per_job` have series for each job, which `jobs.per_job_metrics` turns off.
+    `title` is the heading in docs/metrics.md. `samples` returns the samples of a family for one thing. `per_job` groups
+    have series for each job, and can be turned off with `jobs.per_job_metrics`.
     """
 
     title: str
@@ -81,19 +87,19 @@ class Group(Generic[T]):
 
 
 def single(value: float | None) -> Iterable[Row]:
-    """One sample without labels of its own, or none where the value is unknown."""
+    """Return one row without labels, or none if the value is unknown."""
     return () if value is None else (((), value),)
 
 
 def counted(family: Family[T], thing: T, since: float) -> Iterable[Sample]:
-    """Return the samples of a family whose counters are kept in memory, `since` a Unix time."""
+    """Return the samples of a family whose counters are kept in memory and were created at `since` (Unix seconds)."""
     if family.kind != "counter":
         return family.rows(thing)
     return [(labels, Total(value, since)) for labels, value in family.rows(thing)]
 
 
 def state_set(current: str | None, known: tuple[str, ...]) -> Iterable[Row]:
-    """1 for the current state, 0 for the other known ones; one nobody knows is added."""
+    """Return a row for each known state, 1 for the current one and 0 for the others. An unknown state is added."""
     if current is None:
         return ()
     states = known if current in known else (*known, current)

@@ -1,6 +1,7 @@
-"""gzip from parts that are compressed once: their deflate blocks follow each other in one ordinary gzip member.
+"""Build a gzip stream from parts that are compressed once and reused.
 
-Members could be concatenated as well, but not every client reads more than the first.
+The deflate blocks of the parts are joined in a single gzip member. Several members in a row would be valid gzip too,
+but not every client reads more than the first.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import NamedTuple
 from isal import isal_zlib
 
 HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-# Level 0 takes two thirds of the time and half as much space again; higher levels save nothing on this text.
+# Measured on this text: level 0 takes two thirds of the time but 1.5 times the space; higher levels save nothing.
 _LEVEL = 1
+# An empty final deflate block, which ends the stream after any segment.
 _LAST_BLOCK = b"\x03\x00"
 
 
 class Segment(NamedTuple):
-    """A part of a stream: its deflate blocks, which refer to nothing before them, and the checksum and length of its
+    """A compressed part: its deflate blocks, which do not refer to earlier ones, and the CRC-32 and length of its
     text."""
 
     deflated: bytes
@@ -26,23 +28,23 @@ class Segment(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes) -> Segment:
-        """Compress a part; in any thread."""
+        """Compress a part. Thread-safe."""
         if not data:
             return cls(b"", 0, 0)
         compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
-        # A full flush ends on a byte and forgets what came before, so any segment may follow any other.
+        # A full flush ends at a byte boundary and resets the window, so any segment can follow any other.
         deflated = compressor.compress(data) + compressor.flush(isal_zlib.Z_FULL_FLUSH)
         return cls(deflated, isal_zlib.crc32(data), len(data))
 
 
 class Trailer:
-    """What ends a stream that is HEADER and the deflated parts of the segments that were added."""
+    """The end of a stream that consists of HEADER and the deflated parts of the added segments."""
 
     def __init__(self) -> None:
         self._crc = self._length = 0
 
     def add(self, segment: Segment) -> None:
-        """Continue the checksum and the length by those of a segment."""
+        """Add the next segment. The CRC-32 of the whole follows from those of the parts, without reading the text."""
         self._crc = isal_zlib.crc32_combine(self._crc, segment.crc, segment.length)
         self._length += segment.length
 

@@ -1,7 +1,7 @@
-"""Names the labels that tags and hyperparameters become.
+"""Derive label names from the keys of tags and hyperparameters.
 
-A label name cannot have every character of a key, so several keys may ask for the same name ("Team" and "team"). The
-keys of the configuration get their names before any job is seen: the same configuration always gives the same names.
+Label names allow fewer characters than keys, so several keys may map to the same name ("Team" and "team"). Keys from
+the configuration are named before any job is seen: the same configuration always gives the same names.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
 
 
 def label_names(keys: Iterable[str], taken: Collection[str] = ()) -> dict[str, str]:
-    """Return a name for each key, the way kube-state-metrics makes them: what a label cannot have becomes "_", camel
-    case becomes snake case, and keys whose names are the same, or `taken`, get `_conflictN` in their sorted order."""
+    """Return a label name for each key, by the rules of kube-state-metrics.
+
+    Characters that are not allowed become "_", and camel case becomes snake case. Keys with the same name, or with one
+    that is `taken`, get the suffix `_conflictN` in sorted order.
+    """
     names = {key: _snake(key) for key in sorted(set(keys))}
     asked = Counter(names.values())
     alone = {name for name, number in asked.items() if number == 1 and name not in taken}
@@ -34,22 +37,22 @@ def label_names(keys: Iterable[str], taken: Collection[str] = ()) -> dict[str, s
 
 @dataclass(frozen=True, slots=True)
 class KeyNames:
-    """The names of the keys that are known beforehand."""
+    """The label names of the keys that are known in advance."""
 
     names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, keys: Iterable[str]) -> KeyNames:
-        """Name the keys of an allowlist; "*" allows keys that only the jobs know."""
+        """Return the names for an allowlist. "*" is skipped: the keys that it allows are not known in advance."""
         return cls(label_names(key for key in keys if key != "*"))
 
     def extended(self, keys: Iterable[str]) -> KeyNames:
-        """Return these names and those of more keys, which get what is still free."""
+        """Return these names and those of more keys, which get names that are still free."""
         more = set(keys) - self.names.keys()
         return KeyNames({**self.names, **label_names(more, self.names.values())}) if more else self
 
     def renamed(self, pairs: Pairs) -> Pairs:
-        """Return the pairs with names in place of the known keys, sorted."""
+        """Return the pairs with the known keys replaced by their names, sorted."""
         return tuple(sorted((self.names.get(key, key), value) for key, value in pairs))
 
 

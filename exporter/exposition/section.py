@@ -1,8 +1,8 @@
-"""The text of metrics: rendered when a thing changes, joined when somebody asks.
+"""Cache the text of metrics: it is rendered when a thing changes, and joined when a scrape asks for it.
 
-A Section holds the text of many things of one kind (all jobs, all targets), cut by family, since an exposition wants
-all samples of a family together. Things are kept in blocks, and so is what gzip makes of them: a change costs the
-compression of one block of the families that it touched.
+A Section holds the text of many things of one kind (all jobs, all targets), separated by family, because the samples of
+a family must be adjacent in an exposition. Things are grouped into blocks, and compressed text is cached per block and
+family: a change invalidates one block of the families that it affects.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ from exporter.exposition.text import DIALECTS, Dialect, labels_text
 T = TypeVar("T")
 Texts = tuple[bytes, ...]
 Samples = Callable[[Family[Any], T], Iterable[Sample]]
+# Things per block. Larger blocks compress better, smaller ones cost less to compress again after a change.
 _BLOCK = 256
 
 
 @dataclass(slots=True)
 class _Block:
-    """Some of the things of a section. `changes` counts by family, so that a compression that took a while is not
-    kept for text that changed meanwhile."""
+    """Some of the things of a section: their texts, and the compressed segments by family.
+
+    `changes` counts the changes by family, so that a segment is not cached if the text changed while it was compressed.
+    """
 
     texts: dict[Hashable, Texts] = field(default_factory=dict)
     changes: Counter[int] = field(default_factory=Counter)
     segments: dict[int, Segment] = field(default_factory=dict)
 
     def changed(self, before: Texts, after: Texts) -> None:
+        """Drop the segments of the families whose text changed."""
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if old != new:
                 self.changes[index] += 1
@@ -40,7 +44,7 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _Shot:
-    """A block as it is at one moment: a scrape takes a while, and shows one state."""
+    """A snapshot of a block. A scrape takes a while, and must not mix two states of the same thing."""
 
     block: _Block
     texts: Sequence[Texts]
@@ -52,30 +56,34 @@ class _Shot:
         return cls(block, list(block.texts.values()), block.changes.copy(), block.segments.copy())
 
     def text(self, index: int) -> bytes:
+        """Return the text of the family at `index`."""
         return b"".join([texts[index] for texts in self.texts])
 
 
 @dataclass(frozen=True, slots=True)
 class Uncompressed:
-    """The text of a family in a block, which gzip has not seen yet."""
+    """The text of a family in a block that is not compressed yet."""
 
     shot: _Shot
     index: int
 
     def made(self) -> Segment:
-        """Compressed; in any thread."""
+        """Return the compressed text. Thread-safe, because it reads only the snapshot."""
         return Segment.of(self.shot.text(self.index))
 
     def keep(self, segment: Segment) -> None:
-        """For the next scrape, unless the text has changed meanwhile."""
+        """Cache the segment for the next scrape, unless the text has changed meanwhile."""
         block, index = self.shot.block, self.index
         if block.changes[index] == self.shot.changes.get(index, 0):
             block.segments[index] = segment
 
 
 class Section(Generic[T]):
-    """The text of things of type T, whose samples are written in one dialect. `samples` gives the samples of a family
-    for one thing; the labels of the family's base are given with the thing."""
+    """The text of things of type T, with samples written in one dialect.
+
+    `samples` returns the samples of a family for one thing. The values of the labels in `Family.base` come with the
+    thing.
+    """
 
     def __init__(self, families: Iterable[Family[Any]], samples: Samples[T], dialect: Dialect) -> None:
         self.families = tuple(families)
@@ -91,7 +99,7 @@ class Section(Generic[T]):
         return len(self._block_of)
 
     def put(self, key: Hashable, base: Sequence[str], thing: T) -> None:
-        """Render a thing, new or changed."""
+        """Render a thing that is new or has changed."""
         block = self._block_of.get(key) or self._room(key)
         before = block.texts.get(key, self._empty)
         after = self._render(base, thing)
@@ -100,20 +108,20 @@ class Section(Generic[T]):
         self._count(before, after)
 
     def remove(self, key: Hashable) -> None:
-        """Forget a thing; one that is not there is no error."""
+        """Remove a thing. An unknown key is ignored."""
         if (block := self._block_of.pop(key, None)) is not None:
             before = block.texts.pop(key)
             block.changed(before, self._empty)
             self._count(before, self._empty)
 
     def series(self) -> Iterator[tuple[str, int]]:
-        """How many samples there are of each family."""
+        """Yield the name and the number of samples of each family."""
         for index, family in enumerate(self.families):
             yield family.name, self._lines[index]
 
     def text(self, dialect: Dialect) -> Iterator[bytes]:
-        """All of it, a family at a time, as it is at the call; no piece is of more than some hundred things. Only the
-        headers are of this dialect."""
+        """Return the text by family, as of the call, in pieces of at most some hundred things. `dialect` selects only
+        the headers."""
         return self._text(self._headers[dialect], [_Shot.of(block) for block in self._blocks])
 
     def _text(self, headers: Sequence[bytes], shots: list[_Shot]) -> Iterator[bytes]:
@@ -123,7 +131,7 @@ class Section(Generic[T]):
                 yield shot.text(index)
 
     def segments(self, dialect: Dialect) -> Iterator[Segment | Uncompressed]:
-        """The same for gzip, piece by piece: compressed already, or to be compressed."""
+        """Return the same pieces for gzip, either compressed or still to be compressed."""
         return self._segments(self._zipped_headers[dialect], [_Shot.of(block) for block in self._blocks])
 
     def _segments(self, headers: Sequence[Segment], shots: list[_Shot]) -> Iterator[Segment | Uncompressed]:
@@ -141,6 +149,7 @@ class Section(Generic[T]):
         return block
 
     def _render(self, base: Sequence[str], thing: T) -> Texts:
+        # Nearly all families of a section share one base: its text is rendered once per thing.
         bases: dict[tuple[str, ...], str] = {}
         texts = []
         for family in self.families:

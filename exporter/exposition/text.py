@@ -1,4 +1,4 @@
-"""How a sample is written, in Prometheus's text format 0.0.4 and in OpenMetrics 1.0."""
+"""Write samples in Prometheus's text format 0.0.4 and in OpenMetrics 1.0."""
 
 from __future__ import annotations
 
@@ -14,22 +14,27 @@ KEY = "_KEY"
 _TAGS = "tag_KEY"
 _SUFFIXES = {"counter": "_total", "info": "_info"}
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+# Up to here a float holds every integer exactly.
 _EXACT_INTEGERS = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One of the two formats."""
+    """One of the two exposition formats."""
 
     openmetrics: bool
 
     @property
     def end(self) -> bytes:
+        """Return what ends an exposition."""
         return b"# EOF\n" if self.openmetrics else b""
 
     def header(self, family: Family[Any]) -> bytes:
-        """HELP and TYPE. OpenMetrics names a counter's family without its `_total` and an info's without its `_info`;
-        the text format has no infos."""
+        """Return the HELP and TYPE lines.
+
+        In OpenMetrics the name of a counter family has no `_total` and that of an info family no `_info`. The text
+        format has no infos.
+        """
         name, kind = family.name, family.kind
         if self.openmetrics:
             name = name.removesuffix(_SUFFIXES.get(kind, ""))
@@ -39,8 +44,10 @@ class Dialect:
         return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n".encode()
 
     def lines(self, family: Family[Any], base: str, samples: Iterable[tuple[LabelValues, Value]]) -> bytes:
-        """The samples of a family, `base` being the text of the labels of its base. Two samples of the same labels
-        cannot be told apart: the last one wins."""
+        """Return the lines of a family's samples. `base` is the text of the labels of `Family.base`.
+
+        Of two samples with the same label set the last one wins: Prometheus would reject the duplicate.
+        """
         names = (*family.labels, _TAGS) if family.kind in ("counter", "histogram") else family.labels
         found = {_join(base, labels_text(names, values)): value for values, value in samples}
         return "".join([self._sample(family, labels, value) for labels, value in found.items()]).encode(
@@ -64,7 +71,7 @@ DIALECTS = (TEXT, OPENMETRICS)
 
 
 def labels_text(names: tuple[str, ...], values: LabelValues) -> str:
-    """`name="value",...`; a name that ends in _KEY stands for the pairs that are its value."""
+    """Return `name="value",...`. The value of a name that ends in _KEY is pairs, each of which becomes a label."""
     parts = []
     for name, value in zip(names, values, strict=False):
         if isinstance(value, str):
@@ -75,17 +82,19 @@ def labels_text(names: tuple[str, ...], values: LabelValues) -> str:
 
 
 def labelled(prefix: str, pairs: Pairs) -> list[tuple[str, str]]:
-    """Keys as label names, distinct within these pairs."""
+    """Return the pairs with keys replaced by label names, which are distinct within these pairs."""
     names = label_names(key for key, _ in pairs)
     return [(f"{prefix}_{names[key]}", value) for key, value in sorted(pairs)]
 
 
 def escape(value: str) -> str:
+    """Return a label value with backslash, quote and newline escaped."""
+    # Nearly no value needs it, and three searches are cheaper than a translation.
     return value.translate(_ESCAPES) if "\\" in value or '"' in value or "\n" in value else value
 
 
 def number(value: float) -> str:
-    """The shortest text that reads back as the same number."""
+    """Return the shortest text that parses to the same number."""
     if value.is_integer() and abs(value) < _EXACT_INTEGERS:
         return str(int(value))
     if math.isfinite(value):
