@@ -1,4 +1,4 @@
-"""Decides what a transaction of the ledger writes: which readings count, and what each adds to which series."""
+"""Decide what a transaction of the ledger writes: which readings count, and what each adds to which series."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
 _DAY = 86400.0
-# A job lives at most 30 days, and its warm pool less than one more.
+# A job runs for at most 30 days, and its warm pool for less than one more.
 _LONGEST_LIFE = 32 * _DAY
+# Jobs that never settle, or never get a price, are kept this much longer; then their records are deleted too.
 _LOST_AFTER_MS = round(60 * _DAY * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A reading of a job for the ledger. `over_since` is None while the job runs; a `settled` job will not change
-    any more."""
+    """What one response of AWS says about a job, in the form the ledger counts.
+
+    `over_since` is when the job ended at the latest (Unix seconds), None while it runs. A `settled` job is not expected
+    to change any more.
+    """
 
     identity: Identity
     facts: Facts
@@ -39,22 +43,27 @@ class Reading:
 
     @classmethod
     def of(cls, job: TrainingJob, settled: bool) -> Reading:
+        """Return the reading of a job that AWS described."""
         return cls(job.identity, Facts.of(job, final=settled), job.over_since, settled)
 
     @classmethod
     def last(cls, identity: Identity) -> Reading:
-        """Nothing new, and nothing to come: the job is gone."""
+        """Return the reading of a job that no longer exists: it adds nothing and settles the job."""
         return cls(identity, Facts.last(identity.created_ms / 1000), None, settled=True)
 
     def merged(self, other: Reading) -> Reading:
+        """Return both readings of the same job as one."""
         over = max((t for t in (self.over_since, other.over_since) if t is not None), default=None)
         return Reading(self.identity, self.facts.merged(other.facts), over, self.settled or other.settled)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is to be written at once: readings, targets whose known series are to be there, and up to which creation
-    time all jobs of a target are known."""
+    """The input of one transaction.
+
+    `begun` are the targets whose preset series must exist. `discovered` is the creation time (Unix seconds) up to which
+    all jobs of a target are known.
+    """
 
     readings: Mapping[Identity, Reading]
     begun: frozenset[Target]
@@ -72,8 +81,11 @@ def apply_batch(
     now: float,
     rate_of: RateOf | None = None,
 ) -> LedgerUpdate:
-    """Account for a batch, given what is `recorded` of its jobs. Jobs that ended before the `baseline` do not count;
-    series that are new begin `now`. Without `rate_of` nothing is priced."""
+    """Return what a batch changes, given the `recorded` jobs among its readings.
+
+    Jobs that ended before the `baseline` are not counted. New series get `now` as their creation time. Without
+    `rate_of` nothing is priced. All times are Unix seconds.
+    """
     marks = {
         target: committed.marks.get(target, NO_MARKS)._replace(discovered_until=until)
         for target, until in batch.discovered.items()
@@ -88,7 +100,7 @@ def apply_batch(
 
 
 def price_again(records: Iterable[JobRecord], committed: Snapshot, now: float, rate_of: RateOf) -> LedgerUpdate:
-    """Price jobs that had no price so far; nothing else of them changes."""
+    """Return what changes when jobs that had no price so far are priced."""
     books = _Books({}, [], rate_of)
     for record in records:
         books.price(record)
@@ -96,7 +108,10 @@ def price_again(records: Iterable[JobRecord], committed: Snapshot, now: float, r
 
 
 def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, JobRecord]) -> dict[Identity, Reading]:
-    """One reading for each job: by the identity that is recorded of it, or by the first that the batch has."""
+    """Merge the readings of the same job, whose creation times may differ by some milliseconds.
+
+    The result is keyed by the recorded identity of a job, or by the first identity in the batch if none is recorded.
+    """
     found: dict[Identity, Reading] = {}
     named: dict[tuple[str, str, str], list[Identity]] = {}
     for identity, reading in readings.items():
@@ -119,9 +134,12 @@ def forget(
     now: float,
     tracked: Iterable[Identity],
 ) -> LedgerUpdate:
-    """Delete what no listing of this target can bring back, but nothing from the time of a job that is `tracked` and
-    not settled: what is not recorded of it yet would never count. Return how far jobs are forgotten then, so that none
-    of them is ever taken for a new one."""
+    """Delete the records of jobs that are too old for any listing of this target, and return the new mark.
+
+    Nothing is deleted from the oldest unsettled `tracked` job on: a job that is not recorded yet and older than the
+    mark would never be counted. The mark says up to which creation time jobs are forgotten, so that a forgotten job
+    that turns up again is not taken for a new one.
+    """
     before = round((now - max(lookback, _LONGEST_LIFE)) * 1000)
     old = [identity for identity in tracked if identity.created_ms < before]
     recorded = transaction.records(old)
@@ -134,8 +152,8 @@ def forget(
 
 
 def is_closed(job: TrainingJob, known: JobRecord | None, marks: TargetMarks, baseline: float) -> bool:
-    """Whether a job need not be read for the totals: settled and unchanged since, ended before everything that
-    counts, or forgotten."""
+    """Return whether the totals need no further reading of a job: it is settled and unchanged, ended before the
+    baseline, or is forgotten."""
     if known is None:
         over = job.over_since
         return over is not None and (over < baseline or _forgotten(job.identity, marks))
@@ -143,7 +161,7 @@ def is_closed(job: TrainingJob, known: JobRecord | None, marks: TargetMarks, bas
 
 
 def _counts(reading: Reading, marks: Mapping[Target, TargetMarks], baseline: float) -> bool:
-    """Whether a job that was never accounted for is to be."""
+    """Return whether to count a job that has not been counted yet."""
     target = (reading.identity.account, reading.identity.region)
     if _forgotten(reading.identity, marks.get(target, NO_MARKS)):
         return False
@@ -156,23 +174,23 @@ def _forgotten(identity: Identity, marks: TargetMarks) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """An update in the making: what is to be added to each series, and what is recorded of each job then."""
+    """Collect an update: what is added to each series, and the new record of each job."""
 
     deltas: dict[Target, dict[SeriesKey, Amounts | None]]
     records: list[JobRecord]
     rate_of: RateOf | None
 
     def enter(self, reading: Reading, known: JobRecord | None) -> None:
-        """Enter a reading of a job, given what is known of it."""
+        """Add a reading of a job, given its record."""
         merged = known.facts.merged(reading.facts) if known else reading.facts
         self._replace(known, JobRecord(reading.identity, self._priced(reading.identity, merged), reading.settled))
 
     def price(self, known: JobRecord) -> None:
-        """Enter a job again with the prices of now."""
+        """Add a recorded job again, with current prices for what had none."""
         self._replace(known, known._replace(facts=self._priced(known.identity, known.facts)))
 
     def totals(self, committed: Snapshot, now: float) -> dict[Target, Totals]:
-        """Return the series that change or are new."""
+        """Return the series that are new or change."""
         return {target: _sum(committed.totals.get(target, {}), deltas, now) for target, deltas in self.deltas.items()}
 
     def _priced(self, identity: Identity, facts: Facts) -> Facts:
@@ -180,9 +198,11 @@ class _Books:
 
     def _replace(self, known: JobRecord | None, record: JobRecord) -> None:
         old, new = known.facts if known else None, record.facts
+        # Most readings change nothing: then neither the record nor a series is written.
         if known == record:
             return
         deltas = self.deltas.setdefault((record.identity.account, record.identity.region), {})
+        # A set of cost tags that is new gets its preset series with 0, like a new target.
         if old is None and new.cost_tags:
             for key in known_series(new.cost_tags):
                 deltas.setdefault(key, None)
@@ -193,7 +213,7 @@ class _Books:
 
 
 def _sum(there: Totals, deltas: Mapping[SeriesKey, Amounts | None], now: float) -> dict[SeriesKey, Series]:
-    """Add to the series that are there, and start those that are not."""
+    """Return the changed series: existing ones plus their delta, and new ones that start at 0."""
     changed = {}
     for key, delta in deltas.items():
         if key not in there:

@@ -1,7 +1,7 @@
-"""The totals: each job is accounted for exactly once, whatever happens in between.
+"""Keep the totals, and count each job exactly once, across restarts and failures.
 
-A total is shown only after it is on disk, so a killed process never shows less than before. What cannot be written
-waits in memory and is tried again with the next reading.
+A total is shown only after it was committed, so a restarted process never shows a lower value than before. Readings
+that could not be written are kept in memory and retried with the next ones.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ _T = TypeVar("_T")
 
 
 class Ledger:
-    """Open with `async with`. All methods are for the event loop; the store is used in a thread of its own, and opened
-    there by `open_store` with the time (Unix seconds)."""
+    """Count jobs in a store; to be opened with `async with`.
+
+    All methods must be called in the event loop. The store blocks, so it is used in a thread of its own, where
+    `open_store` opens it with the current Unix time.
+    """
 
     def __init__(
         self,
@@ -46,13 +49,14 @@ class Ledger:
         backfill: float = 0.0,
         rate_of: RateOf | None = None,
     ) -> None:
-        """`rate_of` gives the prices in force, in any thread; without it nothing is priced."""
+        """Create a ledger. Jobs that ended up to `backfill` seconds before its first start are counted too. `rate_of`
+        returns the prices in force and must be thread-safe; without it nothing is priced."""
         self._open_store, self._time = open_store, time
         self.backfill, self.rate_of = backfill, rate_of
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: dict[Identity, Reading] = {}
         self._begun: set[Target] = set()
-        # Why writing fails now; empty while it works.
+        # Reasons logged since writing last worked, so that each is logged once per outage.
         self._reasons: set[str] = set()
         self._shown = Snapshot()
         self.write_errors = 0
@@ -60,7 +64,7 @@ class Ledger:
         self.last_error: str | None = None
 
     async def __aenter__(self) -> Ledger:
-        """Raises StoreError where the store cannot be used."""
+        """Open the store. Raises StoreError if it cannot be used."""
         try:
             self._shown = await self._blocking(self._open)
         except StoreError:
@@ -78,36 +82,40 @@ class Ledger:
 
     @property
     def baseline(self) -> float:
-        """Jobs that ended before do not count."""
+        """Return the Unix time before which jobs must not have ended to be counted."""
         return self._store.first_start - self.backfill
 
     @property
     def pending(self) -> int:
-        """How many readings, and targets without their known series, could not be written yet."""
+        """Return the number of readings, and of targets without their preset series, that are not written yet."""
         return len(self._pending) + len(self._begun)
 
     def totals(self, target: Target) -> Totals:
-        """The totals of a target; a new mapping whenever one changed."""
+        """Return the committed totals of a target. The mapping is replaced, not modified, when one of them changes."""
         return self._shown.totals.get(target, {})
 
     def targets(self) -> list[Target]:
-        """All targets that ever counted anything, also those that are no longer configured."""
+        """Return all targets that have totals, also those that are no longer configured."""
         return list(self._shown.totals)
 
     def marks(self, target: Target) -> TargetMarks:
+        """Return the committed marks of a target."""
         return self._shown.marks.get(target, NO_MARKS)
 
     async def begin(self, target: Target) -> None:
-        """Give a target its known series, with 0; where they cannot be written, with the next readings."""
+        """Create the preset series of a target with 0, now or, if that fails, together with the next readings."""
         self._begun.add(target)
         await self.apply(())
 
     async def apply(
         self, readings: Iterable[Reading], discovered: Mapping[Target, float] | None = None
     ) -> Mapping[Identity, Facts]:
-        """Account for new readings of jobs, in one transaction; and note up to which creation time all jobs of a
-        target are known. Return what is recorded of the jobs then, by the identities of their readings, and nothing
-        where it could not be written. Never raises StoreError: see `write_errors`."""
+        """Count new readings of jobs, and note up to which creation time (Unix seconds) all jobs of a target are known,
+        in one transaction.
+
+        Return the recorded facts of the jobs, by the identities of their readings; empty if the write failed. Never
+        raises StoreError: `write_errors` and `last_error` report failures.
+        """
         for reading in readings:
             earlier = self._pending.get(reading.identity)
             self._pending[reading.identity] = earlier.merged(reading) if earlier else reading
@@ -116,6 +124,7 @@ class Ledger:
             return {}
         recorded: dict[Identity, Facts] = {}
 
+        # Runs in the store's thread, and sees only the batch: `_pending` may change in the event loop meanwhile.
         def work(transaction: Transaction, committed: Snapshot) -> LedgerUpdate:
             found = transaction.records(batch.readings)
             update = apply_batch(batch, found, committed, self.baseline, self._time(), self.rate_of)
@@ -128,13 +137,14 @@ class Ledger:
             return {}
         self._begun -= batch.begun
         for identity, reading in batch.readings.items():
+            # Another object means that a newer reading arrived during the write, which still has to be written.
             if self._pending.get(identity) is reading:
                 del self._pending[identity]
         return recorded
 
     async def price(self, target: Target) -> Mapping[Identity, Facts]:
-        """Price the jobs of a target that had no price so far, as new prices may have come. Return what is recorded of
-        those that have one now."""
+        """Price the jobs of a target that had no price so far, with the prices known now. Return the facts of those
+        that have one now."""
         rate_of, priced = self.rate_of, dict[Identity, Facts]()
         if rate_of is None:
             return {}
@@ -148,16 +158,16 @@ class Ledger:
         return priced if await self._write(work) else {}
 
     async def price_lists(self) -> Mapping[str, str]:
-        """Return the copies of price lists by region; none where they cannot be read now."""
+        """Return the saved copies of price lists by region; empty if the store cannot be read now."""
         return await self._blocking(self._price_lists)
 
     async def keep_price_list(self, region: str, copy: str) -> None:
-        """Keep a copy of a price list for a start without its source."""
+        """Save a copy of a price list, for a restart while its source is unreachable."""
         await self._write(lambda transaction, committed: LedgerUpdate(price_lists={region: copy}))
 
     async def closed(self, jobs: Iterable[TrainingJob]) -> set[Identity]:
-        """Which of these need not be read for the totals: settled and unchanged since, ended before everything
-        that counts, or forgotten."""
+        """Return those of the jobs of which the totals need no further reading: settled and unchanged, ended before the
+        baseline, or forgotten."""
         jobs = list(jobs)
         recorded = await self._blocking(lambda: self._recorded([job.identity for job in jobs]))
         return {
@@ -167,18 +177,23 @@ class Ledger:
         }
 
     async def open_jobs(self, target: Target) -> list[Identity]:
-        """The jobs of a target that were not settled when the exporter last saw them."""
+        """Return the jobs of a target that were not settled when they were last read; empty if the store cannot be
+        read now."""
         return await self._blocking(lambda: self._unfinished(target))
 
     async def recorded(self, identities: Iterable[Identity]) -> dict[Identity, Facts]:
-        """What is recorded of these jobs; without those nobody knows, and empty where the store cannot be read now."""
+        """Return the recorded facts of these jobs. Jobs without a record are left out; empty if the store cannot be
+        read now."""
         wanted = list(identities)
         records = await self._blocking(lambda: self._recorded(wanted))
         return {identity: record.facts for identity, record in records.items()}
 
     async def forget(self, target: Target, lookback: float, now: float, tracked: Iterable[Identity] = ()) -> None:
-        """Drop what no listing of this target can bring back; `now` is AWS's clock. Only right after a full listing:
-        whatever is older, not recorded and not `tracked` then never has to be."""
+        """Delete the records of jobs too old for any listing of this target; `now` is AWS's clock (Unix seconds).
+
+        Call it only right after a full listing: every older job that still has to be counted is then either recorded or
+        `tracked`.
+        """
         awaited = {*tracked, *(i for i in self._pending if (i.account, i.region) == target)}
         await self._write(lambda transaction, committed: forget(transaction, committed, target, lookback, now, awaited))
 
@@ -186,14 +201,14 @@ class Ledger:
         try:
             return self._store.open_jobs(target)
         except StoreError:
-            # The first listing, which is a full one, finds them too.
+            # The first listing is a full one, and finds them too.
             return []
 
     def _recorded(self, identities: list[Identity]) -> Mapping[Identity, JobRecord]:
         try:
             return self._store.records(identities)
         except StoreError:
-            # Unreadable for now: everything will be read again, which is never wrong.
+            # Without records every job is read from AWS again: that costs requests, but counts nothing twice.
             return {}
 
     def _price_lists(self) -> Mapping[str, str]:
@@ -212,8 +227,10 @@ class Ledger:
         return self._writer.committed
 
     async def _write(self, work: Work) -> bool:
-        """Run a transaction and show what is committed then; count and keep the error where it could not be written.
-        Whoever is cancelled meanwhile leaves it to the next transaction to show what this one changed."""
+        """Run a transaction and show the committed totals; return False and record the error if it failed.
+
+        If the caller is cancelled meanwhile, the thread finishes the transaction, and the next one shows its changes.
+        """
         try:
             committed = await self._blocking(lambda: self._writer.run(work))
         except StoreError as error:
@@ -222,17 +239,17 @@ class Ledger:
         self._shown = committed
         self.last_write, self.last_error = self._time(), None
         if self._reasons:
-            _log.info("the totals are written again")
+            _log.info("writing the totals works again")
             self._reasons.clear()
         return True
 
     def _failed(self, reason: str) -> None:
-        """Count and keep an error; log each reason once until writing works again."""
+        """Record a write error, and log it unless the same reason was logged since writing last worked."""
         self.write_errors += 1
         self.last_error = reason
         if reason not in self._reasons:
             self._reasons.add(reason)
-            _log.error("the totals cannot be written and stand still, what is read waits in memory", reason=reason)
+            _log.error("writing the totals failed; they do not advance, new readings are kept in memory", reason=reason)
 
     async def _blocking(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,4 +1,8 @@
-"""Whether the state file is still the one that was opened: SQLite goes on writing to one that nobody can find again."""
+"""Detect whether the state file at the path is still the one that was opened.
+
+SQLite does not notice when an open file is deleted or replaced: it keeps writing to a file that no longer has a name,
+and everything it wrote is lost when the process ends.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ _Stamp = tuple[int, int, int]
 
 
 class Fate(Enum):
-    """What has become of a file that is open."""
+    """What happened to an open file: the same, deleted, replaced, changed by others, or without its log."""
 
     SAME = auto()
     GONE = auto()
@@ -23,22 +27,22 @@ class Fate(Enum):
 
 
 class Presence:
-    """The state file and its log, as this process left them on the disk."""
+    """Know the state file and its log as this process last left them."""
 
     def __init__(self, path: str) -> None:
-        # SQLite follows links, and has the log beside the file itself.
+        # SQLite follows symbolic links and puts the log beside the target, so that is the file to watch.
         self.file = Path(os.path.realpath(path))
         self.log = log_of(self.file)
         self._file: _Stamp | None = None
         self._log: _Stamp | None = None
 
     def note(self) -> None:
-        """Take the files as they are now for those that are open."""
+        """Remember the files as they are now as the ones that are open."""
         with suppress(OSError):
             self._file, self._log = _stamp(self.file), _stamp(self.log)
 
     def fate(self) -> Fate:
-        """What happened since `note`; where nobody may look, nothing."""
+        """Return what happened since `note`. If the files cannot be inspected, they count as unchanged."""
         try:
             file, log = _stamp(self.file), _stamp(self.log)
         except OSError:
@@ -54,14 +58,15 @@ class Presence:
         return Fate.LOG_LOST if self._log and (log is None or log[:2] != self._log[:2]) else Fate.SAME
 
     def put_back(self, db: sqlite3.Connection) -> None:
-        """Write what an open connection holds to the path, where nothing is. Raises sqlite3.Error and OSError."""
+        """Write the content of the open connection to the path, where no file is. Raises sqlite3.Error and OSError."""
         copy = self._copy(db, "new")
         self._drop_log()
         _move(copy, self.file)
         _sync(self.file.parent)
 
     def keep(self, db: sqlite3.Connection) -> Path:
-        """Write what an open connection holds beside the path; returns where. Raises sqlite3.Error and OSError."""
+        """Save the content of the open connection beside the path, and return where. Raises sqlite3.Error and
+        OSError."""
         number = self._file[1] if self._file else 0
         copy = self._copy(db, f"kept-{number}")
         self._drop_log()
@@ -77,19 +82,19 @@ class Presence:
         return copy
 
     def _drop_log(self) -> None:
-        """The log of the lost file would be taken for that of the one at the path."""
+        """Delete the log of the lost file: SQLite would apply it to the file that is at the path now."""
         log = _stamp(self.log)
         if log and self._log and log[:2] == self._log[:2]:
             self.log.unlink()
 
 
 def log_of(file: Path) -> Path:
-    """The write-ahead log of a state file."""
+    """Return the path of a state file's write-ahead log."""
     return file.with_name(f"{file.name}-wal")
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file to a path where nothing is. Raises OSError, and FileExistsError instead of overwriting."""
+    """Move a file to a path where no file is. Raises OSError; FileExistsError instead of overwriting a file."""
     try:
         os.link(source, target)  # unlike a rename it never overwrites
     except FileExistsError:
@@ -102,8 +107,11 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _move_without_link(source: Path, target: Path) -> None:
-    """Take the path with a file of our own, which a rename may overwrite. It is not empty: should the process be killed
-    in between, the next start refuses it instead of starting at 0."""
+    """Move a file without a hard link: create the target exclusively, then rename over it.
+
+    The placeholder is not empty, so that if the process is killed in between, the next start refuses it instead of
+    counting from 0.
+    """
     with target.open("xb") as file:
         file.write(f"The totals are in {source.name}: rename it to {target.name}.\n".encode())
     try:
@@ -114,7 +122,7 @@ def _move_without_link(source: Path, target: Path) -> None:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Which file is at a path, and its size; None where there is none."""
+    """Return the device, inode and size of the file at a path, None if there is no file."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -125,7 +133,7 @@ def _stamp(path: Path) -> _Stamp | None:
 
 
 def _sync(folder: Path) -> None:
-    """Some file systems cannot sync a folder."""
+    """Sync a directory, so that a new name in it survives a power cut. Some file systems cannot; that is ignored."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,7 @@
-"""Why a state file cannot be used, precisely: whoever is told that a full disk is a damaged file deletes the totals."""
+"""Explain precisely why a state file cannot be used, and what to do.
+
+Precision matters: an operator who is told that the file is damaged while the disk is full would delete the totals.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# What SQLite says where the disk, its file system or a permission is in the way, whichever of them.
+# Error codes of SQLite that do not tell a full disk, a read-only file system and a missing permission apart.
 _OUTER = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -16,16 +19,17 @@ _OUTER = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 )
+# Conditions that an operator can remove; the file itself is intact.
 _PASSING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file is damaged, or no database."""
+    """Return whether SQLite reports that the file is damaged or is not a database."""
     return _code(error) in _DAMAGED
 
 
 def reason(path: str, error: sqlite3.Error | OSError) -> str:
-    """Return what is said of a path, why, and what to do."""
+    """Return the text of an error, its likely cause, and what to do."""
     if isinstance(error, OSError):
         said = error.strerror or type(error).__name__
         return (
@@ -39,7 +43,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _cause(path: str) -> str:
-    """SQLite tells neither of these from the other."""
+    """Find the cause that SQLite's error code leaves open, and return what to do about it."""
     file = Path(os.path.realpath(path))
     folder = file.parent
     try:
@@ -54,4 +58,4 @@ def _cause(path: str) -> str:
         return "let this process's user read and write it"
     if there.f_bavail == 0 or (there.f_files and there.f_favail == 0):
         return "make room on the disk"
-    return "look for room on the disk, quotas, and errors of the disk"
+    return "check free space, quotas and disk errors"

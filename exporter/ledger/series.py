@@ -1,7 +1,7 @@
-"""How facts become numbers: what a job adds to each series, in exact integers.
+"""Turn facts into numbers: what a job adds to each series, in exact integers.
 
-Amounts of time are thousandths, as AWS's clock has milliseconds; money has the parts of its family. Sums of them are
-exact in any order, unlike floats.
+Times and counts are stored in thousandths, as AWS's times have milliseconds; costs in the `parts` of their family. Sums
+of integers are exact in any order, unlike sums of floats: what was added for a job can be subtracted without a residue.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from exporter.exposition.family import Family, Histogram, LabelValues, Pairs, To
 from exporter.training.facts import Facts
 from exporter.training.totals import TOTAL_FAMILIES
 
-# One number for a counter; for a histogram the cumulative counts by bound, then the sum.
+# One number for a counter or gauge; for a histogram the cumulative counts by bucket, then the sum.
 Amounts = tuple[int, ...]
 _THOUSAND = 1000
 _FAMILY = {family.name: family for family in TOTAL_FAMILIES}
 
 
 class SeriesKey(NamedTuple):
-    """A series of a target: its family, the values of the family's labels, and the cost tags."""
+    """Identify a series of a target: its family, the values of the family's labels, and the cost tags."""
 
     family: str
     labels: LabelValues
@@ -32,18 +32,23 @@ class SeriesKey(NamedTuple):
 
     @classmethod
     def of_row(cls, family: str, labels: str | bytes) -> SeriesKey:
-        """From its columns in the state file. Raises ValueError."""
+        """Return the key from its columns in the state file. Raises ValueError if they are invalid."""
         match orjson.loads(labels):
             case [list() as values, list() as tags] if _labels_of(family, values) and _are_tags(tags):
                 return cls(family, tuple(values), tuple((key, value) for key, value in tags))
-        raise ValueError("no series")
+        raise ValueError("invalid labels of a series")
 
     def labels_text(self) -> str:
+        """Return the column `labels` of the state file, a JSON text."""
         return orjson.dumps([self.labels, self.tags]).decode()
 
 
 class Series(NamedTuple):
-    """A total as it is (`true`) and as it is shown: the highest it ever was, since a counter never goes down."""
+    """A total: its exact value (`true`), and the value `shown`, which is the highest it ever had.
+
+    A correction by AWS can lower the exact value. Prometheus would take a lower sample for a counter reset and count
+    the whole value again, so what is shown stays until the exact value exceeds it. `created` is in Unix seconds.
+    """
 
     true: Amounts
     shown: Amounts
@@ -51,24 +56,26 @@ class Series(NamedTuple):
 
     @classmethod
     def of_row(cls, key: SeriesKey, created: object, true: str | bytes, shown: str | bytes) -> Series:
-        """From its columns in the state file. Raises ValueError."""
+        """Return the series from its columns in the state file. Raises ValueError if they are invalid."""
         if not isinstance(created, float):
-            raise ValueError("no time")
+            raise ValueError("invalid creation time of a series")
         return cls(_amounts_of(key, true), _amounts_of(key, shown), created)
 
     def to_row(self) -> tuple[float, str, str]:
+        """Return the columns `created`, `true` and `shown` of the state file."""
         return self.created, orjson.dumps(self.true).decode(), orjson.dumps(self.shown).decode()
 
     def plus(self, delta: Amounts) -> Series:
+        """Return the series after an addition. A negative `delta` lowers only the exact value."""
         true = add(self.true, delta)
         return Series(true, tuple(map(max, self.shown, true)), self.created)
 
     def beside(self, other: Series) -> Series:
-        """Return both series as one."""
+        """Return the sum of two series."""
         return Series(add(self.true, other.true), add(self.shown, other.shown), min(self.created, other.created))
 
     def value(self, family: str) -> Value:
-        """Return what an exposition shows. A gauge may go down, and is what it is."""
+        """Return the value of the sample. A gauge may go down, so it shows the exact value."""
         if _FAMILY[family].kind == "gauge":
             return self.true[0] / _parts(_FAMILY[family])
         exact = [parts / _parts(_FAMILY[family]) for parts in self.shown]
@@ -78,15 +85,17 @@ class Series(NamedTuple):
 
 
 def difference(new: Facts, old: Facts | None) -> dict[SeriesKey, Amounts]:
-    """What must be added to each series for a job whose facts were `old` (None: not accounted yet). A series that is
-    new to the job is there even if it gets nothing."""
+    """Return what to add to each series when the facts of a job change from `old` (None: not counted yet) to `new`.
+
+    A series that the job has for the first time is included even with 0, so that it is created.
+    """
     found: dict[SeriesKey, Amounts] = {}
     for family in TOTAL_FAMILIES:
         tags = new.cost_tags if family.kind != "gauge" else ()
         gone = list(family.rows(old)) if old else []
         come = []
         for row in family.rows(new):
-            # What stays as it was needs no sum; nearly all of a job does.
+            # Rows that did not change cancel out. Skipping them saves nearly all of the work of a reading.
             if row in gone:
                 gone.remove(row)
             else:
@@ -107,16 +116,18 @@ def _put(found: dict[SeriesKey, Amounts], key: SeriesKey, amounts: Amounts) -> N
 
 
 def known_series(tags: Pairs) -> list[SeriesKey]:
-    """The series that are there from the start, with 0."""
+    """Return the keys of the preset series, which exist with 0 from the start."""
     return [SeriesKey(f.name, labels, tags) for f in TOTAL_FAMILIES for labels in f.known]
 
 
 def zero(key: SeriesKey) -> Amounts:
+    """Return the amounts of a new series."""
     family = _FAMILY[key.family]
     return (0,) * (len(family.buckets) + 2) if family.buckets else (0,)
 
 
 def _amounts(family: Family[Facts], value: float) -> Amounts:
+    # Rows of a family with parts are whole parts already: a float could not hold them exactly.
     if family.parts > 1:
         return (round(value),)
     thousandths = round(value * _THOUSAND)
@@ -134,7 +145,7 @@ def _parts(family: Family[Facts]) -> int:
 def _amounts_of(key: SeriesKey, text: str | bytes) -> Amounts:
     numbers = orjson.loads(text)
     if not isinstance(numbers, list) or [type(n) for n in numbers] != [int] * len(zero(key)):
-        raise ValueError("no amounts")
+        raise ValueError("invalid amounts of a series")
     return tuple(numbers)
 
 
@@ -147,7 +158,7 @@ def _labels_of(family: str, values: list[Any]) -> bool:
 
 
 def _are_tags(pairs: list[Any]) -> bool:
-    """Whether these are tags, each key once: a label cannot have two values."""
+    """Return whether these are tags with distinct keys: a label cannot have two values."""
     if not all(isinstance(pair, list) and len(pair) == 2 and _texts(pair) for pair in pairs):
         return False
     return len({key for key, _ in pairs}) == len(pairs)

@@ -1,6 +1,6 @@
-"""The store on SQLite: a state file with what was accounted for each job, and the totals.
+"""Implement the store on SQLite: a state file with the record of each job, and the totals.
 
-One process has the file (an exclusive lock while it runs), one transaction changes jobs and totals together.
+One process owns the file through an exclusive lock. Each transaction changes records and totals together.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from exporter.training.cost import is_unpriced
 from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
-# Version 1 counted training seconds before the bill. Such a job is marked, or they would be counted again with it; one
-# that was settled without a bill is open again, as its bill may have come since. A row that no exporter can have
-# written is left for `Tables.check`, which names it; of two jobs of one name only the newer one can still be read.
+# Version 1 counted training seconds before the bill. Such jobs are marked, or the seconds would be counted again with
+# the bill. Jobs that were settled without a bill are reopened, as the bill may have arrived since; but of two jobs with
+# the same name only the newer one can still be described. Invalid rows are left to `Tables.check`, which reports them.
 _COUNTED_BEFORE_THE_BILL = """
 UPDATE job SET
     settled = settled AND (
@@ -39,7 +39,7 @@ WHERE CASE
 END
 """
 
-# Version 2 knew no prices. What it counted keeps no rates: it is in no cost total, and not among what lacks a price.
+# Version 2 had no prices. Its jobs keep no rates: they are in no cost total, nor among the unpriced instance seconds.
 _PRICES = """
 ALTER TABLE job ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE price_list (region TEXT PRIMARY KEY, copy TEXT NOT NULL) WITHOUT ROWID
@@ -70,10 +70,10 @@ INSERT INTO first_start VALUES (:now)
 
 
 class SqliteStore:
-    """The store on a state file; without a path it is in memory, and ends with the process."""
+    """A store in a state file; without a path it is in memory and is lost with the process."""
 
     def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA) -> None:
-        """Open the file, or begin a new one `now`. Raises StoreError."""
+        """Open the file, or create it with `now` (Unix seconds) as its first start. Raises StoreError."""
         self._file = OpenFile(path or MEMORY, schema, connect)
         try:
             with self._reading(now) as tables:
@@ -112,9 +112,10 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
-        """All or nothing; after an error the file is opened anew for the next one."""
+        """Run a transaction; after an error it is rolled back, and the next one reopens the file."""
         with self._naming("written"):
-            # Where this fails, the open connection may be the only place that still has the totals.
+            # Outside of `try`: if this fails, the open connection may be the only place that still has the totals, and
+            # must not be closed.
             self._file.stay()
         try:
             with self._naming("written"):
@@ -134,7 +135,7 @@ class SqliteStore:
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:
-        """Turn SQLite's errors into those of a store, which name the file and what to do."""
+        """Turn errors of SQLite into StoreErrors, which name the file and what to do."""
         try:
             yield
         except sqlite3.Error as error:
@@ -146,7 +147,7 @@ class SqliteStore:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of an open file. A row that no exporter can have written raises StoreError."""
+    """Read and write the tables of an open file. Raises StoreError for rows that no exporter can have written."""
 
     db: sqlite3.Connection
     path: str
@@ -155,14 +156,14 @@ class Tables:
         return Snapshot(self._totals(), self._marks())
 
     def first_start(self) -> float:
-        """When an exporter first ran on this file."""
+        """Return when an exporter first used this file (Unix seconds)."""
         rows = self.db.execute("SELECT seconds FROM first_start").fetchall()
         if len(rows) != 1 or not isinstance(rows[0][0], float):
             raise self._nonsense("first_start", rows)
         return rows[0][0]
 
     def check(self) -> None:
-        """Read everything once, so that nothing comes to light later."""
+        """Read every row once, so that invalid ones stop the start and not a later transaction."""
         self.snapshot()
         self.price_lists()
         query = "SELECT account, region, name, created_ms, facts, settled, unpriced FROM job"
@@ -173,7 +174,8 @@ class Tables:
                 self._record(Identity(*identity), facts, settled)
 
     def records(self, identities: Collection[Identity]) -> dict[Identity, JobRecord]:
-        """One statement a job: SQLite is in this process, and compiles it once."""
+        """Return the records of these jobs. One statement per job is fast enough: SQLite runs in this process, and
+        compiles the statement once."""
         found = {}
         for identity in identities:
             if record := self._find(identity, 0) or self._find(identity, SAME_JOB_MS):
@@ -275,4 +277,4 @@ class Tables:
             raise self._nonsense("job", identity) from error
 
     def _nonsense(self, table: str, row: Sequence[object]) -> StoreError:
-        return damaged(self.path, f"table {table}: nonsense in {'/'.join(map(str, row)) or 'it'}")
+        return damaged(self.path, f"table {table}: invalid data in {'/'.join(map(str, row)) or 'it'}")

@@ -1,4 +1,4 @@
-"""Opens the state file: looks before anything is touched, refuses what is not its own, migrates what is older."""
+"""Open the state file: inspect it read-only first, refuse files of others, and migrate older versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ Connect = Callable[..., sqlite3.Connection]
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """`script` makes a new file of this version; `migrations` lead from version N to N + 1. Both may use `:now`."""
+    """A version of the schema. `script` creates a new file; `migrations[N]` leads from version N to N + 1. Both may use
+    `:now`, the Unix time."""
 
     version: int
     script: str
@@ -32,18 +33,21 @@ class Schema:
 
 
 def open_file(path: str, now: float | None, schema: Schema, connect: Connect) -> sqlite3.Connection:
-    """A connection that has the file to itself. With `now` (Unix seconds) the file may be a new one; without, it was
-    there before and may only be out of order for a while. Raises StoreError, and sqlite3.Error in the latter case."""
+    """Return a connection with an exclusive lock on the file.
+
+    With `now` (Unix seconds) the file may be created. Without it the file is reopened: it must exist, and errors may be
+    temporary. Raises StoreError; when reopening, also sqlite3.Error.
+    """
     if path != MEMORY:
         _examine(path, schema.version, must_exist=now is None)
     try:
-        # Its user is one thread at a time, though not the one that opened it.
+        # The ledger uses the connection in one thread at a time, but not always in the thread that opened it.
         db = connect(path, isolation_level=None, check_same_thread=False, timeout=0.0)
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be opened: {reason(path, error)}") from error
     try:
-        # The lock is taken by the first write and kept: nobody else may count on this file. WAL and FULL: what
-        # was shown once is still there after a power cut.
+        # EXCLUSIVE: the first write takes the lock and keeps it, so that no other process counts in this file. WAL with
+        # FULL: a committed transaction survives a power cut, and only committed totals are shown.
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             db.execute(f"PRAGMA {pragma}")
         db.execute("BEGIN EXCLUSIVE")
@@ -61,14 +65,17 @@ def open_file(path: str, now: float | None, schema: Schema, connect: Connect) ->
 
 
 def empty_log(db: sqlite3.Connection) -> None:
-    """Move what is in the log into the file itself. What was shown then depends on one file, and not on a log too that
-    is easily left behind, deleted or damaged without anything noticing."""
+    """Move the content of the write-ahead log into the file, so that shown totals depend on the file alone.
+
+    A log is easily left behind by a copy, deleted or damaged, and SQLite reports none of that.
+    """
     _, frames, moved = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if moved < frames:
         raise sqlite3.OperationalError("the log could not be moved into the file")
 
 
 def damaged(path: str, what: object) -> StoreError:
+    """Return the error for a file with content that no exporter can have written."""
     return StoreError(f"{path}: is damaged ({what}); restore a copy, or move it away to count from 0")
 
 
@@ -77,10 +84,13 @@ def _taken(path: str) -> StoreError:
 
 
 def _examine(path: str, newest: int, must_exist: bool) -> None:
-    """Refuse what cannot be used. A file that was there when the process began is never replaced by an empty one: what
-    it held is shown."""
+    """Raise StoreError for a file that cannot be used.
+
+    With `must_exist`, a missing or empty file is refused as well: its totals are on display, and counting from 0 would
+    make them go down.
+    """
     found = _look(path)
-    # Without a table: whoever made the file was killed before there was a schema.
+    # A database without tables: the process that created it was killed before it wrote the schema.
     if found is None or found[:3] == (0, 0, 0):
         if must_exist:
             raise StoreError(f"{path}: the state file is gone; put it back, or restart the exporter to count from 0")
@@ -98,7 +108,8 @@ def _examine(path: str, newest: int, must_exist: bool) -> None:
 
 
 def _look(path: str) -> tuple[int, int, int, str] | None:
-    """Application, schema version, number of tables, and "ok" or what is damaged; None where there is nothing yet."""
+    """Return the application id, the schema version, the number of tables, and "ok" or the damage that SQLite reports;
+    None if there is no file or an empty one."""
     try:
         file = Path(os.path.realpath(path))
         if not file.exists() or file.stat().st_size == 0:
@@ -111,7 +122,9 @@ def _look(path: str) -> tuple[int, int, int, str] | None:
         if "locked" in str(error):
             raise _taken(path) from error
         if is_damage(error):
-            raise StoreError(f"{path}: is no usable state file ({error}); move it away, or restore a copy") from error
+            raise StoreError(
+                f"{path}: is not a usable state file ({error}); move it away, or restore a copy"
+            ) from error
         raise StoreError(f"{path}: cannot be read: {reason(path, error)}") from error
 
 
@@ -130,7 +143,7 @@ def _contents(path: str, file: Path) -> tuple[int, int, int, str]:
 
 
 def _refuse_lonely_log(path: str, log: Path) -> None:
-    """SQLite would delete it."""
+    """Raise StoreError for a log without its file: SQLite would delete it, and with it the totals that it holds."""
     if log.exists() and log.stat().st_size > wal.HEADER:
         raise StoreError(
             f"{path}: is missing or empty, but its log {log.name} is there; put the file back, or move the log away to "
@@ -139,13 +152,16 @@ def _refuse_lonely_log(path: str, log: Path) -> None:
 
 
 def _examine_log(path: str, file: Path) -> None:
-    """SQLite takes a damaged log up to the damage, and the log of another file as if it were this one's."""
+    """Raise StoreError for a log that is damaged or belongs to another file.
+
+    SQLite would read a damaged log up to the damage, and would apply the log of another file to this one.
+    """
     log = log_of(file)
     found = wal.read(log)
     if found.damage:
         raise StoreError(
-            f"{path}: its log {log.name} is damaged ({found.damage}), and the totals might fall; restore a copy of "
-            f"both, or move {log.name} away to go on with what the file has"
+            f"{path}: its log {log.name} is damaged ({found.damage}), and totals might go down; restore a copy of "
+            f"both, or move {log.name} away to continue with what the file has"
         )
     if found.lost:
         _log.warning(
@@ -156,13 +172,13 @@ def _examine_log(path: str, file: Path) -> None:
         )
     if found.readable and _identity(file, with_log=False) not in (None, _identity(file, with_log=True)):
         raise StoreError(
-            f"{path}: {log.name} is the log of another file; put its own log back, or move this one away to go on with "
-            "what the file has"
+            f"{path}: {log.name} is the log of another file; put its own log back, or move this one away to continue "
+            "with what the file has"
         )
 
 
 def _identity(file: Path, with_log: bool) -> object:
-    """When the totals in a file began, which never changes; None where that cannot be read."""
+    """Return the first start recorded in a file, which never changes and so identifies it; None if unreadable."""
     try:
         with _reading(file, with_log) as db:
             row = db.execute("SELECT seconds FROM first_start").fetchone()
@@ -173,8 +189,11 @@ def _identity(file: Path, with_log: bool) -> object:
 
 @contextmanager
 def _reading(file: Path, with_log: bool) -> Iterator[sqlite3.Connection]:
-    """Leaves nothing beside the file: an index of the log that SQLite makes to read it is nobody's, as whoever has
-    the file to itself keeps that in memory."""
+    """Open a file read-only, and leave nothing beside it.
+
+    SQLite creates a shared-memory index (-shm) to read the log. It can be deleted: an exporter that has the file open
+    keeps its own index in memory, because of its exclusive lock.
+    """
     index = file.with_name(f"{file.name}-shm")
     mode, indexed = "mode=ro" if with_log and log_of(file).exists() else "immutable=1", index.exists()
     try:
@@ -187,13 +206,13 @@ def _reading(file: Path, with_log: bool) -> Iterator[sqlite3.Connection]:
 
 
 def _migrate(db: sqlite3.Connection, schema: Schema, now: float | None) -> None:
-    """Within the transaction that is open."""
+    """Create or migrate the schema within the open transaction, so that a crash leaves the old version intact."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == schema.version:
         return
     scripts = [schema.migrations[step] for step in range(version, schema.version)] if version else [schema.script]
     for script in scripts:
-        # executescript would commit first.
+        # executescript() would commit the open transaction first.
         for statement in filter(str.strip, script.split(";")):
             db.execute(statement, {"now": now})
     db.execute(f"PRAGMA application_id={_APPLICATION_ID}")

@@ -1,7 +1,7 @@
-"""What the ledger asks of a database: the protocol of a store, and what is read and written through it.
+"""Define the protocol of a store, the database of a ledger, and the records read and written through it.
 
-A store blocks, and is used by one thread at a time. All reads and writes are batched: a transaction of any number of
-jobs is one read of records, one write and one commit, so that a store across a network takes a handful of round trips.
+A store blocks and is used by one thread at a time. Reads and writes are batched: a transaction of any number of jobs
+takes one read of records, one write and one commit, so that a store across a network needs few round trips.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from exporter.ledger.series import Series, SeriesKey
 from exporter.training.facts import Facts
 from exporter.training.job import Identity
 
-# An account and a region.
+# (AWS account ID, region).
 Target = tuple[str, str]
 
 
 class StoreError(Exception):
-    """The store cannot be used; the message says why and what to do. It names no secret: it is logged and shown."""
+    """The store cannot be used. The message says why and what to do. It is logged and shown, so it holds no secrets."""
 
 
 class JobRecord(NamedTuple):
-    """What is recorded of a job. A `settled` job is not expected to change any more."""
+    """The record of a job: what the totals contain of it. A `settled` job is not expected to change any more."""
 
     identity: Identity
     facts: Facts
@@ -32,8 +32,8 @@ class JobRecord(NamedTuple):
 
 
 class TargetMarks(NamedTuple):
-    """How far a target's jobs were discovered (creation time), and up to which creation time settled jobs were
-    forgotten (milliseconds)."""
+    """Creation times of a target up to which all its jobs are known (`discovered_until`, Unix seconds), and up to which
+    its settled jobs are forgotten (`forgotten_ms`, Unix milliseconds)."""
 
     discovered_until: float = 0.0
     forgotten_ms: int = 0
@@ -45,8 +45,8 @@ Totals = Mapping[SeriesKey, Series]
 
 @dataclass(frozen=True, slots=True)
 class LedgerUpdate:
-    """What a transaction writes: records, totals, marks and price lists that are new or have changed. Each replaces
-    what the store has under the same identity, series, target or region."""
+    """What a transaction writes: records, totals, marks and price lists that are new or changed. Each replaces what the
+    store has for the same identity, series, target or region."""
 
     records: Collection[JobRecord] = ()
     totals: Mapping[Target, Totals] = field(default_factory=dict)
@@ -62,8 +62,8 @@ class Snapshot:
     marks: Mapping[Target, TargetMarks] = field(default_factory=dict)
 
     def updated(self, update: LedgerUpdate) -> Snapshot:
-        """Return what the store has once the update is committed. The totals of a target are the same mapping as long
-        as none of them changed."""
+        """Return the snapshot after the update is committed. The mapping of a target's totals stays the same object
+        while none of them changes, so that callers can detect changes by identity."""
         changed = {
             target: {**self.totals.get(target, {}), **totals} for target, totals in update.totals.items() if totals
         }
@@ -71,61 +71,65 @@ class Snapshot:
 
 
 class Reads(Protocol):
-    """What can be read, within a transaction and outside of one. Each method raises StoreError outside of one."""
+    """The reads of a store, available within a transaction and outside of one. Outside, each raises StoreError."""
 
     def snapshot(self) -> Snapshot:
         """Return all totals and marks."""
 
     def records(self, identities: Collection[Identity]) -> Mapping[Identity, JobRecord]:
-        """Return what is recorded of these jobs, by the identities that were asked for; jobs without a record are left
-        out. A record is also found by a CreationTime that differs by up to SAME_JOB_MS; of several the nearest one."""
+        """Return the records of these jobs, by the requested identities; jobs without a record are left out.
+
+        A record also matches if its CreationTime differs by up to SAME_JOB_MS; the nearest one wins.
+        """
 
     def open_jobs(self, target: Target) -> list[Identity]:
         """Return the jobs of a target whose records are not settled."""
 
     def unpriced_jobs(self, target: Target) -> list[Identity]:
-        """Return the jobs of a target that a price may still come for."""
+        """Return the jobs of a target with billed usage that has no price yet."""
 
     def price_lists(self) -> Mapping[str, str]:
-        """Return the copies of price lists by region."""
+        """Return the saved copies of price lists by region."""
 
 
 class Transaction(Reads, Protocol):
-    """An open transaction: its reads see its own writes. An error of a method ends the transaction; if it is the
-    database's own error, it leaves the `with` block as StoreError."""
+    """An open transaction. Its reads see its own writes. An error in a method ends the transaction; an error of the
+    database leaves the `with` block as StoreError."""
 
     def write(self, update: LedgerUpdate) -> None:
-        """Write records, totals and marks, in whatever number."""
+        """Write all of an update, in as few round trips as possible."""
 
     def delete_records(self, target: Target, settled_before_ms: int, any_before_ms: int) -> int | None:
-        """Delete the records of a target's settled and priced jobs created before a time, and of all its jobs created
-        before another; return the latest creation time among them (milliseconds), None if there were none."""
+        """Delete the records of a target's settled and priced jobs created before `settled_before_ms`, and of all its
+        jobs created before `any_before_ms`.
+
+        Return the latest creation time among them, None if there were none. All times are Unix milliseconds.
+        """
 
 
 class Store(Reads, Protocol):
-    """An open store. Opening it raises StoreError where it cannot be used, or has what no exporter can have written;
-    then it was not changed.
+    """An open store. Opening one raises StoreError, and changes nothing, if it cannot be used or holds what no exporter
+    can have written.
 
-    After an error a store reconnects by itself with the next call. It may only do so without raising StoreError where
-    all that was committed is still there: the ledger knows the committed totals, and reads them again only after an
-    error.
+    After an error, the next call reconnects by itself. A store may only reconnect silently if everything that was
+    committed is still there, because the ledger caches the committed totals and reads them again only after an error.
     """
 
     @property
     def name(self) -> str:
-        """What the store is called in messages, such as its path."""
+        """Return the name of the store in messages, such as its path."""
 
     @property
     def first_start(self) -> float:
-        """When an exporter first ran on this store (Unix seconds); it never changes."""
+        """Return when an exporter first used this store (Unix seconds). It never changes."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Return a transaction for a `with` block. It is committed at the end of the block, and survives a power cut
-        once the block was left without an error; an exception in the block rolls it back.
+        """Return a transaction for a `with` block. It is committed at the end of the block; an exception in the block
+        rolls it back. Once the block has ended without an error, the transaction survives a power cut.
 
-        The only writer is this process: a store that others can open too holds a lock on the session that writes.
-        Raises StoreError where that lock was lost, the transaction cannot begin, or the commit failed. A commit that
-        failed may have happened all the same.
+        This process must be the only writer: a store that other processes can open holds a lock in the session that
+        writes. Raises StoreError if that lock was lost, the transaction cannot begin, or the commit failed. A commit
+        that failed may still have taken effect, for example if only the reply was lost.
         """
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Shows the ledger's totals by label: one sample for each set of labels, whatever the series are called on disk."""
+"""Convert the ledger's series into samples: one for each label set, even if several stored series share it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from exporter.training.totals import TOTAL_FAMILIES
 Totals = Mapping[SeriesKey, Series]
 # The samples of a target by family.
 Sums = Mapping[str, Iterable[Sample]]
-# What the families' own rows give is what one job adds.
+# The rows of these families give what one job adds; the samples are the sums kept by the ledger.
 TOTALS: Group[Sums] = Group("Totals", TOTAL_FAMILIES, lambda family, sums: sums.get(family.name, ()))
 
 
 def tag_keys(totals: Totals) -> set[str]:
-    """Return the keys of all tags that these series have, also of those that an earlier configuration named."""
+    """Return all tag keys of these series, including those from earlier configurations."""
     return {key for tags in {series.tags for series in totals} for key, _ in tags}
 
 
 def sums(totals: Totals, names: KeyNames) -> Sums:
-    """Return the samples of each family. Series that differ only in the order in which an earlier configuration named
-    their tags have the same labels: they are one sample, their sum."""
+    """Return the samples of each family.
+
+    Series whose tags differ only in the order in which an earlier configuration listed them have the same label set:
+    their sum is one sample.
+    """
     renamed: dict[Pairs, Pairs] = {tags: names.renamed(tags) for tags in {key.tags for key in totals}}
     found: dict[SeriesKey, Series] = {}
     for key, series in totals.items():

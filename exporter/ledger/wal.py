@@ -1,6 +1,7 @@
-"""Reads SQLite's write-ahead log before SQLite does: that takes it up to the first damaged frame, and says nothing.
+"""Check SQLite's write-ahead log before SQLite reads it.
 
-The format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+SQLite reads a log up to the first damaged frame and silently ignores the rest, which may hold totals already shown. The
+format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from typing import BinaryIO
 
 HEADER = 32
 _FRAME = 24
-_MAGIC = 0x377F0682  # the last bit is set where checksums are of big-endian words
+_MAGIC = 0x377F0682  # the last bit is set if checksums are computed over big-endian words
 _WORD = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a log holds: transactions that can be read, and transactions after the first frame that cannot.
+    """The content of a log: the number of readable transactions, and of those lost after the first damaged frame.
 
-    One that is lost is what a power cut leaves of a transaction that nobody has waited for. Two are damage: the second
-    is only written once the first is on the disk.
+    One lost transaction is normal after a power cut: its commit had not returned yet. Two mean damage, because the
+    second is written only after the first is on the disk.
     """
 
     readable: int = 0
@@ -33,7 +34,7 @@ class Log:
 
     @property
     def damage(self) -> str | None:
-        """What is damaged; None for a log that SQLite may have."""
+        """Return what is damaged, None for a log that SQLite can have written."""
         if not self.header_sound:
             return "its first bytes are not those of a log"
         return f"{self.lost} transactions in it cannot be read" if self.lost > 1 else None
@@ -48,14 +49,14 @@ class _Header:
 
 
 def read(path: Path) -> Log:
-    """Return what the log at `path` holds; a file that is not there holds nothing. Raises OSError."""
+    """Return the content of the log at `path`; a missing log is empty. Raises OSError."""
     if not path.exists():
         return Log()
     with path.open("rb") as file:
         start = file.read(HEADER)
         header = _header(start)
         if header is None:
-            # SQLite syncs the header before it writes a frame.
+            # SQLite syncs the header before it writes a frame, so a bad header with frames after it is damage.
             return Log(header_sound=len(start) < HEADER or not file.read(1))
         return _transactions(file, header)
 
@@ -75,11 +76,12 @@ def _transactions(file: BinaryIO, header: _Header) -> Log:
     readable = lost = 0
     checksum, sound = header.checksum, True
     for frame, page in _frames(file, header.page_size):
-        # Frames with other salts are left over from before the log began anew.
+        # Frames with other salts are left over from before the log was last restarted.
         current = frame[8:16] == header.salts
         if sound:
             checksum = _sum(page, _sum(frame[:8], checksum, header.big_endian), header.big_endian)
             sound = current and struct.pack(">II", *checksum) == frame[16:24]
+        # Only the last frame of a transaction has a size of the database, which is not zero.
         commits = current and frame[4:8] != bytes(4)
         readable += commits and sound
         lost += commits and not sound
@@ -87,12 +89,13 @@ def _transactions(file: BinaryIO, header: _Header) -> Log:
 
 
 def _frames(file: BinaryIO, page_size: int) -> Iterator[tuple[bytes, bytes]]:
-    """A frame that is cut off at the end of the file was never synced."""
+    """Yield the header and the page of each frame. A frame cut off at the end of the file was never synced."""
     while len(data := file.read(_FRAME + page_size)) == _FRAME + page_size:
         yield data[:_FRAME], data[_FRAME:]
 
 
 def _sum(data: bytes, checksum: tuple[int, int], big_endian: bool) -> tuple[int, int]:
+    """Continue a checksum over more data, by the algorithm of the file format."""
     words = array("I", data)
     if big_endian != (sys.byteorder == "big"):
         words.byteswap()

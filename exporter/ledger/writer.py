@@ -1,4 +1,4 @@
-"""Runs the ledger's transactions on its store, and knows what is committed. Used in the ledger's thread alone."""
+"""Run the ledger's transactions on its store, and cache what is committed. Used only in the ledger's thread."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from operator import lt
 
 from exporter.ledger.store import LedgerUpdate, Snapshot, Store, StoreError, Transaction
 
-# Decides what a transaction writes, by what is committed.
+# Decides what a transaction writes, given the committed totals and marks.
 Work = Callable[[Transaction, Snapshot], LedgerUpdate]
 
 
 class Writer:
-    """Keeps the committed totals and marks in memory, so that a transaction need not read them. Raises StoreError
-    where the store cannot be read."""
+    """Keep the committed totals and marks in memory, so that transactions need not read them. Creating one raises
+    StoreError if the store cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.committed = store.snapshot()
-        # A commit that failed may have happened all the same, and after an error the state may have been exchanged.
+        # Set while the cache may be wrong: a failed commit may still have taken effect, and after an error the file may
+        # have been replaced.
         self._in_doubt = False
 
     def run(self, work: Work) -> Snapshot:
-        """Run a transaction; return all totals and marks as they are committed then. Raises StoreError."""
+        """Run a transaction and return all committed totals and marks. Raises StoreError."""
         in_doubt, self._in_doubt = self._in_doubt, True
         with self._store.transaction() as transaction:
             before = self._read_again(transaction) if in_doubt else self.committed
@@ -32,15 +33,15 @@ class Writer:
         return self.committed
 
     def _read_again(self, transaction: Transaction) -> Snapshot:
-        """Return what the store has. A total never goes down: if the state was exchanged for an older one while it
-        could not be written, that is an error."""
+        """Return what the store has. Raises StoreError if a total is lower than before, as after a restore of an older
+        copy: a shown total must never go down."""
         found = transaction.snapshot()
         for target, totals in self.committed.totals.items():
             for key, series in totals.items():
                 there = found.totals.get(target, {}).get(key)
                 if there is None or any(map(lt, there.shown, series.shown)):
                     raise StoreError(
-                        f"{self._store.name}: has less than was counted, as an older copy has; put the newer one back, "
-                        "or restart to go on from this one"
+                        f"{self._store.name}: has lower totals than were shown, as an older copy has; put the newer "
+                        "one back, or restart to continue from this one"
                     )
         return found

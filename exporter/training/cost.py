@@ -76,7 +76,7 @@ def to_json(rates: Rates) -> list[list[str]]:
 def from_json(rows: Any) -> Rates:
     """Return the rates that `to_json` wrote. Raises ValueError for anything else."""
     if not isinstance(rows, list):
-        raise ValueError("no rates")
+        raise ValueError("invalid rates")
     return dict(map(_from_row, rows))
 
 
@@ -89,14 +89,14 @@ def _from_row(row: Any) -> tuple[tuple[str, str], Rate | str]:
             return (type_, usage), reason
         case [str() as type_, str() as usage, str() as price, str() as currency] if usage in USAGES:
             return (type_, usage), Rate(_price(price), currency)
-    raise ValueError("no rate")
+    raise ValueError("invalid rate")
 
 
 def _price(text: str) -> Fraction:
     try:
         price = Fraction(text)
     except ZeroDivisionError as error:
-        raise ValueError("no price") from error
+        raise ValueError("invalid price") from error
     if price < 0:
-        raise ValueError("a negative price")
+        raise ValueError("negative price")
     return price

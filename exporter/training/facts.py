@@ -108,7 +108,7 @@ class Facts:
                 pairs = tuple((key, value) for key, value in tags)
                 dated = {name: _dated(name, fact) for name, fact in known.items()}
                 return cls(created, pairs, dated, cost.from_json(rates[0]) if rates else {})
-        raise ValueError("no facts of a job")
+        raise ValueError("invalid facts of a job")
 
     def value(self, name: str) -> Any:
         """Return the value of a fact, or None if no reading had it."""
@@ -230,7 +230,7 @@ def _dated(name: str, fact: Any) -> Dated:
     match fact:
         case [int() | float() as as_of, value] if name in _KEPT and _KEPT[name](value):
             return as_of, value
-    raise ValueError(f"no fact: {name}")
+    raise ValueError(f"invalid fact: {name}")
 
 
 def _text(value: Any) -> bool:

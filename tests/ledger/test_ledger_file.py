@@ -132,7 +132,7 @@ def _contents(path: Path) -> bytes:
     [
         (_newer, "newer exporter (schema 99"),
         (_foreign, "database of another program"),
-        (_text, "no usable state file"),
+        (_text, "not a usable state file"),
         (_torn, "restore a copy"),
         (_scribbled, "restore a copy"),
     ],

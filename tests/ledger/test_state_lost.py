@@ -103,7 +103,7 @@ async def test_a_log_that_lost_transactions_is_refused(path: Path, tmp_path: Pat
     damage(log(file), int(part * log(file).stat().st_size))
     message = await refusal(file)
     assert what in message
-    assert "move state.db-wal away to go on with what the file has" in message
+    assert "move state.db-wal away to continue with what the file has" in message
     log(file).rename(tmp_path / "away")
     async with ledger(file) as books:
         await books.apply(readings(job()))
@@ -203,7 +203,7 @@ async def test_a_file_that_is_deleted_is_written_anew(
     if end == "kill":
         shutil.copytree(path.parent, grave)
     await books.__aexit__(None, None, None)
-    assert "the state file was deleted while it was open and is written anew with all it had" in messages(caplog)
+    assert "the state file was deleted while it was open; it is restored with all its content" in messages(caplog)
     async with ledger((grave if end == "kill" else path.parent) / path.name) as again:
         assert true(again) == before
         await again.apply(readings(job("live")))
@@ -219,7 +219,7 @@ async def test_a_file_that_cannot_be_written_anew_is_held_until_it_can(
     for _ in range(3):
         await books.apply(readings(job("second")))
     assert books.write_errors == 3
-    assert "do not stop the exporter before it could" in str(books.last_error)
+    assert "do not stop the exporter before this succeeds" in str(books.last_error)
     assert shown(books, "jobs_created") == before
     path.parent.mkdir()
     await books.apply(readings(job("third")))
@@ -242,9 +242,9 @@ async def test_a_file_that_is_replaced_is_not_overwritten(path: Path, tmp_path: 
     shutil.copyfile(old, tmp_path / "copy.db")
     (tmp_path / "copy.db").rename(path)
     await books.apply(readings(job("second")))
-    assert "was replaced by another file while it was open; what it had is kept in" in str(books.last_error)
+    assert "was replaced by another file while it was open; its content is saved in" in str(books.last_error)
     await books.apply(readings(job("second")))
-    assert "has less than was counted" in str(books.last_error)
+    assert "has lower totals than were shown" in str(books.last_error)
     assert shown(books, "jobs_created") == before == 3
     (kept,) = path.parent.glob("state.db.kept-*")
     await books.__aexit__(None, None, None)
@@ -297,7 +297,7 @@ async def test_a_log_that_is_deleted_costs_nothing(path: Path, caplog: pytest.Lo
     log(path).unlink()
     await books.apply(readings(job("second")))
     assert (books.write_errors, shown(books, "jobs_created")) == (0, 3)
-    assert "the log of the state file was deleted or replaced; both are opened anew" in messages(caplog)
+    assert "the log of the state file was deleted or replaced; reopening both" in messages(caplog)
     await books.__aexit__(None, None, None)
     async with ledger(path) as again:
         assert shown(again, "jobs_created") == 3
@@ -312,10 +312,10 @@ async def test_write_errors_are_logged_when_they_begin_and_when_they_end(
     for _ in range(4):
         await books.apply(readings(job("second")))
     told = [record for record in caplog.records if record.name == "exporter.ledger.ledger"]
-    failure = "the totals cannot be written and stand still, what is read waits in memory"
+    failure = "writing the totals failed; they do not advance, new readings are kept in memory"
     assert [record.getMessage() for record in told] == [failure] * 2
     reasons = [vars(record)["fields"]["reason"] for record in told]
-    assert reasons[0].endswith("was changed by another program while it was open; it is opened anew")
+    assert reasons[0].endswith("was changed by another program while it was open; reopening it")
     assert reasons[1] not in ("", reasons[0])
     async with ledger(path.with_name("other.db")) as other:
         await other.begin(TARGET)
@@ -323,5 +323,5 @@ async def test_write_errors_are_logged_when_they_begin_and_when_they_end(
     path.with_name("other.db").replace(path)
     caplog.clear()
     await books.apply(readings(job("second")))
-    assert messages(caplog) == ["the totals are written again"]
+    assert messages(caplog) == ["writing the totals works again"]
     await books.__aexit__(None, None, None)

@@ -37,7 +37,7 @@ async def _refusal(path: Path) -> str:
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
-        ("UPDATE job SET facts='{\"half\":'", f"table job: nonsense in {_JOB}"),
+        ("UPDATE job SET facts='{\"half\":'", f"table job: invalid data in {_JOB}"),
         ("UPDATE job SET facts=x'ff00'", _JOB),
         ("UPDATE job SET facts='{}'", _JOB),
         ("UPDATE job SET facts=''", _JOB),
@@ -54,7 +54,7 @@ async def _refusal(path: Path) -> str:
         ("""UPDATE job SET facts='[1,[],{"phases":[1,7]}]'""", _JOB),
         ("UPDATE job SET created_ms='once'", f"{_JOB}/once"),
         ("UPDATE job SET settled='perhaps'", _JOB),
-        ("UPDATE series SET true='[1'", "table series: nonsense"),
+        ("UPDATE series SET true='[1'", "table series: invalid data"),
         ("UPDATE series SET true='{}'", "table series"),
         ("UPDATE series SET shown='[0.5]'", "table series"),
         ("UPDATE series SET shown='[1,2]'", "table series"),
@@ -65,7 +65,7 @@ async def _refusal(path: Path) -> str:
         (f"""UPDATE series SET labels='[["too many"],[]]' WHERE family='{_CREATED}'""", _CREATED),
         (f"""UPDATE series SET labels='[[],[["team","a"],["team","b"]]]' WHERE family='{_CREATED}'""", _CREATED),
         (f"UPDATE series SET family='joy' WHERE family='{_CREATED}'", "/joy/"),
-        ("UPDATE target SET discovered_until='later'", "table target: nonsense in " + "/".join(TARGET)),
+        ("UPDATE target SET discovered_until='later'", "table target: invalid data in " + "/".join(TARGET)),
         ("UPDATE target SET forgotten_ms=0.5", "table target"),
         ("UPDATE first_start SET seconds='long ago'", "table first_start"),
         ("DELETE FROM first_start", "table first_start"),
@@ -109,7 +109,7 @@ async def test_nonsense_that_comes_to_light_later_is_an_error_like_that_of_a_dis
         disk.db.execute("UPDATE job SET facts='?'")
         await books.apply(readings(job()))
         assert books.write_errors == 1
-        assert f"table job: nonsense in {_JOB}" in str(books.last_error)
+        assert f"table job: invalid data in {_JOB}" in str(books.last_error)
         assert await books.closed([job()]) == set()
 
 
@@ -119,5 +119,5 @@ def test_store_that_refuses_its_file_lets_go_of_it(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DELETE FROM first_start")
     for _ in range(2):
-        with pytest.raises(StoreError, match="table first_start: nonsense in it"):
+        with pytest.raises(StoreError, match="table first_start: invalid data in it"):
             SqliteStore(str(path), START)

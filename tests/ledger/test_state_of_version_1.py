@@ -96,6 +96,6 @@ async def test_file_is_migrated_once(path: Path) -> None:
 async def test_a_row_that_no_exporter_can_have_written_is_named(path: Path, facts: bytes) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("UPDATE job SET facts=? WHERE name='open-unbilled'", (facts,))
-    with pytest.raises(StoreError, match=r"table job: nonsense in 111122223333/eu-west-1/open-unbilled"):
+    with pytest.raises(StoreError, match=r"table job: invalid data in 111122223333/eu-west-1/open-unbilled"):
         async with ledger(path):
             pass

@@ -82,7 +82,7 @@ async def test_what_is_left_when_it_fails_or_is_killed_half_way_is_no_empty_file
     # A file without a byte would be taken for a new one after a kill, and the totals would begin at 0 in silence.
     assert all(b"state.db.new" in placeholder for placeholder in found)
     assert found
-    assert "cannot be written anew" in str(books.last_error)
+    assert "cannot be restored" in str(books.last_error)
     assert not path.exists()
     await books.apply(readings(job("second")))
     assert shown(books, "jobs_created") == 2
