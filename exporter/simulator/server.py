@@ -55,11 +55,11 @@ class Answer:
 class Simulator:
     """A simulated API: `async with Simulator(...) as sim` serves at `sim.url` until the end of the block.
 
-    With a `plan`, jobs come by themselves in each of the `accounts` and `regions`, `plan.jobs` in all; `pace` is how
-    fast jobs that are created through the API live. `faults`, `prices`, `sts.roles` and `store.consistency` may be
-    exchanged at any time. `calls` counts requests by (account, region, operation), `errors` the answers that were
-    errors, with the code as fourth; `requests` has the last million with their times, `in_flight_peak` how many there
-    were at once.
+    With a `plan`, jobs are generated in all of the `accounts` and `regions`, `plan.jobs` at a time in total. `pace` is
+    the factor of the durations of jobs that are created through the API. `faults`, `prices`, `sts.roles` and
+    `store.consistency` can be replaced at any time. `calls` counts requests by (account, region, operation), `errors`
+    error responses by these and the error code. `requests` holds the last million requests, and `in_flight_peak` is
+    the largest number of concurrent ones.
     """
 
     clock: Clock = field(default_factory=ScaledClock)
