@@ -1,4 +1,4 @@
-"""The configuration: read from a file, the flags and the environment, and judged as a whole."""
+"""Loads the configuration from a file, flags and the environment, and validates it as a whole."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def load(
     known_regions: Collection[str] = (),
     warn: Callable[[Problem], None] = _ignore,
 ) -> Config:
-    """The configuration in the file at `path`, or the defaults if there is none.
+    """Return the configuration in the file at `path`, or the default one if `path` is None.
 
-    `overrides` are flags, by key path ("web.listen_address"), a list if given several times; they override the file.
-    `defaults`, laid out as a file is, has other values for what the file leaves out. Of `environ` only POD_NAME and
-    HOSTNAME are read, for the index of a shard. With `known_metrics`, the names of all families,
-    `jobs.disabled_metrics` is held against them. `warn` is told of what may be a mistake: regions that are not among
-    `known_regions`, if there are any. Raises ConfigError with everything that is wrong.
+    `overrides` maps key paths ("web.listen_address") to values of flags, a list for a flag that was given several
+    times; they override the file. `defaults` is structured like a file and replaces the built-in defaults. Only
+    POD_NAME and HOSTNAME are read from `environ`, for the index of a shard. With `known_metrics`, the names of all
+    families, globs in `jobs.disabled_metrics` that match none of them are errors. `warn` is called for likely mistakes:
+    regions that are not in `known_regions`, unless that is empty. Raises ConfigError with all problems at once.
     """
     file = path or ""
     document, problems = located.parse(read(path), file) if path is not None else (located.Document(), [])
@@ -81,6 +81,7 @@ def load(
         warn(problem)
     data = _overridden(_completed(document.value, defaults), overrides)
 
+    # These checks run before the settings are validated, so that all problems are reported together.
     problems += _duplicate_targets(data, source)
     problems += _unknown_metrics(data, source, known_metrics)
     problems += _missing_state_directory(data, source)
@@ -97,7 +98,7 @@ def load(
 
 
 def _completed(data: object, defaults: Mapping[str, object]) -> object:
-    """A copy with the sections and keys that are missing; data in which there is no place for them stays."""
+    """Return a copy with missing sections and keys from `defaults`; data of a wrong type is returned as it is."""
     if not isinstance(data, dict | None):
         return data
     whole = {**defaults, **(data or {})}
@@ -116,7 +117,7 @@ def _overridden(data: object, overrides: Mapping[str, str | list[str]]) -> objec
 
 
 def _replaced(data: object, section: str, key: str, value: object) -> object:
-    """A copy with one key set; data in which there is no place for it stays, and is refused later."""
+    """Return a copy with one key set; data of a wrong type is returned as it is, and rejected later."""
     top = {} if data is None else data
     inner = {} if _at(top, section) is None else _at(top, section)
     if not isinstance(top, dict) or not isinstance(inner, dict):
@@ -125,7 +126,7 @@ def _replaced(data: object, section: str, key: str, value: object) -> object:
 
 
 def _at(data: object, *path: str) -> object:
-    """What stands at a path, None for nothing: checks run on data that may be wrong elsewhere."""
+    """Return the value at a path, or None: the data is not validated yet and may have any type."""
     for part in path:
         data = data.get(part) if isinstance(data, dict) else None
     return data
@@ -136,7 +137,7 @@ def _items(data: object) -> Iterator[tuple[int, object]]:
 
 
 def _duplicate_targets(data: object, source: Source) -> Iterator[Problem]:
-    """A region of an account polled twice would have each of its series twice."""
+    """Yield a problem for each region of an account that is listed twice: its series would be exported twice."""
     seen: dict[tuple[str | None, str], Path] = {}
     for index, target in _items(_at(data, "targets")):
         role = _at(target, "role_arn")
@@ -159,13 +160,13 @@ def _duplicate_targets(data: object, source: Source) -> Iterator[Problem]:
 def _unknown_regions(data: object, source: Source, known: Collection[str]) -> Iterator[Problem]:
     for index, target in _items(_at(data, "targets")):
         for number, region in _items(_at(target, "regions")):
-            # What does not look like a region at all is an error, which the settings report.
+            # A text that does not look like a region at all is an error, which the settings report.
             if known and isinstance(region, str) and region not in known and syntax.region.form.fullmatch(region):
-                # Letters that changed places are the likelier mistake than others that look alike.
+                # Prefer a region with the same letters: transposed letters are the most likely typo.
                 guesses = get_close_matches(region, sorted(known), n=5)
                 guesses.sort(key=lambda guess: sorted(guess) != sorted(region))
                 hint = f", did you mean {guesses[0]}?" if guesses else ""
-                message = f"{quote(region)} is no region that the AWS SDK knows{hint}"
+                message = f"{quote(region)} is not a region that the AWS SDK knows{hint}"
                 yield source.problem(("targets", index, "regions", number), message, "")
 
 
@@ -198,6 +199,7 @@ def _missing_state_directory(data: object, source: Source) -> Iterator[Problem]:
 
 
 def _can_be_a_name(path: str) -> bool:
+    """Return whether the encoding of the locale can represent a path."""
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
@@ -206,7 +208,7 @@ def _can_be_a_name(path: str) -> bool:
 
 
 def _with_shard_index(data: object, environ: Mapping[str, str], source: Source) -> tuple[object, list[Problem]]:
-    """An index that is not written is the ordinal of the StatefulSet's pod."""
+    """Return the data with the index of the shard, which defaults to the ordinal of the StatefulSet's pod."""
     total = _at(data, "sharding", "total")
     if _at(data, "sharding", "index") is not None or type(total) is not int or not 1 < total <= 1000:
         return data, []

@@ -1,10 +1,10 @@
-"""Durations as Prometheus writes them: 30s, 1h30m, 7d."""
+"""Parses durations in the format of Prometheus: 30s, 1h30m, 7d."""
 
 from __future__ import annotations
 
 import re
 
-# Milliseconds a unit, largest first: the order in which a duration has to name them.
+# Milliseconds per unit, largest first: the order in which a duration must list them.
 _UNITS = {
     "y": 365 * 86_400_000,
     "w": 7 * 86_400_000,
@@ -15,12 +15,12 @@ _UNITS = {
     "ms": 1,
 }
 _PATTERN = re.compile("".join(f"(?:([0-9]{{1,18}}){unit})?" for unit in _UNITS))
-# Prometheus keeps durations in 64 bits of nanoseconds.
+# Prometheus stores a duration as 64-bit nanoseconds; this is its longest one in milliseconds.
 _LONGEST = (2**63 - 1) // 1_000_000
 
 
 def parse(text: str) -> float:
-    """Seconds; raises ValueError for anything that Prometheus would not take."""
+    """Return a duration in seconds. Raises ValueError for anything that Prometheus would reject."""
     if text == "0":
         return 0.0
     match = _PATTERN.fullmatch(text)

@@ -1,16 +1,16 @@
-"""Reads a file of settings."""
+"""Reads configuration files."""
 
 from __future__ import annotations
 
 from exporter.config.problems import ConfigError, Problem
 
 _ALLOWED = "a file of YAML"
-# Far more than hundreds of targets need; /dev/zero and a log file end here too.
+# Bytes. Far more than hundreds of targets need; guards against /dev/zero or a log file given by mistake.
 _LARGEST = 1 << 20
 
 
 def read(path: str) -> bytes:
-    """Return the contents of a file. Raises ConfigError where it cannot be read, and where it is too large."""
+    """Return the contents of a file. Raises ConfigError if it cannot be read or is too large."""
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST + 1)

@@ -1,7 +1,7 @@
-"""YAML in which every value knows its line.
+"""Parses YAML and keeps the line and column of every key and value, so that errors can name them.
 
-Plain values mean what the core schema of YAML 1.2 says: `yes`, `on` and `12:30:00` are text. Anchors and
-merge keys work; tags do not.
+Plain scalars follow the core schema of YAML 1.2: `yes`, `on` and `12:30:00` are text. Anchors and merge keys are
+supported, tags are not.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _NULL, _BOOL, _INT, _FLOAT, _STR, _MERGE, _SEQ, _MAP = (
 )
 _SYNTAX = "YAML, indented with spaces"
 _START = Place(1, 1)
-# Half a character, which only an escape such as "\ud800" can make; nothing can encode it.
+# A lone surrogate, which only an escape such as "\ud800" can produce; it cannot be encoded.
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class _Unreadable:
-    """Stands for a value that already has its problem."""
+    """A placeholder for a value whose problem is already reported."""
 
 
 UNREADABLE = _Unreadable()
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's composer with the resolvers below instead of those of YAML 1.1."""
+    """PyYAML's loader with the resolvers below instead of those of YAML 1.1."""
 
 
 _RESOLVERS = {
@@ -61,7 +61,7 @@ _SCALARS: dict[str, Callable[[str], object]] = {
     _BOOL: lambda text: {"true": True, "false": False}[text.lower()],
     _INT: _int,
     _FLOAT: _float,
-    _STR: lambda text: text.encode().decode(),  # refuses surrogates
+    _STR: lambda text: text.encode().decode(),  # rejects lone surrogates
 }
 
 
@@ -73,24 +73,26 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML document as plain Python values; one that is empty is None."""
+    """A YAML document as plain Python values, with the places of its keys and values. The value of an empty one is
+    None."""
 
     value: object = None
     start: Place = _START
+    # By the id() of the dict or list that contains the entry; `value` keeps those alive.
     _entries: dict[int, dict[str | int, _Entry]] = field(default_factory=dict)
 
     def value_place(self, path: Path) -> Place:
-        """Where the value stands; for one that is missing, the nearest thing around it."""
+        """Return the place of the value at a path; for a missing one, that of its nearest existing parent."""
         entries = self._along(path)
         return entries[-1].value if entries else self.start
 
     def key_place(self, path: Path) -> Place:
-        """Where the key stands; for an entry of a list, where the entry does."""
+        """Return the place of the key at a path; for an entry of a list, that of the entry."""
         entries = self._along(path)
         return entries[-1].key if entries else self.start
 
     def _along(self, path: Path) -> list[_Entry]:
-        # Looked up by container, not kept by path: aliases of aliases have far too many paths.
+        # Places are stored per container, not per path: nested aliases can have exponentially many paths.
         entries: list[_Entry] = []
         value: Any = self.value
         for part in path:
@@ -103,7 +105,7 @@ class Document:
 
 
 class _Builder:
-    """Makes values of the nodes of one document and notes where each stood."""
+    """Builds values from the nodes of one document, and records their places and problems."""
 
     def __init__(self, file: str, fraction: Callable[[str], object]) -> None:
         self.problems: list[Problem] = []
@@ -114,6 +116,10 @@ class _Builder:
         self._open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path = ()) -> object:
+        """Return the value of a node, or UNREADABLE after recording a problem.
+
+        Each node is built once: aliases share the node of their anchor, and copies could take exponential memory.
+        """
         if id(node) in self._open:
             return self._refuse(node, path, "an anchor that contains itself", "anchors that end")
         if id(node) not in self._built:
@@ -132,7 +138,7 @@ class _Builder:
         try:
             return self._scalars[node.tag](node.value)
         except (ValueError, KeyError):
-            # The value may be secret: not repeated.
+            # Do not repeat the value, which may be secret.
             kind = node.tag.rpartition(":")[2]
             return self._refuse(node, path, f"does not fit {kind}", "values as YAML writes them")
 
@@ -158,6 +164,7 @@ class _Builder:
             else:
                 values[key.value] = self.build(value, here)
                 entries[key.value] = _Entry(_place(key), _place(value))
+        # Last, because the mapping's own keys take precedence wherever the merge key is written.
         for merge in merges:
             self._merge(merge, path, values, entries)
         self.entries[id(values)] = entries
@@ -179,9 +186,10 @@ class _Builder:
 
 
 def parse(data: bytes, file: str, fraction: Callable[[str], object] = _float) -> tuple[Document, list[Problem]]:
-    """The one document of a file, and what is wrong with it. `fraction` makes a value of a number that is not whole.
+    """Return the document in a file and its problems. Values with a problem are UNREADABLE. `fraction` converts numbers
+    that are not whole.
 
-    Raises ConfigError if no document can be made of it. Values that could not be read are UNREADABLE.
+    Raises ConfigError if the file is not YAML at all.
     """
     try:
         nodes = list(yaml.compose_all(_decode(data, file), Loader=_Loader))
@@ -206,7 +214,7 @@ def _decode(data: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         place = Place(data.count(b"\n", 0, error.start) + 1, 1)
         raise ConfigError([Problem(file, "", "a byte that is not UTF-8", "UTF-8 text", place)]) from None
-    # Found here because PyYAML's own message about it has no line.
+    # Checked here because PyYAML's own error does not have the line.
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         place = Place(text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start()))
         message = f"the character {ascii(bad.group())[1:-1]} is not allowed"

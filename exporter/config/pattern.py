@@ -1,4 +1,4 @@
-"""Regular expressions that a user wrote, matched in time that grows with the length of the text only."""
+"""Compiles regular expressions from the configuration, and matches them in linear time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import re2
 
-# What one pattern may take; larger ones are refused.
+# Bytes that a compiled pattern may use; larger ones are rejected.
 _MEMORY = 8 << 20
-# What both engines accept and read differently: \Z, {,n} and [ within a set. Other escapes are kept as they are.
+# Syntax with different meanings in the two engines: \Z, {,n} and [ within a set. Other escapes are matched too, and
+# kept as they are, so that an escaped backslash or bracket is not taken for one of these.
 _DIFFERENCES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{,(?=[0-9]*\})", re.DOTALL)
 _INNER_BRACKET = re.compile(r"(\\.)|\[", re.DOTALL)
 
 
 class PatternError(ValueError):
-    """A pattern cannot be used; the message says why. `supported` is False for one that only Python would take."""
+    """A pattern cannot be used. The message says why; `supported` is False if Python accepts it but RE2 does not."""
 
     def __init__(self, message: str, *, supported: bool = True) -> None:
         super().__init__(message)
@@ -26,9 +27,10 @@ class PatternError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression in the syntax that Python and RE2 share, with Python's meaning. Raises PatternError.
+    """A regular expression in the common syntax of Python and RE2, with Python's meaning. Raises PatternError.
 
-    RE2 matches it: Python's engine backtracks, and takes years for "([a-z0-9]+-?)+" and some names of 63 characters.
+    RE2 does the matching: Python's engine backtracks, and takes years to match "([a-z0-9]+-?)+" against some names of
+    63 characters.
     """
 
     text: str
@@ -50,8 +52,9 @@ class Pattern:
 
 
 def _check(text: str) -> None:
-    """Python's parser refuses what only RE2 has, and says where a mistake is."""
+    """Parse a pattern with Python, which rejects syntax that only RE2 has and gives the position of an error."""
     try:
+        # FutureWarnings about ambiguous sets do not concern RE2.
         with warnings.catch_warnings(action="ignore"):
             re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
@@ -59,6 +62,7 @@ def _check(text: str) -> None:
 
 
 def _as_re2_reads(found: re.Match[str]) -> str:
+    """Return the RE2 syntax that means what Python means by a match of `_DIFFERENCES`."""
     part = found[0]
     if part == r"\Z":
         return r"\z"

@@ -1,4 +1,4 @@
-"""What is wrong with a file that a person wrote, and where."""
+"""Problems of configuration files, with their places, as errors for the user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Path = Sequence[str | int]
 
 
 class Place(NamedTuple):
-    """Line and column in a file, both counted from 1."""
+    """A line and a column in a file, both counted from 1."""
 
     line: int
     column: int
@@ -23,11 +23,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """A problem with a value, a key, a flag or a file.
 
-    `path` is the key path ("targets[1].role_arn"), the flag ("--web.listen-address"), or "" for a whole file.
-    `place` is None where there is no line: for a flag, and for a file that cannot be read. `allowed` is "" for what is
-    only a warning.
+    `path` is the key path ("targets[1].role_arn"), the flag ("--web.listen-address"), or "" for the file as a whole.
+    `place` is None for a flag and for a file that cannot be read. `allowed` says what would be valid; it is "" for a
+    warning.
     """
 
     file: str
@@ -46,7 +46,7 @@ class Problem:
 
     @property
     def fields(self) -> dict[str, str | int | None]:
-        """What a log line says of the problem."""
+        """Return the problem as fields of a log line."""
         return {
             "file": self.file or None,
             "line": self.line,
@@ -62,7 +62,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """Everything that is wrong with a configuration, in the order of its lines."""
+    """All problems of a configuration, in the order of their lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.place or Place(0, 0)))
@@ -70,7 +70,7 @@ class ConfigError(Exception):
 
 
 def key_path(path: Path) -> str:
-    """A path as people write it: targets[1].role_arn."""
+    """Return a path as text, such as targets[1].role_arn."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -81,7 +81,7 @@ def key_path(path: Path) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value is, in the words of YAML."""
+    """Return the type of a value in the terms of YAML, for messages."""
     match value:
         case None:
             return "empty"
@@ -97,7 +97,7 @@ def kind(value: object) -> str:
 
 
 def quote(value: object) -> str:
-    """A scalar as JSON, on one line and not endless; of anything larger only what it is."""
+    """Return a scalar as JSON on one line, truncated if it is long; for a list or a mapping, its type."""
     if isinstance(value, dict | list):
         return kind(value)
     text = json.dumps(value, ensure_ascii=False, default=kind)

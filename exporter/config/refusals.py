@@ -1,4 +1,4 @@
-"""What pydantic says about a file of settings, as problems for people."""
+"""Converts the validation errors of pydantic into located problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_KEYS = (_KEY, ONE, SEVERAL)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where settings came from: a file that may say what `root` is, and flags that stand above it (by key path)."""
+    """Where settings come from: a file with the structure of `root`, and flags, by key path, that override it."""
 
     file: str
     document: Document
@@ -29,7 +29,7 @@ class Source:
     root: type[SettingsModel] = Config
 
     def problem(self, path: Path, message: str, allowed: str, *, key: bool = False) -> Problem:
-        """A problem with the value at a path, or with its key."""
+        """Return a problem with the value at a path, or with its key; it names the flag if one set the value."""
         name = key_path(path)
         flag = key_path([part for part in path if isinstance(part, str)])
         if flag in self.flags:
@@ -38,18 +38,20 @@ class Source:
         return Problem(self.file, name, message, allowed, place)
 
     def line(self, path: Path) -> int:
+        """Return the line of the value at a path."""
         return self.document.value_place(path).line
 
 
 def problems(error: ValidationError, source: Source) -> Iterator[Problem]:
-    """Each error where it stands; values that YAML could not read have their problem already."""
+    """Yield the problem for each validation error."""
+    # Values that the YAML parser rejected have their problem already.
     for detail in error.errors(include_url=False):
         if detail["input"] is not UNREADABLE:
             yield _problem(detail, source)
 
 
 def _problem(detail: ErrorDetails, source: Source) -> Problem:
-    # What pydantic says of the key of a mapping stands at the key's value, and then says "[key]".
+    # pydantic locates an error of a mapping's key at the key's value, followed by "[key]".
     path = [part for part in detail["loc"] if part not in _NOT_KEYS]
     context = detail.get("ctx", {})
     match detail["type"]:
@@ -65,11 +67,12 @@ def _problem(detail: ErrorDetails, source: Source) -> Problem:
             return source.problem(path, f"{quote(detail['input'])} is not a boolean", "true or false")
         case "literal_error":
             return source.problem(path, f"{quote(detail['input'])} is not a choice", _choices(context["expected"]))
-    # No type of a section leads here; should one be added, its own words are better than none.
+    # No current type of a setting leads here. For a future one, pydantic's message is better than none.
     return source.problem(path, detail["msg"], "see docs/configuration.md")
 
 
 def _choices(expected: str) -> str:
+    # pydantic lists the choices as "'a', 'b' or 'c'"; an empty string among them stands for nothing.
     choices = expected.removeprefix("'', ")
     return choices.replace("'", "") + (", or nothing" if choices != expected else "")
 
@@ -90,7 +93,7 @@ def _section(path: Path, root: type[SettingsModel]) -> type[SettingsModel]:
 
 
 def _sections(parent: type[SettingsModel]) -> dict[str, type[SettingsModel]]:
-    """Which keys of a section are themselves sections, or lists of them."""
+    """Return the keys of a section that are sections themselves, or lists of sections."""
     found = {}
     for name, field in parent.model_fields.items():
         for candidate in (field.annotation, *get_args(field.annotation)):

@@ -1,6 +1,6 @@
-"""The keys of the configuration, their types, limits and defaults: the only place where these are written.
+"""Defines the keys of the configuration with their types, limits and defaults. Nothing else defines these.
 
-Durations are seconds: `Polling(active_interval=5.0)` in code, "5s" in a file.
+Durations are in seconds: `Polling(active_interval=5.0)` in code, "5s" in a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
 
 
 class SettingsModel(BaseModel):
-    """A mapping of the configuration; one with nothing in it is one that was left out."""
+    """A mapping of the configuration. An empty one, as in `polling:` without keys, has the defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -59,12 +59,13 @@ class SettingsModel(BaseModel):
 
     @classmethod
     def key_names(cls) -> list[str]:
-        """The keys as a file has them."""
+        """Return the names of the keys in a file."""
+        # A key that is not an identifier, such as a header, has an alias.
         return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 class Web(SettingsModel):
-    """What the exporter serves, and where."""
+    """Where the exporter listens, and the paths that it serves."""
 
     listen_address: Annotated[
         Annotated[_Address, Tag(syntax.ONE)] | Annotated[_Addresses, Tag(syntax.SEVERAL)],
@@ -76,21 +77,22 @@ class Web(SettingsModel):
 
     @property
     def listen_addresses(self) -> tuple[Address, ...]:
+        """Return the addresses to listen on, one or more."""
         return (self.listen_address,) if isinstance(self.listen_address, Address) else self.listen_address
 
     @property
     def external_path(self) -> str | None:
-        """The path under which clients see the exporter, "" for the root; None if nobody said."""
+        """Return the path under which clients reach the exporter, "" for the root; None without an external_url."""
         return urlsplit(self.external_url).path.rstrip("/") if self.external_url else None
 
     @property
     def prefix(self) -> str:
-        """What the path of every route begins with; "" for nothing."""
+        """Return the prefix of all routes; "" for none."""
         return (self.route_prefix or self.external_path or "").rstrip("/")
 
 
 class Polling(SettingsModel):
-    """How often AWS is asked, and how much at a time; the rates are for each target, requests a second."""
+    """How often AWS is called. Rates are in requests per second and apply to each target."""
 
     discovery_interval: _Interval = parse("60s")
     active_interval: _Interval = parse("30s")
@@ -106,7 +108,8 @@ class Polling(SettingsModel):
 
 
 class TargetConfig(SettingsModel):
-    """Regions of one account; no role stands for the environment's own account, no region for the SDK's default."""
+    """Regions of one account. Without a role it is the account of the exporter's own credentials, without regions the
+    SDK's default region."""
 
     regions: Annotated[tuple[_Region, ...], BeforeValidator(syntax.listed)] = Field(
         description="a list of one or more AWS regions such as us-east-1"
@@ -125,18 +128,19 @@ class TargetConfig(SettingsModel):
     @field_validator("external_id", "session_name")
     @classmethod
     def _for_a_role(cls, value: object, info: ValidationInfo) -> object:
+        # A role_arn that was rejected is missing in `data`, and has its own error.
         if value is not None and info.data.get("role_arn", "refused") is None:
             raise refused("means nothing without role_arn", "only beside role_arn")
         return value
 
     @property
     def account_id(self) -> str | None:
-        """The account of the role; None for the environment's own, which only STS knows."""
+        """Return the account ID of the role; None for the exporter's own account, which only STS knows."""
         return syntax.account_of(self.role_arn)
 
 
 class Jobs(SettingsModel):
-    """Which jobs have series of their own, and what those say."""
+    """Which jobs have series of their own, for how long, and with which labels."""
 
     include: _Pattern = Pattern(".*")
     exclude: _Pattern = Pattern("")
@@ -155,20 +159,20 @@ class Jobs(SettingsModel):
     @classmethod
     def _something(cls, include: Pattern) -> Pattern:
         if not include.text:
-            raise refused("is empty, which no job's name is", 'a regular expression, ".*" for every job')
+            raise refused("is empty and would match no job", 'a regular expression, ".*" for every job')
         return include
 
     def selects(self, job_name: str) -> bool:
-        """Whether include matches the whole name and exclude does not."""
+        """Return whether `include` matches the whole name and `exclude` does not."""
         return self.include.matches(job_name) and not self.exclude.matches(job_name)
 
     def disables(self, metric: str) -> bool:
-        """Whether the family of that full name is switched off."""
+        """Return whether the family with this full name is disabled."""
         return any(fnmatchcase(metric, glob) for glob in self.disabled_metrics)
 
 
 class Totals(SettingsModel):
-    """What the counters count, and by which tags."""
+    """How far back totals start, and the tags that they are grouped by."""
 
     backfill: Annotated[float, BeforeValidator(Span("0s", "10y"))] = 0.0
     by_tags: Annotated[tuple[_TagKey, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct)] = ()
@@ -211,13 +215,13 @@ class Prices(SettingsModel):
 
 
 class State(SettingsModel):
-    """Where the totals are kept over a restart; an empty path keeps them in memory only."""
+    """Where totals are kept across restarts; with an empty path they are kept in memory only."""
 
     path: Annotated[str, BeforeValidator(syntax.state_path)] = ""
 
 
 class Sharding(SettingsModel):
-    """Which share of the targets is this process's."""
+    """Which share of the targets this process polls."""
 
     total: Annotated[int, BeforeValidator(Whole(1, 1000))] = 1
     index: Annotated[int, BeforeValidator(Whole(0, 999))] = 0
@@ -225,13 +229,14 @@ class Sharding(SettingsModel):
     @field_validator("index")
     @classmethod
     def _below_total(cls, index: int, info: ValidationInfo) -> int:
+        # A total that was rejected is missing in `data`: the largest one accepts any index.
         total = info.data.get("total", 1000)
         if index >= total:
             raise refused(f"{index} is not below the total of {total}", f"0 to {total - 1}")
         return index
 
 
-# The one target that has no region written: the environment's own account and region.
+# The exporter's own account and default region. Not validated, because a target in a file must list its regions.
 _OWN_ACCOUNT = TargetConfig.model_construct(regions=())
 
 
@@ -240,7 +245,7 @@ def _targets(value: object) -> tuple[object, ...]:
 
 
 class Config(SettingsModel):
-    """The whole configuration."""
+    """The root of the configuration."""
 
     web: Web = Web()
     polling: Polling = Polling()
@@ -255,5 +260,5 @@ class Config(SettingsModel):
     @classmethod
     def _some_target(cls, targets: tuple[TargetConfig, ...]) -> tuple[TargetConfig, ...]:
         if not targets:
-            raise refused("is empty", "one target or more; leave the key out for the environment's own")
+            raise refused("is empty", "one target or more; omit the key for the exporter's own account and region")
         return targets

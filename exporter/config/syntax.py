@@ -1,6 +1,6 @@
-"""How the values of the configuration are written.
+"""Parses and validates the values of the configuration.
 
-Each of these takes what stood in the file and returns what it means, or raises `refused(...)`.
+Each validator takes the value from the file and returns its meaning, or raises `refused(...)`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.config import duration
 from exporter.config.pattern import Pattern, PatternError
 from exporter.config.problems import kind, quote
 
-# The validation context of values that a person wrote, as against those that code gives.
+# The validation context of values from a file or a flag. Without it, values come from code.
 WRITTEN: Final = object()
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
@@ -27,19 +27,19 @@ _ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
 _DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 _PATTERNS = "a Python regular expression for whole job names"
 _RE2_PATTERNS = f"{_PATTERNS}, without lookaround, backreferences and repetitions above 1000"
-_RATES = "requests a second, more than 0 and at most 1000"
+_RATES = "requests per second, more than 0 and at most 1000"
 _MULTIPLIERS = "a number from 0 to 100 such as 0.88"
 _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]{1,128}/)*[\w+=,.@-]{1,64}", re.ASCII)
 
 
 def refused(message: str, allowed: str) -> PydanticCustomError:
-    """The error that says what is wrong with a value, and what would be right."""
+    """Return the error for a value: what is wrong with it, and what is allowed."""
     return PydanticCustomError("refused", "{message}", {"message": message, "allowed": allowed})
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen. An empty host is every address of the machine, port 0 one that the system picks."""
+    """An address to listen on. An empty host means all addresses of the machine, port 0 one that the system picks."""
 
     host: str
     port: int
@@ -50,7 +50,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text of a certain form."""
+    """Validates text against a regular expression. `name` is used in errors, with its article."""
 
     form: re.Pattern[str]
     name: str
@@ -64,7 +64,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Confidential:
-    """Text of a certain form that no message repeats."""
+    """Validates text like `Text`, without repeating it in errors."""
 
     text: Text
 
@@ -72,12 +72,13 @@ class Confidential:
         try:
             return self.text(value.get_secret_value() if isinstance(value, SecretStr) else value)
         except PydanticCustomError:
+            # Without the cause, which quotes the value.
             raise refused(f"is not {self.text.name}", self.text.allowed) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A duration within limits; what it means is seconds. Code may give seconds, a person has to give the unit."""
+    """Parses a duration within limits to seconds. Code may pass seconds; in a file the unit is required."""
 
     shortest: str
     longest: str
@@ -94,7 +95,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number within limits."""
+    """Validates a whole number within limits."""
 
     least: int
     most: int
@@ -109,7 +110,7 @@ class Whole:
 
 
 def rate(value: object) -> float:
-    """Requests a second."""
+    """Validate a rate in requests per second."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused(f"{quote(value)} is not a number", _RATES)
     if not 0 < value <= 1000:
@@ -118,7 +119,7 @@ def rate(value: object) -> float:
 
 
 def multiplier(value: object) -> Fraction:
-    """What a price is multiplied by, exactly as it is written."""
+    """Return the multiplier of a price, exactly as it is written."""
     if isinstance(value, Fraction):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -130,14 +131,14 @@ def multiplier(value: object) -> Fraction:
 
 
 def listed(value: object) -> tuple[object, ...]:
-    """A list, as the tuple that frozen records keep."""
+    """Return a list as a tuple, which frozen models need."""
     if isinstance(value, list | tuple):
         return tuple(value)
     raise refused(f"is {kind(value)}, not a list", "a list")
 
 
 def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    """A list in which nothing stands twice."""
+    """Validate that no entry of a list is repeated."""
     for index, value in enumerate(values):
         if value in values[:index]:
             raise refused(f"{quote(value)} is listed twice", "each entry once")
@@ -145,14 +146,14 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def allowlist(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Keys by name or, as kube-state-metrics has it, ["*"] for all."""
+    """Validate a list of names or, as in kube-state-metrics, ["*"] for all."""
     if "*" in keys and len(keys) > 1:
-        raise refused('"*" stands beside other keys', '["*"] alone, or keys by name')
+        raise refused('"*" is listed with other keys', '["*"] alone, or keys by name')
     return distinct(keys)
 
 
 def address(value: object) -> Address:
-    """HOST:PORT, with IPv6 in brackets and nothing for every address."""
+    """Parse HOST:PORT, with an IPv6 address in brackets and an empty host for all addresses."""
     if isinstance(value, Address):
         return value
     try:
@@ -164,19 +165,21 @@ def address(value: object) -> Address:
         raise refused(f"{quote(value)} is not an address to listen on", _ADDRESSES) from None
 
 
-# Where pydantic says of which choice an error is; no key has such a name, and no message shows it.
+# Tags of a union, which pydantic adds to the location of errors. No key can be named like them; messages omit them.
 ONE: Final = "[one]"
 SEVERAL: Final = "[several]"
 
 
 def one_or_several(value: object) -> str:
+    """Return the tag of the union that a value belongs to."""
     return SEVERAL if isinstance(value, list | tuple) else ONE
 
 
 def distinct_addresses(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    """A list of addresses to listen on. Port 0 is another one each time."""
+    """Validate that a list of addresses has one address or more, and no duplicates."""
     if not addresses:
         raise refused("is empty", f"one address or more: {_ADDRESSES}")
+    # Port 0 is a different one each time.
     distinct(tuple(str(address) for address in addresses if address.port))
     return addresses
 
@@ -186,12 +189,12 @@ def _host(match: re.Match[str]) -> str:
         return str(ipaddress.IPv6Address(match["v6"]))
     if match["host"].replace(".", "").isdigit():
         return str(ipaddress.IPv4Address(match["host"]))
-    match["host"].encode("idna")  # refuses what no resolver could be asked for
+    match["host"].encode("idna")  # raises a ValueError for a name that cannot be resolved
     return match["host"]
 
 
 def external_url(value: object) -> str:
-    """The URL under which clients see the exporter. What is in front of an @ may be secret and is not repeated."""
+    """Validate the URL under which clients reach the exporter. The part before an @ may be secret: it is not quoted."""
     if isinstance(value, str) and "@" in value:
         raise refused("has a user or a password", _external_url.allowed)
     url = _external_url(value)
@@ -212,14 +215,14 @@ def _is_seconds(value: object, info: ValidationInfo) -> TypeGuard[float]:
 def _written(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise ValueError("not text")  # the callers take it for one of their own
+    raise ValueError("not text")  # callers replace it with their own error
 
 
 def pattern(value: object) -> Pattern:
-    """A regular expression for names of jobs."""
+    """Compile a regular expression for job names."""
     if isinstance(value, Pattern):
         return value
-    # Code may give one of Python's.
+    # Code may pass a compiled pattern of Python.
     text = value.pattern if isinstance(value, re.Pattern) else value
     if not isinstance(text, str):
         raise refused(f"{quote(text)} is not text", _PATTERNS)
@@ -232,7 +235,7 @@ def pattern(value: object) -> Pattern:
 
 
 def account_of(role_arn: object) -> str | None:
-    """The account in the ARN of an IAM role; None if it is none."""
+    """Return the account ID in the ARN of an IAM role; None for anything else."""
     match = _ROLE.fullmatch(role_arn) if isinstance(role_arn, str) else None
     return match[1] if match else None
 
@@ -265,7 +268,7 @@ telemetry_path = Text(
 _SEGMENTS = r"(?!.*/\.\.?(?:/|\Z))(?:/|(?:/[\w.~:+=,-]+)+/?)?"
 _external_url = Text(
     re.compile(rf"(?:https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?{_SEGMENTS})?", re.ASCII),
-    "a URL under which clients see the exporter",
+    "a URL under which clients reach the exporter",
     'a URL such as https://example.org/sagemaker, without user, query or fragment, or "" for none',
 )
 route_prefix = Text(

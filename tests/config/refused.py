@@ -11,13 +11,13 @@ from exporter.config import ConfigError, load
 FAMILIES = ["sagemaker_training_job_info", "sagemaker_training_job_phase_seconds"]
 ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
 EXTERNAL_URLS = (
-    "a URL under which clients see the exporter (allowed: a URL such as https://example.org/sagemaker, "
+    "a URL under which clients reach the exporter (allowed: a URL such as https://example.org/sagemaker, "
     'without user, query or fragment, or "" for none)'
 )
 PREFIXES = 'a path such as /sagemaker, / for none, or "" for the path of external_url'
 TELEMETRY_PATHS = "a path such as /metrics, but not /, /healthz, /readyz or one under /-/"
 DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
-RATES = "requests a second, more than 0 and at most 1000"
+RATES = "requests per second, more than 0 and at most 1000"
 ROLES = "the ARN of a role such as arn:aws:iam::123456789012:role/NAME"
 REGIONS = "regions such as us-east-1, eu-west-1, cn-north-1"
 PATTERNS = "a Python regular expression for whole job names"

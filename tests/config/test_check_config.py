@@ -65,7 +65,7 @@ def test_a_region_that_the_sdk_does_not_know_is_a_warning(tmp_path: Path, capsys
     assert main(["check-config", str(file)]) == 0
     told = capsys.readouterr()
     assert told.out == f"{file}: OK\n"
-    unknown = "is no region that the AWS SDK knows"
+    unknown = "is not a region that the AWS SDK knows"
     assert told.err.splitlines() == [
         f'warning: {file}:2: targets[0].regions[1]: "us-esat-1" {unknown}, did you mean us-east-1?',
         f'warning: {file}:3: targets[1].regions[1]: "zz-nowhere-1" {unknown}',

@@ -81,7 +81,10 @@ Write = Callable[[str], str]
         ),
         (
             "targets: []",
-            "1: targets: is empty (allowed: one target or more; leave the key out for the environment's own)",
+            (
+                "1: targets: is empty "
+                "(allowed: one target or more; omit the key for the exporter's own account and region)"
+            ),
         ),
         ("targets: us-east-1", "1: targets: is text, not a list (allowed: a list)"),
         (

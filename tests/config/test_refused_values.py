@@ -83,7 +83,7 @@ SINGLE_KEYS = [
     ("jobs.exclude: 5", f"5 is not text (allowed: {PATTERNS})"),
     (
         'jobs.include: ""',
-        'is empty, which no job\'s name is (allowed: a regular expression, ".*" for every job)',
+        'is empty and would match no job (allowed: a regular expression, ".*" for every job)',
     ),
     ("jobs.retention: 2y", '"2y" is out of range (allowed: 0s to 1y)'),
     ("jobs.per_job_metrics: yes", '"yes" is not a boolean (allowed: true or false)'),
@@ -92,7 +92,7 @@ SINGLE_KEYS = [
     ("jobs.tags: 5", "is a number, not a list (allowed: a list)"),
     ("jobs.tags: true", "is a boolean, not a list (allowed: a list)"),
     ("jobs.tags:", "is empty, not a list (allowed: a list)"),
-    ('jobs.tags: ["*", team]', '"*" stands beside other keys (allowed: ["*"] alone, or keys by name)'),
+    ('jobs.tags: ["*", team]', '"*" is listed with other keys (allowed: ["*"] alone, or keys by name)'),
     ("jobs.tags: [a, b, a]", '"a" is listed twice (allowed: each entry once)'),
     ("jobs.failure_reason_length: 1025", "1025 is out of range (allowed: a whole number from 0 to 1024)"),
     ("totals.backfill: -1s", f'"-1s" is not a duration (allowed: {DURATIONS})'),
