@@ -21,7 +21,7 @@ from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.ledger.sqlite import SqliteStore
-from exporter.ledger.store import StoreError
+from exporter.ledger.store import LedgerUpdate, StoreError
 from exporter.polling.api import Calls
 from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
@@ -62,8 +62,7 @@ class Harness:
         self.setting = Setting.drawn(self.chance)
         folder.mkdir(exist_ok=True)
         self.path = folder / "state.db"
-        self.time = Time(START)
-        self.jobs = Jobs()
+        self.time, self.jobs = Time(START), Jobs()
         self._schedule = Schedule(seed, self.chance, self.jobs)
         self._market = Market(seed, self.time)
         self._people = People(self.time, self.jobs, self.chance, self._schedule)
@@ -74,10 +73,8 @@ class Harness:
         self._seen: Mapping[SeriesKey, Series] = {}
         self._trained: dict[SeriesKey, Amounts] = {}
         self._ledger: Ledger | None = None
-        self._first_start = 0.0
-        self._disk_fails_until = -math.inf
-        self._calm = False
-        self._seed = seed
+        self._first_start, self._seed = 0.0, seed
+        self._disk_fails_until, self._calm = -math.inf, False
         self.history: list[str] = []
         self.unfinished: list[str] = []
 
@@ -166,13 +163,14 @@ class Harness:
             finally:
                 fate.over = True
         self._market.look_at(self.path)
-        assert not self._market.wrong
+        assert not self._market.wrong, self._market.wrong
 
     async def _exporter(self, fate: Fate) -> None:
         clock, disk = MachineClock(self.time), Disk()
         disk.watch = lambda _: self._moment(fate, disk.doing)
         try:
-            self._written = Inspection(partial(SqliteStore, str(self.path), connect=disk.connect))
+            opened = partial(SqliteStore, str(self.path), connect=disk.connect)
+            self._written = Inspection(opened, partial(self._committed, fate))
             async with Ledger(self._written.open, clock.time, self.setting.backfill, self._market.rate) as ledger:
                 self._ledger = ledger
                 self._first_start = self._first_start or self._written.store.first_start
@@ -274,6 +272,10 @@ class Harness:
             data[self._ruin.randrange(len(data))] ^= self._ruin.randrange(1, 256)
             log.write_bytes(data)
             self.history.append("damaged")
+
+    def _committed(self, fate: Fate, update: LedgerUpdate) -> None:
+        if not fate.dead:
+            self._market.committed(update)
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
         """Unless something is under way, or was left in the middle."""

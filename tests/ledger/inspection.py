@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from exporter.ledger.store import JobRecord, Store, StoreError, Target, Totals
+from exporter.ledger.store import JobRecord, LedgerUpdate, Store, StoreError, Target, Totals, Transaction
 from exporter.training.job import Identity
 
 
 class Inspection:
     """`open` opens the store of a ledger, which is looked at from then on. It is for whoever runs between two
-    transactions, as the store is not for two threads at a time."""
+    transactions, as the store is not for two threads at a time. `committed` is called with each update that was."""
 
-    def __init__(self, open_store: Callable[[float], Store]) -> None:
-        self._open_store = open_store
+    def __init__(
+        self, open_store: Callable[[float], Store], committed: Callable[[LedgerUpdate], None] | None = None
+    ) -> None:
+        self._open_store, self._committed = open_store, committed
         self.store: Store
 
     def open(self, now: float) -> Store:
         self.store = self._open_store(now)
-        return self.store
+        return _Watched(self.store, self._committed) if self._committed else self.store
 
     def totals(self, target: Target) -> Totals | None:
         """Return the totals that are written; None where they cannot be read now."""
@@ -37,6 +39,36 @@ class Inspection:
             return self.store.records([identity]).get(identity)
         except StoreError:
             return None
+
+
+class _Watched:
+    """A store that tells which updates were committed."""
+
+    def __init__(self, store: Store, committed: Callable[[LedgerUpdate], object]) -> None:
+        self._store, self._committed = store, committed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        updates: list[LedgerUpdate] = []
+        with self._store.transaction() as transaction:
+            yield _WatchedTransaction(transaction, updates)
+        for update in updates:
+            self._committed(update)
+
+
+class _WatchedTransaction:
+    def __init__(self, transaction: Transaction, updates: list[LedgerUpdate]) -> None:
+        self._transaction, self._updates = transaction, updates
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transaction, name)
+
+    def write(self, update: LedgerUpdate) -> None:
+        self._updates.append(update)
+        self._transaction.write(update)
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:

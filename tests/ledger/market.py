@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from exporter.ledger.series import Amounts, SeriesKey
+from exporter.ledger.store import LedgerUpdate
 from exporter.polling.poller import Poller
 from exporter.simulator import truth
 from exporter.simulator.life import Life
@@ -64,6 +65,11 @@ class Market:
             if isinstance(rate, Rate) and rate.per_hour not in self._ever(type_, usage):
                 self.wrong.append(f"{name} has a price that there never was")
         kept[key] = rates
+
+    def committed(self, update: LedgerUpdate) -> None:
+        """Take down what was written of jobs: some are deleted from the state file in the same life."""
+        for record in update.records:
+            self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
 
     def look_at(self, path: Path) -> None:
         """Take down what a state file has, which nobody has open."""
