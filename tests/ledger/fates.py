@@ -13,6 +13,10 @@ from exporter.simulator.store import Consistency
 _GONE = ("ValidationException", "ResourceNotFound")
 
 
+class KilledError(BaseException):
+    """SIGKILL: nothing in the process gets to see it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What differs from seed to seed for the whole of a run."""

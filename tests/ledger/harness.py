@@ -31,15 +31,15 @@ from exporter.simulator.store import Jobs
 from exporter.training.parsing import Allowlist
 from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
-from tests.ledger.fates import Fate, Oddities, Setting
+from tests.ledger.fates import Fate, KilledError, Oddities, Setting
 from tests.ledger.inspection import Inspection
 from tests.ledger.market import Market
-from tests.ledger.mortal import KilledError, MachineClock, MortalLoop, Time
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
 from tests.ledger.troubles import Client
 from tests.ledger.verdict import UNPRICED, expected, exposed, shown, to_be_exposed
 from tests.ledger.watched import Watched
+from tests.virtual_time import LoopClock, Time, VirtualLoop
 
 _HOUR = 3600.0
 _PATIENCE = 1.5 * _HOUR
@@ -152,9 +152,7 @@ class Harness:
         """One life of the exporter."""
         self.client.faulty = 0.0 if self._calm else self.setting.faulty
 
-        def loop() -> MortalLoop:
-            return MortalLoop(self.time, lambda busy: self._turn(fate, busy), self.chance)
-
+        loop = partial(VirtualLoop, self.time, partial(self._turn, fate), self.chance)
         with asyncio.Runner(loop_factory=loop) as runner:
             try:
                 runner.run(self._exporter(fate))
@@ -166,7 +164,7 @@ class Harness:
         assert not self._market.wrong, self._market.wrong
 
     async def _exporter(self, fate: Fate) -> None:
-        clock, disk = MachineClock(self.time), Disk()
+        clock, disk = LoopClock(), Disk()
         disk.watch = lambda _: self._moment(fate, disk.doing)
         try:
             opened = partial(SqliteStore, str(self.path), connect=disk.connect)
@@ -208,7 +206,7 @@ class Harness:
         while self._calm and self.time.now < fate.at and (fate.whole or self.totals() != self.due()):
             await asyncio.sleep(30.0)
 
-    def _poller(self, ledger: Ledger, clock: MachineClock) -> Poller:
+    def _poller(self, ledger: Ledger, clock: LoopClock) -> Poller:
         calls = Calls()
         api = SageMaker(aws.Client(self.client, calls, RateLimiters(_LIMITS, clock), aws.InFlight(20, 20), clock))
         settings = PollerSettings(

@@ -23,8 +23,8 @@ from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS
 from tests.ledger.books import START
 from tests.ledger.inspection import rows
-from tests.ledger.mortal import Time
 from tests.ledger.verdict import COST, SAVED, UNPRICED, by_team
+from tests.virtual_time import Time
 
 _NANO = 10**9
 # From when on there is which price; None: there is none.

@@ -22,8 +22,8 @@ from exporter.training.parsing import Allowlist, parse
 from tests.ledger.bills import so_far
 from tests.ledger.books import DAY, START, TARGET
 from tests.ledger.inspection import Inspection
-from tests.ledger.mortal import Time
 from tests.ledger.schedule import Schedule
+from tests.virtual_time import Time
 
 _HOUR = 3600.0
 _AFTER_EVERYTHING = START + 1000 * DAY

@@ -26,7 +26,7 @@ from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Call, Kind, error_of
 from exporter.simulator.store import Consistency, Jobs
 from tests.ledger.fates import Oddities
-from tests.ledger.mortal import Time
+from tests.virtual_time import Time
 
 _URL = "https://api.sagemaker.eu-west-1.amazonaws.com/"
 _ERRORS = (Kind.THROTTLE, Kind.SERVER_ERROR, Kind.UNAVAILABLE, Kind.EXPIRED)

@@ -10,7 +10,7 @@ from exporter.training.active import ActiveCounts
 from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
 from tests.ledger.market import Market
-from tests.ledger.mortal import Time
+from tests.virtual_time import Time
 
 
 class Watched:

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, Job, Region, jobs, poller, polling
 
 ACTIVE, ROUNDS = 2000, 4

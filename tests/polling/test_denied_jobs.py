@@ -19,8 +19,8 @@ from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
+from tests import virtual_time
 from tests.logged import field, messages, text
-from tests.polling import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
 from tests.polling.world import INTERVAL, TARGET, Job, Region, error, jobs, poller, polling
 

@@ -16,7 +16,7 @@ from exporter.clock import SystemClock
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, Region, jobs, poller, polling
 
 

@@ -11,8 +11,8 @@ import pytest
 from exporter.aws.errors import api_error
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, ApiError
+from tests import virtual_time
 from tests.logged import lines
-from tests.polling import virtual_time
 from tests.polling.world import INTERVAL, Job, Region, error, jobs, poller, polling
 
 NUMBER = 300

@@ -15,7 +15,7 @@ from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.polling.world import Region, jobs, poller, polling
 
 READ = TrainingJob(

@@ -13,8 +13,8 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import TrackedJob
+from tests import virtual_time
 from tests.logged import lines
-from tests.polling import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, TARGET, Job, Region, jobs, poller, polling
 
 DAY = 86400.0

@@ -19,10 +19,10 @@ from exporter.polling.listing import RecordPage
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Settings, World, exporter
-from tests.polling.virtual_time import LoopClock
 from tests.polling.world import DISCOVERY, INTERVAL, Job, Region, jobs, poller, polling
+from tests.virtual_time import LoopClock
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 

@@ -21,7 +21,7 @@ from exporter.polling.assembly import PollerSettings, assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
 from tests.displays import Nowhere
-from tests.polling.virtual_time import LoopClock
+from tests.virtual_time import LoopClock
 
 TARGET = ("123456789012", "us-east-1")
 INTERVAL, DISCOVERY, SETTLE = 30.0, 60.0, 120.0

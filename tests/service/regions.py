@@ -13,8 +13,8 @@ from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
 from exporter.polling.api import Calls
 from exporter.service import Service
-from tests.polling.virtual_time import LoopClock
 from tests.polling.world import Region
+from tests.virtual_time import LoopClock
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 

@@ -11,11 +11,11 @@ import pytest
 
 from exporter.app import App
 from exporter.config import Config
+from tests import virtual_time
 from tests.e2e.exposed import Exposed
-from tests.polling import virtual_time
-from tests.polling.virtual_time import LoopClock
 from tests.polling.world import INTERVAL, SETTLE, Job, Region, jobs
 from tests.service.test_many_targets import REGIONS, World
+from tests.virtual_time import LoopClock
 
 JOB = "sagemaker_training_job_"
 CREATED = JOB + "creation_timestamp_seconds"

@@ -12,10 +12,10 @@ import pytest
 
 from exporter.polling.api import DESCRIBE, LIST
 from exporter.service import Service
-from tests.polling import virtual_time
-from tests.polling.virtual_time import LoopClock
+from tests import virtual_time
 from tests.polling.world import Region, jobs
 from tests.service.regions import REGION, Regions, config, known, serving, text, total
+from tests.virtual_time import LoopClock
 
 NUMBER = 300
 JOBS, INSTANCES = "sagemaker_training_jobs", "sagemaker_training_instances"

@@ -19,10 +19,10 @@ from exporter.polling.api import LIST, ApiError, Calls
 from exporter.polling.poller import Poller
 from exporter.training.job import TrainingJob
 from exporter.web.status import status
+from tests import virtual_time
 from tests.logged import lines, messages, text
-from tests.polling import virtual_time
-from tests.polling.virtual_time import LoopClock
 from tests.polling.world import INTERVAL, Region, jobs
+from tests.virtual_time import LoopClock
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
 JOBS = 1

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.polling.api import DESCRIBE, IDENTITY, ApiError
 from exporter.service import Service
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.polling.world import Region, jobs
 from tests.service.regions import ACCOUNT, Regions, config, serving, text
 

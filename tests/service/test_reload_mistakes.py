@@ -16,9 +16,9 @@ from exporter.clock import SystemClock
 from exporter.config import Config
 from exporter.service import Service, serve_until_stopped
 from exporter.web.routes import ReloadError
+from tests import virtual_time
 from tests.http.test_routes import ask
 from tests.logged import lines
-from tests.polling import virtual_time
 from tests.polling.world import Region, jobs
 from tests.service.regions import Regions, config, known, serving
 

@@ -9,10 +9,10 @@ import pytest
 from exporter.config import Config, ConfigError, Problem
 from exporter.service import Service
 from exporter.web.routes import ReloadError
-from tests.polling import virtual_time
-from tests.polling.virtual_time import LoopClock
+from tests import virtual_time
 from tests.polling.world import Region, jobs
 from tests.service.regions import Regions, config, known, serving
+from tests.virtual_time import LoopClock
 
 
 def use(patch: pytest.MonkeyPatch, number: int = 50) -> None:

@@ -17,7 +17,7 @@ from exporter.exposition.text import TEXT
 from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist, parse
 from exporter.training.totals import DURATION_BUCKETS
-from tests.polling import virtual_time
+from tests import virtual_time
 from tests.prometheus import ROOT, Outcome
 from tests.service.test_cardinality import exposed, polled
 

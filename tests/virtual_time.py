@@ -1,0 +1,131 @@
+"""An event loop whose time passes only while nobody has anything to do: hours in a moment, the same each run.
+
+asyncio's own timeouts and whatever else asks the loop (aiolimiter) follow it. Threads take real time and hold it up,
+unless a `chance` draws how long their work takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+START = 1_700_000_000.0
+# A turn of the loop takes this long at least: whoever asks again and again whether it is time yet gets there.
+_TURN = 1e-6
+# How long a thread may take, in real seconds, before it counts as stuck.
+_PATIENCE = 60.0
+_WORK = (0.0, 0.001, 0.05)
+
+
+@dataclass(slots=True)
+class Time:
+    """`passed` seconds since `start`, which is AWS's clock, Unix seconds; the machine's is `ahead` of it."""
+
+    start: float = START
+    passed: float = 0.0
+    ahead: float = 0.0
+
+    @property
+    def now(self) -> float:
+        return self.start + self.passed
+
+
+def _no_step(busy: bool) -> None:
+    """Do nothing before a turn of the loop."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Lets virtual time pass instead of waiting, unless a thread will wake the loop."""
+
+    def __init__(self, time: Time, step: Callable[[bool], None], patience: float) -> None:
+        super().__init__()
+        self._time, self._step, self._patience, self.threads = time, step, patience, 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        busy = timeout is not None and timeout <= 0
+        self._step(busy)
+        events = super().select(0)
+        if not events and not busy and (timeout is None or self.threads):
+            events = super().select(self._patience)
+            assert events, "everybody waits for something that will not happen"
+        self._time.passed += max(_TURN, 0.0 if events or timeout is None else timeout)
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Call `step` before each turn of the loop with whether anybody has something to do; what it raises leaves the loop
+    at once, as a kill does. With a `chance`, work for threads is done in the loop by one thread that is simulated: the
+    same seed gives the same interleaving, to the statement."""
+
+    def __init__(
+        self, time: Time | None = None, step: Callable[[bool], None] = _no_step, chance: random.Random | None = None
+    ) -> None:
+        self.virtual, self._chance, self._thread_free = time or Time(passed=1000.0), chance, 0.0
+        # Nothing but the loop itself does anything where threads are simulated.
+        self._waiting = _Selector(self.virtual, step, _PATIENCE if chance is None else 0.0)
+        super().__init__(self._waiting)
+
+    def time(self) -> float:
+        return self.virtual.passed
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        if self._chance is not None:
+            return self._simulate_thread(self._chance, func, args)
+        future = super().run_in_executor(executor, func, *args)
+        self._waiting.threads += 1
+        future.add_done_callback(self._joined)
+        return future
+
+    def _joined(self, _: object) -> None:
+        self._waiting.threads -= 1
+
+    def _simulate_thread(
+        self, chance: random.Random, func: Callable[..., T], args: tuple[Any, ...]
+    ) -> asyncio.Future[T]:
+        """Do the work once the thread is free; what was begun is finished, whether or not somebody still waits."""
+        future = self.create_future()
+        self._thread_free = max(self.time(), self._thread_free) + chance.choice(_WORK)
+        self.call_at(self._thread_free, _work, future, func, args, chance.random() < 0.5)
+        return future
+
+
+def _work(future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...], begun: bool) -> None:
+    if future.cancelled() and not begun:
+        return
+    try:
+        outcome = func(*args)
+    except Exception as error:  # noqa: BLE001
+        if not future.cancelled():
+            future.set_exception(error)
+    else:
+        if not future.cancelled():
+            future.set_result(outcome)
+
+
+class LoopClock:
+    """The clock of a machine on the running loop: a wall clock that may be set, and a monotonic one."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self._time = loop.virtual
+
+    def time(self) -> float:
+        return self._time.now + self._time.ahead
+
+    def monotonic(self) -> float:
+        return self._time.passed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    """Return what the scenario gives, run in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(scenario)
