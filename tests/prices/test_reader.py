@@ -22,8 +22,8 @@ from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
 from exporter.prices.reader import PriceReader, PriceSettings
 from exporter.training.usage import TRAINING
 from tests.logged import lines, messages
-from tests.polling.virtual_time import LoopClock, run
 from tests.prices.listed import REGION, Item, MemoryCache, item, spot
+from tests.virtual_time import LoopClock, run
 
 DAY = 86400.0
 ML = "ml.m5.xlarge"
