@@ -25,10 +25,11 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import IDENTITY, Api, ApiError, Calls
-from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.assembly import assemble
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import CONNECTION, Health
 from exporter.polling.poller import Poller
+from exporter.polling.settings import PollerSettings
 from exporter.pricing import Pricing
 from exporter.process.families import ProcessHealth, show_process
 from exporter.process.logs import Log

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import Api
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake
-from exporter.polling.poller import Display, Poller, Schedule
+from exporter.polling.poller import Display, Poller
+from exporter.polling.settings import PollerSettings
 from exporter.polling.tracker import Tracker, TrackerTiming
-from exporter.training.parsing import Allowlist
-
-_DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollerSettings:
-    """How a target is polled. Times are in seconds; `config.settings.Polling` and `Jobs` document each setting.
-
-    `workers` is the number of concurrent describes, `search` is true for `strategy: search`.
-    """
-
-    discovery_interval: float = 60.0
-    active_interval: float = 30.0
-    settle: float = 120.0
-    retention: float = 3600.0
-    resync_interval: float = 3600.0
-    lookback: float = 30 * _DAY
-    search: bool = False
-    workers: int = 10
-    allowlist: Allowlist = field(default_factory=Allowlist)
 
 
 def assemble(
@@ -55,13 +33,5 @@ def assemble(
         TrackerTiming(settings.active_interval, settings.settle, settings.retention, settings.resync_interval),
         first_slot,
     )
-    schedule = Schedule(
-        settings.discovery_interval,
-        settings.active_interval,
-        settings.resync_interval,
-        settings.lookback,
-        settings.search,
-        settings.workers,
-    )
     intake = Intake(account, region, settings.allowlist, tracker, health)
-    return Poller(target, api, schedule, tracker, intake, ledger, display, health, clock)
+    return Poller(target, api, settings, tracker, intake, ledger, display, health, clock)

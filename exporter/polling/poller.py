@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from exporter.clock import Clock
@@ -24,6 +23,7 @@ from exporter.polling.intake import Intake, Updates
 from exporter.polling.listing import Listing
 from exporter.polling.paging import pages
 from exporter.polling.repeating import random_phase, repeat
+from exporter.polling.settings import PollerSettings
 from exporter.polling.tracker import TrackedJob, Tracker
 from exporter.process.logs import Log
 from exporter.training.active import UNKNOWN, ActiveCounts
@@ -35,18 +35,6 @@ _log = Log(__name__)
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
 # Seconds before the lookback: a job that cannot be read is dropped when it was created earlier than that.
 _PATIENCE = 60 * 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The intervals of a poller in seconds. `search` selects the strategy; `workers` describes run concurrently."""
-
-    discovery_interval: float
-    active_interval: float
-    resync_interval: float
-    lookback: float
-    search: bool
-    workers: int
 
 
 class Display(Protocol):
@@ -66,7 +54,7 @@ class Poller:
         self,
         target: Target,
         api: Api,
-        schedule: Schedule,
+        settings: PollerSettings,
         tracker: Tracker,
         intake: Intake,
         ledger: Ledger,
@@ -74,15 +62,15 @@ class Poller:
         health: Health,
         clock: Clock,
     ) -> None:
-        self._target, self._name, self._api, self._schedule = target, "/".join(target), api, schedule
+        self._target, self._name, self._api, self._settings = target, "/".join(target), api, settings
         self.tracker, self._intake, self._ledger, self._display = tracker, intake, ledger, display
         self.health, self._clock = health, clock
         marked = ledger.marks(target).discovered_until or None
         self._listing = Listing(api, intake.parse)
-        self._discovery = Discovery(schedule.lookback, marked, health.calls.refused)
-        self._describer = Describer(self._name, api, tracker, intake, health, clock, schedule.workers, self._publish)
-        self.first_sync = FirstSync(schedule.active_interval)
-        self._search = schedule.search
+        self._discovery = Discovery(settings.lookback, marked, health.calls.refused)
+        self._describer = Describer(self._name, api, tracker, intake, health, clock, settings.workers, self._publish)
+        self.first_sync = FirstSync(settings.active_interval)
+        self._search = settings.search
         self._next_resync = 0.0
         self.next_discovery: float | None = None
         self.tried = asyncio.Event()
@@ -117,7 +105,7 @@ class Poller:
     async def discover(self) -> None:
         """Find the jobs created since the last discovery, and once per resync interval all within the lookback."""
         began = self._clock.monotonic()
-        self.next_discovery = self._clock.time() + self._schedule.discovery_interval
+        self.next_discovery = self._clock.time() + self._settings.discovery_interval
         # A long walk that failed is resumed before another one begins.
         everything = self._discovery.rejects_until(self._api.now()) or began >= self._next_resync
         full = everything and self._discovery.gap is None
@@ -160,7 +148,7 @@ class Poller:
             if not self._falls_back(error):
                 self.health.failed("search", error)
                 # The next sweep may still be in time; otherwise jobs are described by turns.
-                self.tracker.resume_polling(self._clock.monotonic() + self._schedule.active_interval)
+                self.tracker.resume_polling(self._clock.monotonic() + self._settings.active_interval)
         else:
             self.health.succeeded("search")
             unseen = (f for f in self.tracker.jobs() if f.job.name not in seen)
@@ -197,11 +185,11 @@ class Poller:
         if until is not None and (full or abs(until - marked) >= OVERLAP):
             await self._ledger.apply((), {self._target: until})
         if full:
-            self._next_resync = began + self._schedule.resync_interval
+            self._next_resync = began + self._settings.resync_interval
             self._describer.resync()
             if not self._api.doubts_now():
                 tracked = [one.job.identity for one in self.tracker.jobs()]
-                await self._ledger.forget(self._target, self._schedule.lookback, self._api.now(), tracked)
+                await self._ledger.forget(self._target, self._settings.lookback, self._api.now(), tracked)
 
     def _recorded_until(self) -> float | None:
         """Return up to which creation time the ledger has every job, or None. A job that was found and not read yet
@@ -214,7 +202,7 @@ class Poller:
 
     def _give_up(self) -> None:
         """Drop jobs that could not be read for months: otherwise each restart would have to list further back."""
-        created_before = self._api.now() - self._schedule.lookback - _PATIENCE
+        created_before = self._api.now() - self._settings.lookback - _PATIENCE
         for name in self.tracker.refused_since(created_before):
             _log.warning("a job could never be read; the totals do not include it", target=self._name, job=name[:100])
             self.tracker.drop(name)
@@ -239,10 +227,10 @@ class Poller:
         """Retry refused jobs in a loop of their own, so that they do not delay the others."""
         while True:
             await self._describer.retry(self.tracker.due(self._clock.monotonic(), refused=True))
-            await self._clock.sleep(self._schedule.active_interval / 2)
+            await self._clock.sleep(self._settings.active_interval / 2)
 
     async def _read_for_ever(self) -> None:
-        tick = min(_TICK, self._schedule.active_interval / _TICKS_AN_INTERVAL)
+        tick = min(_TICK, self._settings.active_interval / _TICKS_AN_INTERVAL)
         while True:
             before = self.health.up, self.first_sync.over
             if names := self.tracker.due(self._clock.monotonic()):
@@ -260,14 +248,14 @@ class Poller:
             await self._clock.sleep(tick)
 
     async def _discover_for_ever(self) -> None:
-        interval = self._schedule.discovery_interval
+        interval = self._settings.discovery_interval
         await self.discover()
         await self._clock.sleep(random_phase(interval))
         await repeat(self.discover, interval, self._clock)
 
     async def _sweep_for_ever(self) -> None:
         """Sweep at the active interval, after the first discovery, which reads the active jobs too."""
-        interval = self._schedule.active_interval
+        interval = self._settings.active_interval
         await self.tried.wait()
         await self._clock.sleep(random_phase(interval))
         await repeat(self.sweep, interval, self._clock)

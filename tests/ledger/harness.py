@@ -23,9 +23,10 @@ from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.ledger.sqlite import SqliteStore
 from exporter.ledger.store import LedgerUpdate, StoreError
 from exporter.polling.api import Calls
-from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
+from exporter.polling.settings import PollerSettings
 from exporter.simulator.life import Life
 from exporter.simulator.store import Jobs
 from exporter.training.parsing import Allowlist

@@ -14,9 +14,10 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
-from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Display
+from exporter.polling.settings import PollerSettings
 from exporter.simulator import Consistency, Life, ManualClock, Totals, total
 from exporter.simulator.errors import ApiError as Refused
 from exporter.simulator.operations import Context, perform

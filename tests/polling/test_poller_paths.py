@@ -8,10 +8,11 @@ from dataclasses import replace
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
-from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
+from exporter.polling.settings import PollerSettings
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.parsing import Allowlist
 from tests.displays import Nowhere

@@ -17,9 +17,10 @@ from exporter.aws.rates import RateLimiters
 from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, Calls
-from exporter.polling.assembly import PollerSettings, assemble
+from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
+from exporter.polling.settings import PollerSettings
 from tests.displays import Nowhere
 from tests.virtual_time import LoopClock
 
