@@ -1,7 +1,7 @@
-"""How a handler's answer reaches the client, also when the handler fails or the client has gone.
+"""Sends the responses of handlers, also when a handler fails or the client has disconnected.
 
-No exception of a handler reaches aiohttp. There it would be stored in the task that raised it, and its traceback refers
-to the frames of that task: a reference cycle that keeps the buffers of the answer until a full garbage collection.
+No exception of a handler reaches aiohttp. aiohttp would store it in the task that raised it, and its traceback refers
+to the frames of that task: a reference cycle that keeps the buffers of the response until a full garbage collection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Return an answer whatever happens; an unexpected error is one line in the log and a plain 500."""
+    """Return a response whatever the handler raises. An unexpected error becomes one log line and a plain 500."""
     try:
         return await _watched(request, handler)
     except web.HTTPException as error:
@@ -28,7 +28,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.Response(status=error.status, reason=error.reason, body=error.body, headers=error.headers)
     except ConnectionError as error:
         _forget(error)
-        # Nobody reads it: aiohttp finds out that the client has gone when it tries to send it.
+        # It is not sent: aiohttp notices that the client has disconnected when it tries to.
         return web.Response(status=500)
     except Exception as error:  # noqa: BLE001
         _log.error("a request failed", method=request.method, path=request.path, reason=where(error))
@@ -37,15 +37,17 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def stream(request: web.Request, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Send the chunks as they come. Half an exposition never looks like a whole one."""
+    """Send the chunks as they become available, and reset the connection if that fails, so that the client does not
+    take a truncated exposition for a complete one. Raises ConnectionResetError."""
     connection = connection_of(request)
+    # Before the headers are sent: a failure of the first chunk still becomes a 500.
     first = await anext(chunks, b"")
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     try:
         await response.write(first)
         async for chunk in chunks:
-            # A TLS transport takes what is written, and encrypts it, also when the client has gone.
+            # A TLS transport accepts and encrypts data even after the client has disconnected.
             connection.check()
             await response.write(chunk)
         connection.check()
@@ -57,7 +59,8 @@ async def stream(request: web.Request, headers: Mapping[str, str], chunks: Async
 
 
 async def send(request: web.Request, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Send an answer within the handler, which has its place among the concurrent ones until the client took it."""
+    """Send a response before the handler returns, so that a slow client counts towards the limit of concurrent
+    requests until it has read the response."""
     response = web.Response(body=body, headers=headers)
     await response.prepare(request)
     await response.write_eof()
@@ -65,7 +68,7 @@ async def send(request: web.Request, body: bytes, headers: Mapping[str, str]) ->
 
 
 def connection_of(request: web.Request) -> Connection:
-    """The connection of a request. Raises ConnectionResetError if the client has gone."""
+    """Return the connection of a request. Raises ConnectionResetError if the client has disconnected."""
     transport = request.transport
     connection = None if transport is None else transport.get_protocol()
     if not isinstance(connection, Connection):
@@ -74,7 +77,7 @@ def connection_of(request: web.Request) -> Connection:
 
 
 async def _watched(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the connection know that a request is being answered."""
+    """Call a handler, and tell the connection when the request begins and ends."""
     connection = connection_of(request)
     connection.request_began()
     try:
@@ -84,7 +87,7 @@ async def _watched(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def where(error: BaseException) -> str:
-    """Return an unexpected error as one line that holds no data: its type and the place in the code."""
+    """Return an unexpected error as its type and its place in the code, without its message, which may hold secrets."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -93,8 +96,8 @@ def where(error: BaseException) -> str:
 
 
 def _forget(error: BaseException | None) -> None:
-    """Drop the tracebacks of an exception and of those that led to it: whoever still refers to the exception, such as
-    the future that raised it, must not keep the frames and their buffers."""
+    """Drop the tracebacks of an exception and its causes: objects that still refer to the exception, such as the future
+    that raised it, would keep the frames and their buffers."""
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""One accepted connection with deadlines: for the head of a request, and for a client that does not read."""
+"""Wraps an accepted connection with deadlines: for the head of a request, and for a client that does not read."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
+# struct linger { on = 1, seconds = 0 }: closing the socket sends a RST.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Deadline:
-    """Keeps no reference to its owner while it does not run: a cycle would keep the buffers of a closed connection."""
+    """A timer of a connection. It refers to its owner only while it runs: otherwise a reference cycle would keep the
+    buffers of a closed connection."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, missed: Callable[[], None]) -> None:
-        """Start unless it runs already: a deadline is not put off by a byte now and then."""
+        """Start the timer unless it runs. `missed` is called when it expires."""
+        # Do not restart it: a client could postpone the deadline by sending a byte now and then.
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._seconds, missed)
 
@@ -31,7 +34,8 @@ class _Deadline:
 
 
 class Connection(asyncio.Protocol):
-    """Stands before aiohttp's protocol, which ends idle connections only, and passes everything on to it."""
+    """A protocol that adds deadlines and passes all events on to `inner`, aiohttp's protocol, which itself only ends
+    idle connections. Timeouts are in seconds."""
 
     def __init__(self, inner: asyncio.Protocol, *, header_timeout: float, write_timeout: float) -> None:
         self._inner = inner
@@ -45,7 +49,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # A TLS transport that was closed twice does not know its socket any more.
+        # Kept because a TLS transport that was closed twice does not return its socket any more.
         self._socket = transport.get_extra_info("socket")
         self._head.start(self.abort)
         self._inner.connection_made(transport)
@@ -75,26 +79,27 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
     def accepted(self) -> None:
-        """Somebody serves the connection, and may be cancelled to end it."""
+        """Mark the connection as idle: from now on `Acceptor` may end it in favour of another one."""
         self._waiting_since = asyncio.get_running_loop().time()
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when nothing is being answered, by the loop's clock; None while something is, or nobody serves it."""
+        """Return since when the connection is idle, by the loop's clock; None while a request is being answered."""
         return self._waiting_since
 
     def request_began(self) -> None:
-        """The head of a request is whole; whoever answers it watches over the rest."""
+        """Record that the head of a request is complete: the handler enforces further limits."""
         self._answering = True
+        # Still idle: a client without a password must not keep others out.
         self._waiting_since = asyncio.get_running_loop().time()
         self._head.stop()
 
     def request_admitted(self) -> None:
-        """The request has its password and its body: it is being answered."""
+        """Record that a request is authorised and its body was read, so that it is being answered."""
         self._waiting_since = None
 
     def request_ended(self) -> None:
-        """The answer is made; the next byte that comes is the start of another request."""
+        """Record that a response is complete: the next byte begins another request."""
         self._answering = False
         self._waiting_since = asyncio.get_running_loop().time()
 
@@ -104,7 +109,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionResetError("the client is gone")
 
     def abort(self) -> None:
-        """End at once with a reset, so that nobody takes what was sent so far for the whole."""
+        """Reset the connection, so that the client does not take a truncated response for a complete one."""
         if self._transport is None or self._socket is None:
             return
         with suppress(OSError):

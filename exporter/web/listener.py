@@ -1,4 +1,4 @@
-"""Listening: from an address to sockets, and from sockets to connections."""
+"""Opens listening sockets for addresses, and accepts connections on them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from exporter.web.connection import Connection
 
 _log = Log(__name__)
 _BACKLOG = 128
+# The process or the machine is out of resources: accepting again at once would fail again.
 _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# The machine does not have this address, or no IPv6 at all.
 _ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 class ListenError(Exception):
-    """The server cannot listen; the message says where and why, and is meant for the user."""
+    """The server cannot listen. The message tells the user where and why."""
 
 
 def bind(*addresses: Address) -> tuple[socket.socket, ...]:
-    """Listening sockets: for each address one for every interface, both IPv4 and IPv6, or one for each address of the
-    host.
+    """Return listening sockets for some addresses.
 
-    Port 0 lets the system choose, the same port for all of a host. Raises ListenError, and listens nowhere then.
+    An empty host gives one socket for all interfaces, IPv4 and IPv6; another host one for each of its IP addresses.
+    Port 0 lets the system choose one port, the same for all IP addresses of the host. Raises ListenError after closing
+    the sockets that were opened.
     """
     with ExitStack() as undo:
         sockets: list[socket.socket] = []
@@ -45,7 +48,7 @@ def bind(*addresses: Address) -> tuple[socket.socket, ...]:
 
 
 def _bind(address: Address) -> tuple[socket.socket, ...]:
-    # [::] is every address, IPv4 too, as in other exporters.
+    # [::] includes IPv4, as in other exporters.
     if address.host in ("", "::"):
         return (_bind_all_interfaces(address.port),)
     return _bind_host(address.host, address.port)
@@ -66,6 +69,7 @@ def _bind_host(host: str, port: int) -> tuple[socket.socket, ...]:
     absent: OSError | None = None
     with ExitStack() as undo:
         sockets: list[socket.socket] = []
+        # `localhost` may resolve to ::1 on a machine without IPv6: one address that works is enough.
         for family, _, _, _, sockaddr in dict.fromkeys(found):
             try:
                 sock = _listen(family, (sockaddr[0], port, *sockaddr[2:]))
@@ -75,6 +79,7 @@ def _bind_host(host: str, port: int) -> tuple[socket.socket, ...]:
                 absent = error
                 continue
             sockets.append(undo.enter_context(sock))
+            # For port 0, use the port that the system chose for the first address for the others too.
             port = sock.getsockname()[1]
         if not sockets and absent is not None:
             raise absent
@@ -91,7 +96,7 @@ def _listen(family: int, sockaddr: tuple[str | int, ...], *, dualstack: bool = F
 
 
 def _reason(error: OSError, ours: bool) -> str:
-    """Why the system refuses; `ours` is whether this process listens on the same port elsewhere."""
+    """Return why an address cannot be listened on. `ours` is whether this process already uses the same port."""
     if error.errno == errno.EADDRINUSE and ours:
         return "another --web.listen-address covers it, or another process uses it; leave one of them out"
     if error.errno == errno.EADDRINUSE:
@@ -104,8 +109,11 @@ def _reason(error: OSError, ours: bool) -> str:
 
 
 class Acceptor:
-    """Accepts connections and keeps each until it ends. At the limit, a new one takes the place of the one that has
-    been waiting longest without a request that is being answered; where there is none it is closed at once."""
+    """Accepts connections up to a limit.
+
+    At the limit a new connection replaces the one that has been idle for longest. If all are being answered, the new
+    one is closed at once.
+    """
 
     def __init__(
         self,
@@ -129,8 +137,9 @@ class Acceptor:
                 sock, _ = await loop.sock_accept(listening)
             except OSError as error:
                 if error.errno not in _FULL:
-                    continue  # The client gave up between its request and our accept.
+                    continue  # The client disconnected before it was accepted.
                 _log.warning("connections cannot be accepted", reason=error.strerror)
+                # Other connections may end meanwhile; without a pause this would be a busy loop.
                 await asyncio.sleep(1)
                 continue
             if self._has_room():
@@ -139,19 +148,20 @@ class Acceptor:
                 sock.close()
 
     async def close(self) -> None:
-        """Cut off what is still open."""
+        """Reset the connections that are still open."""
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def _has_room(self) -> bool:
-        """Whether another connection is within the limit, if need be by ending one that waits."""
+        """Return whether another connection is within the limit, after ending an idle one if necessary."""
         if len(self._open) < self._limit:
             return True
         waiting = [(since, task) for task, c in self._open.items() if (since := c.waiting_since) is not None]
         if not waiting:
             return False
         _, longest = min(waiting, key=lambda one: one[0])
+        # Its task ends later; it must not count towards the limit until then.
         del self._open[longest]
         longest.cancel()
         return True

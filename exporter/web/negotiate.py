@@ -1,4 +1,4 @@
-"""What a client can read: the exposition format by Accept, gzip by Accept-Encoding (RFC 9110, section 12)."""
+"""Negotiates the exposition format by Accept, and gzip by Accept-Encoding (RFC 9110, section 12)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One exposition format and the Content-Type that names it."""
+    """An exposition format and its Content-Type."""
 
     openmetrics: bool
     content_type: str
@@ -18,7 +18,7 @@ PROMETHEUS_TEXT = Format(False, "text/plain; version=0.0.4; charset=utf-8")
 OPENMETRICS_1 = Format(True, "application/openmetrics-text; version=1.0.0; charset=utf-8")
 OPENMETRICS_0 = Format(True, "application/openmetrics-text; version=0.0.1; charset=utf-8")
 
-# (media type, version) as asked for. Prometheus 3 also offers protobuf and text 1.0.0: not spoken here.
+# By media type and version in Accept. Prometheus 3 also accepts protobuf and text 1.0.0, which are not supported.
 _SPOKEN = {
     ("application/openmetrics-text", "1.0.0"): OPENMETRICS_1,
     ("application/openmetrics-text", "0.0.1"): OPENMETRICS_0,
@@ -32,7 +32,7 @@ _SPOKEN = {
 
 
 def exposition_format(accept: str) -> Format:
-    """The format of the highest q, among equals the one named first; Prometheus text if nothing fits."""
+    """Return the supported format with the highest q, the first one of equals; Prometheus text if there is none."""
     best, best_q = PROMETHEUS_TEXT, 0.0
     for media_type, parameters in _elements(accept):
         spoken = _SPOKEN.get((media_type, parameters.get("version", "")))
@@ -43,13 +43,14 @@ def exposition_format(accept: str) -> Format:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is welcome, and no less than the plain text."""
+    """Return whether the client accepts gzip and does not prefer plain text."""
     q = {coding: _quality(parameters) for coding, parameters in _elements(accept_encoding)}
     gzip = q.get("gzip", q.get("x-gzip", q.get("*", 0.0)))
     return gzip > 0 and gzip >= q.get("identity", 0.0)
 
 
 def _elements(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the elements of a header with their parameters, all in lower case."""
     for element in header.lower().split(","):
         value, *parameters = element.split(";")
         pairs = (parameter.partition("=") for parameter in parameters)
@@ -57,7 +58,7 @@ def _elements(header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _quality(parameters: dict[str, str]) -> float:
-    """The q of an element; a broken one counts as 0, so that it asks for nothing."""
+    """Return the q of an element, 1 by default. A malformed q is 0: the element is not acceptable."""
     try:
         q = float(parameters.get("q", "1"))
     except ValueError:

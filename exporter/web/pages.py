@@ -1,4 +1,4 @@
-"""The status page as it is sent: made in a thread of its own, one at a time, and kept for a moment for everybody."""
+"""Renders status pages in a dedicated thread, one at a time, and caches them for a moment for all clients."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-# A page takes up to a quarter of the time, whatever clients ask for: Python runs one thread at a time, and polls and
-# scrapes need theirs.
+# After each rendering the thread pauses for this many times its duration. So pages use a quarter of a core at most,
+# whatever clients request: Python runs one thread at a time, and polls and scrapes need the rest.
 _REST = 3.0
 
 _Key = tuple[tuple[str, str], ...]
 
 
 class TooManyPagesError(Exception):
-    """More different pages are asked for than are kept."""
+    """More different pages were requested at once than are cached."""
 
 
 class Pages:
-    """`make` renders the page of a query. Clients that ask for the same within `keep` seconds get the same; at most
-    `most` different pages are waited for or kept."""
+    """Renders and caches pages.
+
+    `make` renders the page for a query. Requests for the same query within `keep` seconds share one page. At most
+    `most` different pages are rendered or cached at a time.
+    """
 
     def __init__(self, make: Callable[[Mapping[str, str]], str], *, keep: float, most: int = 16) -> None:
         self._make, self._keep, self._most = make, keep, most
@@ -29,17 +32,18 @@ class Pages:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
 
     async def get(self, query: Mapping[str, str]) -> bytes:
-        """The page in UTF-8. A client that leaves takes it from nobody else. Raises TooManyPagesError."""
+        """Return the page for a query in UTF-8. Raises TooManyPagesError."""
         key = tuple(sorted(query.items()))
         page = self._pages.get(key)
         if page is None:
             self._make_room()
             page = self._pages[key] = asyncio.create_task(self._render(dict(key)))
             page.add_done_callback(lambda task: self._rendered(key, task))
+        # A client that disconnects must not cancel the page for the others.
         return await asyncio.shield(page)
 
     async def close(self) -> None:
-        """Give up what is being made."""
+        """Cancel pages that are being rendered."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         for page in self._pages.values():
             page.cancel()
@@ -55,6 +59,7 @@ class Pages:
                 self._rested = loop.time() + _REST * (loop.time() - began)
 
     def _rendered(self, key: _Key, page: asyncio.Task[bytes]) -> None:
+        # Do not cache a failure: the next request tries again.
         if page.cancelled() or page.exception() is not None:
             self._drop(key, page)
         else:

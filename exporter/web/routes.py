@@ -1,4 +1,4 @@
-"""The routes of the server: what each answers, whom it refuses, and the headers of every answer."""
+"""The routes of the server, its limits on concurrent requests, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -18,67 +18,68 @@ from exporter.web.security import WebSecurity
 
 
 class Exporter(Protocol):
-    """What the server shows of the application."""
+    """The application as the server uses it."""
 
     def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
-        """The exposition in pieces, compressed if `gzip`."""
+        """Yield the exposition in chunks, compressed if `gzip`."""
         ...
 
     def ready(self) -> tuple[bool, str]:
-        """Whether every job of every target that does not fail was read once, and for people which targets are waited
-        for."""
+        """Return whether every job was read once, except those of failing targets, and a text that names the targets
+        that are not ready."""
         ...
 
     def status(self) -> page.Status:
-        """What the status page shows; asked in another thread."""
+        """Return the data of the status page. Called in another thread."""
         ...
 
     async def reload(self) -> None:
-        """Read the configuration again, after this call. Raises ReloadError, the old configuration staying in force."""
+        """Read the configuration again, after this call. Raises ReloadError; the old one then stays active."""
         ...
 
 
 class ReloadError(Exception):
-    """A reload that was refused; the message goes to the client."""
+    """A reload failed. The message is sent to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """Where and what is served."""
+    """The addresses and paths to serve."""
 
     listen_address: Address | tuple[Address, ...]
     telemetry_path: str = "/metrics"
     lifecycle: bool = False
-    """Whether POST /-/reload is answered."""
+    """Whether POST /-/reload is enabled."""
     prefix: str = ""
-    """What the path of every route begins with."""
+    """The prefix of all routes."""
     external_path: str | None = None
-    """The path under which clients see the page, as far as anybody said."""
+    """The path under which clients reach the status page; None if it is not configured."""
 
     @property
     def listen_addresses(self) -> tuple[Address, ...]:
+        """Return the addresses to listen on, one or more."""
         return (self.listen_address,) if isinstance(self.listen_address, Address) else self.listen_address
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one client, or all of them together, may take. Times in seconds."""
+    """Limits on clients. Times are in seconds."""
 
     connections: int = 512
     requests: int = 40
-    """Scrapes at a time."""
+    """Concurrent scrapes; the default is node_exporter's."""
     pages: int = 100
-    """Clients that wait for the status page, or read it, at a time."""
+    """Clients that concurrently wait for the status page or read it."""
     page_seconds: float = 1.0
-    """How long a page that was made is shown to everybody."""
+    """How long a rendered page is cached."""
     body_bytes: int = 1024
     header_timeout: float = 10.0
-    """For the TLS handshake, the head of a request, its body: each."""
+    """For each of the TLS handshake, the head of a request, and its body."""
     idle_timeout: float = 120.0
     write_timeout: float = 10.0
-    """For a client that takes nothing."""
+    """For a client that does not read."""
     answer_timeout: float = 120.0
-    """For one scrape as a whole."""
+    """For a whole scrape."""
     shutdown_timeout: float = 0.5
 
 
@@ -87,7 +88,8 @@ def _text(text: str, status: int = 200, headers: Mapping[str, str] | None = None
 
 
 def _redirect(request: web.Request, location: str) -> web.Response:
-    """A relative location is right behind a proxy, too, that knows the exporter by another path."""
+    """Return a redirect that keeps the query."""
+    # A relative location is also correct behind a proxy that serves the exporter under another path.
     query = request.rel_url.raw_query_string
     return web.Response(status=302, headers={"Location": f"{location}?{query}" if query else location})
 
@@ -115,6 +117,7 @@ class Routes:
         self._pages = Pages(lambda query: page.render(exporter.status(), query), keep=limits.page_seconds)
 
     def application(self) -> web.Application:
+        """Return the application with all routes."""
         app = web.Application(
             middlewares=[answered, self._guarded],
             client_max_size=self._limits.body_bytes,
@@ -142,13 +145,14 @@ class Routes:
         refusal = await self._security.refusal(request)
         if refusal is not None:
             return _text(refusal.text, refusal.status, refusal.headers)
+        # No route needs a body. Read it, within its limits, so that the connection can be reused.
         if request.can_read_body:
             try:
                 async with asyncio.timeout(self._limits.header_timeout):
                     await request.read()
             except TimeoutError as error:
                 connection_of(request).abort()
-                raise ConnectionResetError("the body did not come") from error
+                raise ConnectionResetError("the request body was not received in time") from error
         connection_of(request).request_admitted()
         return await handler(request)
 
@@ -184,7 +188,7 @@ class Routes:
         return _redirect(request, f".{self._options.prefix}/")
 
     async def _to_page(self, request: web.Request) -> web.Response:
-        """The page's links are relative: they need the slash at the end."""
+        """Redirect to the status page with a trailing slash, which its relative links need."""
         external, last = self._options.external_path, self._options.prefix.rpartition("/")[2]
         return _redirect(request, f"./{last}/" if external is None else f"{external}/")
 
@@ -195,7 +199,7 @@ class Routes:
             try:
                 html = await self._pages.get(page.asked(request.query))
             except TooManyPagesError:
-                return _text("Too many different pages are asked for, try again later.", 503)
+                return _text("Too many different pages are being requested, try again later.", 503)
             headers = {
                 "Content-Type": "text/html; charset=utf-8",
                 "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
@@ -208,11 +212,12 @@ class Routes:
         headers = {"Content-Type": spoken.content_type, "Vary": "Accept, Accept-Encoding"}
         if gzip:
             headers["Content-Encoding"] = "gzip"
+        # aiohttp routes HEAD to the same handler: answer it without rendering the exposition.
         if request.method == "HEAD":
             return web.Response(headers=headers)
         if self._scrapes.locked():
             return _too_many(self._limits.requests)
         chunks = self._exporter.metrics(openmetrics=spoken.openmetrics, gzip=gzip)
-        # Not with an exit stack: its frame keeps the traceback of what it raises, which is a reference cycle.
+        # Not an exit stack: its frame keeps the traceback of the exception that it raises, which is a reference cycle.
         async with self._scrapes, aclosing(chunks), asyncio.timeout(self._limits.answer_timeout):
             return await stream(request, headers, chunks)

@@ -1,4 +1,4 @@
-"""What the server asks before it answers; `webconfig` answers it from the file, PlainHttp without one."""
+"""The interface of TLS and authentication. `WebConfigFile` implements it with a file, `PlainHttp` without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not answered."""
+    """The response to a request that is rejected."""
 
     status: int
     text: str
@@ -20,23 +20,23 @@ class Refusal:
 
 
 class WebSecurity(Protocol):
-    """What `--web.config.file` says; asked anew for every connection and request."""
+    """The settings of `--web.config.file`. Called for every connection and request, so that changes apply at once."""
 
     def tls(self) -> ssl.SSLContext | None:
-        """TLS for the next connection; None is plain HTTP."""
+        """Return the TLS context for the next connection; None for plain HTTP."""
         ...
 
     async def refusal(self, request: web.Request) -> Refusal | None:
-        """Why this request is refused, or None."""
+        """Return the response that rejects this request, or None if it is allowed."""
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Headers of every answer."""
+        """Return additional headers for every response."""
         ...
 
 
 class PlainHttp:
-    """No `--web.config.file`: everybody may read, as with other exporters."""
+    """Plain HTTP without authentication, the default as in other exporters."""
 
     def tls(self) -> ssl.SSLContext | None:
         return None

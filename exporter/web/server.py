@@ -1,4 +1,4 @@
-"""HTTP: listens, keeps clients within their limits, and answers from memory; no answer waits for AWS."""
+"""The HTTP server. It limits its clients and responds from memory: no response waits for AWS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.web.listener import Acceptor, bind
 from exporter.web.routes import ConnectionLimits, Exporter, Routes, WebOptions
 from exporter.web.security import PlainHttp, WebSecurity
 
-# aiohttp logs whatever nonsense a client sends, with a traceback; the routes log what goes wrong in them.
+# aiohttp logs each malformed request with a traceback. Failures of handlers are logged by `answered`.
 _silent = logging.Logger("exporter.web.server.protocol", logging.CRITICAL + 1)
 _DEFAULT_LIMITS = ConnectionLimits()
 
@@ -27,7 +27,7 @@ async def serve(
     security: WebSecurity | None = None,
     limits: ConnectionLimits = _DEFAULT_LIMITS,
 ) -> AsyncIterator[tuple[tuple[str, int], ...]]:
-    """Serve while the block runs; yields the (host, port)s that are listened on. Raises ListenError."""
+    """Serve during the block. Yields the (host, port) pairs that it listens on. Raises ListenError."""
     security = security or PlainHttp()
     routes = Routes(exporter, options, security, limits)
     async with AsyncExitStack() as stack:
@@ -45,6 +45,7 @@ async def serve(
         )
         await runner.setup()
         acceptor = _acceptor(runner, security, limits)
+        # Run in reverse order: stop accepting, let handlers finish, reset remaining connections, close the sockets.
         stack.push_async_callback(acceptor.close)
         stack.push_async_callback(runner.cleanup)
         for sock in sockets:

@@ -1,4 +1,4 @@
-"""The status page's records, from what the application knows."""
+"""Collects the data of the status page from the application."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from exporter.web import page
 
 
 def status(app: App, now: float) -> page.Status:
-    """Everything the page shows. With many jobs that takes a while: it may be asked for in another thread, and looks
-    at copies of what changes meanwhile."""
+    """Return the data of the status page at `now` (Unix seconds).
+
+    Takes a while with many jobs, so it runs in another thread, on copies of the collections that the loop modifies.
+    """
     sharding, ledger, web = app.config.sharding, app.ledger, app.config.web
     return page.Status(
         version=__version__,
@@ -51,6 +53,7 @@ def _target(runner: TargetRunner) -> page.TargetRow:
 
 
 def _tracked(runner: TargetRunner) -> list[TrackedJob]:
+    # A copy: the loop adds and drops jobs while this thread iterates.
     return list(runner.poller.tracker.jobs()) if runner.poller else []
 
 

@@ -49,7 +49,7 @@ def test_a_calm_exporter_has_a_calm_page() -> None:
     assert "✓ ready" in text
     assert "Configuration loaded defaults" in text
     assert "✗" not in text
-    assert "No job fits." in text
+    assert "No jobs match." in text
 
 
 @pytest.mark.parametrize(("due", "said"), [(41.0, "next in 41 s"), (0.0, "next one due"), (-3.0, "next one due")])
@@ -59,11 +59,11 @@ def test_the_next_poll_is_never_in_the_past(due: float, said: str) -> None:
 
 def test_totals_in_memory_are_not_said_to_be_written() -> None:
     text = shown(replace(status(), state=None)).text
-    assert "Totals kept in memory, until it ends Targets" in text
+    assert "Totals kept in memory, until the process ends Targets" in text
 
 
 def test_without_targets_it_says_so() -> None:
-    assert "No targets: this shard has none" in shown(status()).text
+    assert "No targets: none of the configured targets belongs to this shard." in shown(status()).text
 
 
 def test_nothing_breaks_out_of_its_place() -> None:

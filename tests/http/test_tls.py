@@ -159,7 +159,7 @@ def test_files_of_no_use_are_named(configured: Callable[[str], WebConfigFile], a
         SERVER.replace("server.pem", "none.pem"): "none.pem cannot be read: No such file or directory",
         SERVER.replace("server.key", "other.key"): "cannot be used: key values mismatch",
         SERVER.replace("server.key", "server.pem"): "tls_server_config.cert_file: cannot be used: ",
-        SERVER.replace("server.", "locked."): "the key is encrypted; there is nobody to ask for its password",
+        SERVER.replace("server.", "locked."): "the key is encrypted, which is not supported",
         SERVER + "  client_ca_file: server.key\n  client_auth_type: VerifyClientCertIfGiven": ".client_ca_file: cannot",
         SERVER + "  client_ca: nothing\n  client_auth_type: VerifyClientCertIfGiven": ".client_ca: cannot be used: ",
         "tls_server_config: {cert: a, key: b}": "tls_server_config.cert: cannot be used: ",

@@ -88,7 +88,7 @@ async def test_users_change_without_a_restart(tmp_path: Path, caplog: pytest.Log
         assert (await ask(port, "/healthz"))[0] == 401
         os.unlink(file)
         assert (await ask(port, "/healthz"))[0] == 401
-    assert "the one before stays" in text(caplog)
+    assert "keeping the previous one" in text(caplog)
     assert 'key=basic_auth_users.bob problem="is not a bcrypt hash' in text(caplog)
     assert "hunter2" not in text(caplog)
 

@@ -1,7 +1,7 @@
-"""`--web.config.file`: TLS, basic auth, headers and a rate limit in the format of Prometheus's exporter-toolkit.
+"""Loads `--web.config.file`: TLS, basic auth, headers and a rate limit in the format of Prometheus's exporter-toolkit.
 
-The file, the certificates and the keys are looked at for every connection and request; what changed is read
-again. A change that is of no use is logged once and what was there before stays in force.
+The file, the certificates and the keys are checked for changes at every connection and request, and reloaded. An
+invalid change is logged once, and the previous configuration stays active.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Stamp = tuple[int, int, int] | None
 
 
 def check(path: str) -> WebConfig:
-    """What the file says, its certificates tried. Raises ConfigError with everything that is wrong."""
+    """Return the configuration in a file, after loading its certificates. Raises ConfigError with all problems."""
     config = _read(path)
     tls.context(config.tls_server_config, path)
     return config
@@ -47,10 +47,10 @@ class _Loaded:
 
 
 class WebConfigFile:
-    """The file as it is now; what the server asks (WebSecurity)."""
+    """Implements `exporter.web.security.WebSecurity` with the current contents of a file."""
 
     def __init__(self, path: str) -> None:
-        """Raises ConfigError with everything that is wrong with the file."""
+        """Load the file. Raises ConfigError with all of its problems."""
         self._path = path
         self._authenticator = BasicAuthenticator()
         self._watched: tuple[str, ...] = (path,)
@@ -64,14 +64,15 @@ class WebConfigFile:
         return self._current().headers
 
     async def refusal(self, request: web.Request) -> Refusal | None:
-        """Too many requests, a certificate that is not on the list, or no password: in this order."""
+        """Reject a request over the rate limit, without an allowed certificate, or without a valid password."""
+        # In this order: the cheap checks protect the expensive one, the comparison of a password.
         loaded = self._current()
         if loaded.limiter is not None:
             if not loaded.limiter.has_capacity():
                 return Refusal(429, "Too Many Requests")
             await loaded.limiter.acquire()
         if not _named(request, loaded.allowed_names):
-            return Refusal(403, "The client certificate names nobody in client_allowed_sans.")
+            return Refusal(403, "The client certificate has no name that client_allowed_sans lists.")
         authorization = request.headers.get("Authorization")
         if loaded.users and not await self._authenticator.allows(
             authorization, loaded.users, lambda: request.transport is not None
@@ -85,13 +86,13 @@ class WebConfigFile:
                 self._loaded = self._load()
             except ConfigError as error:
                 for problem in error.problems:
-                    _log.error("the web configuration was not reloaded, the one before stays", **problem.fields)
+                    _log.error("web configuration not reloaded; keeping the previous one", **problem.fields)
             else:
-                _log.info("the web configuration was reloaded", file=self._path)
+                _log.info("web configuration reloaded", file=self._path)
         return self._loaded
 
     def _load(self) -> _Loaded:
-        # Stamps are taken before the files are read: a change in between is seen the next time.
+        # Take the stamps before reading the files, so that a change in between is detected next time.
         self._watched, self._seen = (self._path,), (_stamp(self._path),)
         config = _read(self._path)
         files = config.tls_server_config.files
@@ -115,7 +116,8 @@ def _limiter(limit: RateLimit) -> AsyncLimiter | None:
 
 
 def _stamp(file: str) -> _Stamp:
-    """Changes whenever the file does; links are followed, as Kubernetes swaps those of a Secret."""
+    """Return a value that changes whenever the file does; None if it is missing."""
+    # Follows symbolic links: Kubernetes updates a Secret by replacing one.
     try:
         found = os.stat(file)
     except OSError:

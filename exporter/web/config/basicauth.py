@@ -1,4 +1,4 @@
-"""Basic authentication against bcrypt hashes, at a price that a scrape each few seconds can pay."""
+"""Checks basic authentication against bcrypt hashes, with a cache: frequent scrapes do not pay for bcrypt each time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from typing import NamedTuple
 import bcrypt
 
 _CACHED = 100
-_LONGEST_PASSWORD = 72  # bcrypt reads no further, and the library refuses more.
-# As many as there are connections; of more, the clients have gone.
+_LONGEST_PASSWORD = 72  # Bytes. bcrypt ignores further ones, and the library rejects them.
+# The limit of connections: of more requests, some clients have disconnected.
 _MOST_WAITING = 512
 _REMEMBERED_WRONG = 1000
 
 
 class _Waiting(NamedTuple):
-    """A request in front of a lock: `turn` is whether it has the lock, `waits` whether its client still waits."""
+    """A request that waits for a lock. `turn` becomes whether it gets the lock; `waits` returns whether its client is
+    still connected."""
 
     turn: asyncio.Future[bool]
     waits: Callable[[], bool]
 
     def settle(self, *, refused: bool = False) -> bool:
-        """Tell whether it has its turn now."""
+        """Give the request its turn unless it is refused or its client is gone. Return whether it took the turn."""
         given = not self.turn.done() and not refused and self.waits()
         if not self.turn.done():
             self.turn.set_result(given)
@@ -35,10 +36,11 @@ class _Waiting(NamedTuple):
 
 
 class _Turns:
-    """A lock for which clients with wrong passwords do not delay the others, as they would in a queue.
+    """A lock under which clients with wrong passwords do not delay the others, as they would in a FIFO queue.
 
-    Who has not failed before comes first, and of those the newest: a hundred that came before wait for their answers,
-    and fail once. One turn in eight is the oldest's, for when newer ones never stop.
+    Requests whose password has not failed before come first, and among those the newest: an attacker's earlier requests
+    wait for their responses and fail once. Every eighth turn goes to the oldest one, so that it does not starve while
+    newer ones keep coming.
     """
 
     def __init__(self) -> None:
@@ -51,8 +53,8 @@ class _Turns:
         return len(self._fresh) + len(self._failed)
 
     async def take(self, failed: bool, waits: Callable[[], bool]) -> bool:
-        """Wait for a turn; False if there is none because too many wait, or the client has gone. `failed` is for who
-        failed before."""
+        """Wait for a turn; return False if too many requests wait or the client is gone. `failed` is whether the same
+        password has failed before."""
         if not self._taken:
             self._taken = True
             return True
@@ -62,12 +64,13 @@ class _Turns:
         try:
             return await one.turn
         except asyncio.CancelledError:
+            # It got the turn just before it was cancelled: pass it on, or nobody would ever get one.
             if not one.turn.cancelled() and one.turn.result():
                 self.give()
             raise
 
     def give(self) -> None:
-        """End a turn."""
+        """End a turn and start the next one."""
         self._given += 1
         while len(self):
             if self._next().settle():
@@ -95,11 +98,11 @@ def _always() -> bool:
 
 
 class BasicAuthenticator:
-    """Checks passwords in a thread of its own, one at a time, and remembers which ones were right.
+    """Checks passwords in a dedicated thread, one at a time, and caches which ones were right.
 
-    What is remembered is keyed by a hash of user, stored hash and password under a key of this process, so it
-    holds no password, and a changed hash is a miss. Wrong passwords are remembered apart, so that they cannot push out
-    the right ones, and only to let others go first: they always cost the same as those of unknown users.
+    Cache keys are HMACs of user, stored hash and password with a key of this process: the cache holds no passwords, and
+    a changed hash is a miss. Wrong passwords are kept in a separate cache, so that they cannot evict right ones. It is
+    used for the order of requests only: a wrong password always takes as long as one of an unknown user.
     """
 
     def __init__(self) -> None:
@@ -112,13 +115,16 @@ class BasicAuthenticator:
     async def allows(
         self, authorization: str | None, users: Mapping[str, str], waits: Callable[[], bool] = _always
     ) -> bool:
-        """Whether the value of an Authorization header names one of the users (name to bcrypt hash). Nothing is
-        compared for a client that has gone: `waits` says whether it still waits for the answer."""
+        """Return whether an Authorization header is valid for one of the users (name to bcrypt hash).
+
+        `waits` returns whether the client is still connected; otherwise its password is not compared.
+        """
         given = _credentials(authorization or "")
         if given is None:
             return False
         user, password = given
         stored = users.get(user)
+        # Compare for an unknown user too: the time of the response must not reveal which users exist.
         against = stored if stored is not None else _nobody(users)
         entry = self._entry(user, against, password)
         if entry in self._right:
@@ -134,6 +140,7 @@ class BasicAuthenticator:
         return right
 
     def _remember(self, entry: bytes, right: bool) -> None:
+        # There are as many right passwords as users: the cache only fills up with those of changed hashes.
         if right and len(self._right) >= _CACHED:
             self._right.clear()
         if not right and len(self._wrong) >= _REMEMBERED_WRONG:
@@ -146,7 +153,7 @@ class BasicAuthenticator:
 
 
 def _credentials(authorization: str) -> tuple[str, str] | None:
-    """User and password of RFC 7617, None if there are none."""
+    """Return the user and the password in a header by RFC 7617; None if it is malformed."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -158,7 +165,7 @@ def _credentials(authorization: str) -> tuple[str, str] | None:
 
 
 def _nobody(users: Mapping[str, str]) -> str:
-    """A hash that fits no password and costs as much to compare as a real one."""
+    """Return a hash that matches no password, and takes as long to compare as the most expensive real one."""
     cost = max((stored.split("$")[2] for stored in users.values()), default="10")
     return f"$2b${cost}${'.' * 53}"
 

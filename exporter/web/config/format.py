@@ -1,7 +1,7 @@
-"""The keys of a web configuration file: those of Prometheus's exporter-toolkit, strictly.
+"""Defines the keys of a web configuration file, which are those of Prometheus's exporter-toolkit.
 
-What Python's TLS or this server cannot do is refused, never ignored: unverified client certificates, TLS
-below 1.2, a choice among TLS 1.3 suites, several curves, HTTP/2.
+Settings that Python's TLS or this server does not support are rejected rather than ignored: unverified client
+certificates, TLS below 1.2, a selection of TLS 1.3 suites, several curves, HTTP/2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Hash = Annotated[SecretStr, BeforeValidator(syntax.bcrypt_hash)]
 
 
 class TlsServer(SettingsModel):
-    """`tls_server_config`; TLS is on as soon as any key of it is there."""
+    """`tls_server_config`. TLS is enabled if any of its keys is set."""
 
     cert: _Text = ""
     key: _Secret = SecretStr("")
@@ -53,7 +53,7 @@ class TlsServer(SettingsModel):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is read besides the configuration itself."""
+        """Return the paths of the certificates and the key."""
         return tuple(file for file in (self.cert_file, self.key_file, self.client_ca_file) if file)
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class TlsServer(SettingsModel):
 
 
 class Headers(SettingsModel):
-    """`http_server_config.headers`; a blank one leaves the server's own in place."""
+    """`http_server_config.headers`. An empty value keeps the server's own header."""
 
     content_security_policy: _Header = Field("", alias="Content-Security-Policy")
     x_frame_options: Literal["", "deny", "sameorigin"] = Field("", alias="X-Frame-Options")
@@ -103,7 +103,7 @@ class HttpServer(SettingsModel):
 
 
 class RateLimit(SettingsModel):
-    """`rate_limit`: a bucket of `burst` requests, one more each `interval` (seconds; 0 is no limit)."""
+    """`rate_limit`: a token bucket of `burst` requests that gains one per `interval` (seconds; 0 for no limit)."""
 
     interval: Annotated[float, BeforeValidator(syntax.interval)] = 0.0
     burst: Annotated[int, BeforeValidator(Whole(0, 1_000_000))] = 0
@@ -111,7 +111,7 @@ class RateLimit(SettingsModel):
     @model_validator(mode="after")
     def _some_burst(self) -> RateLimit:
         if self.interval and not self.burst:
-            raise refused("has an interval but no burst, so nothing would be answered", "a burst of 1 or more")
+            raise refused("has an interval but no burst, so every request would be rejected", "a burst of 1 or more")
         return self
 
 
@@ -125,9 +125,10 @@ class WebConfig(SettingsModel):
 
 
 def parse(data: bytes, file: str) -> WebConfig:
-    """The configuration in `data`, read from `file`. Raises ConfigError with everything that is wrong."""
+    """Return the configuration in `data`, the contents of `file`. Raises ConfigError with all problems."""
     document, problems = located.parse(data, file)
     try:
+        # Paths in the file are relative to its directory, as in the exporter-toolkit.
         config = WebConfig.model_validate(document.value, context={"directory": os.path.dirname(file)})
     except ValidationError as error:
         problems += refusals.problems(error, Source(file, document, root=WebConfig))

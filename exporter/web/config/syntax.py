@@ -1,4 +1,4 @@
-"""The values of a web configuration file, and what Python's TLS makes of Go's names for them."""
+"""Validates the values of a web configuration file, and translates Go's names of TLS settings for Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationInfo
 from exporter.config.problems import kind, quote
 from exporter.config.syntax import refused
 
-# Go's secure suites below TLS 1.3, by OpenSSL's names.
+# OpenSSL's names of the cipher suites below TLS 1.3 that Go considers secure, by Go's names.
 _SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -55,12 +55,12 @@ def text(value: object) -> str:
 
 
 def secret(value: object) -> str:
-    """Text that no message repeats."""
+    """Validate text. Errors do not repeat it."""
     return text(value)
 
 
 def path(value: object, info: ValidationInfo) -> str:
-    """A file, relative to the directory of the web configuration file."""
+    """Return the path of a file, which is relative to the directory of the web configuration file."""
     if not isinstance(value, str) or "\0" in value:
         raise refused(f"{quote(value)} is not a path", "the path of a file, relative to this one")
     directory = (info.context or {}).get("directory", "")
@@ -70,7 +70,7 @@ def path(value: object, info: ValidationInfo) -> str:
 def client_auth(value: object) -> ssl.VerifyMode:
     allowed = ", ".join(_CLIENT_AUTH)
     if isinstance(value, str) and value in _UNVERIFIED:
-        raise refused(f"{quote(value)} takes certificates without verifying them, which is not supported", allowed)
+        raise refused(f"{quote(value)} accepts certificates without verifying them, which is not supported", allowed)
     if not isinstance(value, str) or value not in {"", *_CLIENT_AUTH}:
         raise refused(f"{quote(value)} is not a choice", allowed)
     return _CLIENT_AUTH[value or "NoClientCert"]
@@ -85,23 +85,24 @@ def version(value: object) -> ssl.TLSVersion:
 
 
 def suite(value: object) -> str:
-    """OpenSSL's name of a suite of TLS 1.2."""
+    """Return OpenSSL's name of a cipher suite of TLS 1.2."""
     if not isinstance(value, str) or value not in _SUITES:
+        # Python's ssl cannot select among them: it would enable all.
         never = isinstance(value, str) and _TLS13_SUITE.fullmatch(value)
-        why = "is of TLS 1.3, whose suites cannot be chosen" if never else "is not a cipher suite known here"
+        why = "is a suite of TLS 1.3, which cannot be selected" if never else "is not a supported cipher suite"
         raise refused(f"{quote(value)} {why}", ", ".join(_SUITES))
     return _SUITES[value]
 
 
 def curves(value: object) -> str | None:
-    """OpenSSL's name of the one curve; None for its own choice."""
+    """Return OpenSSL's name of the only curve; None for OpenSSL's default curves."""
     if not isinstance(value, list):
         raise refused(f"is {kind(value)}, not a list", "a list")
     if len(value) > 1:
-        raise refused("names several curves; Python's TLS takes one or its own choice", "a list of one curve")
+        raise refused("names several curves; Python's TLS supports one or its defaults", "a list of one curve")
     for curve in value:
         if not isinstance(curve, str) or curve not in _CURVES:
-            raise refused(f"{quote(curve)} is not a curve known here", ", ".join(_CURVES))
+            raise refused(f"{quote(curve)} is not a supported curve", ", ".join(_CURVES))
         return _CURVES[curve]
     return None
 
@@ -121,7 +122,7 @@ def header(value: object) -> str:
 
 
 def bcrypt_hash(value: object) -> str:
-    """The hash of a password, which no message repeats."""
+    """Validate the hash of a password. Errors do not repeat it."""
     if not isinstance(value, str) or not _BCRYPT.fullmatch(value):
         raise refused("is not a bcrypt hash", "what `htpasswd -nB USER` prints after the colon, $2y$...")
     return value
@@ -142,7 +143,7 @@ def users(value: object) -> object:
 
 
 def interval(value: object) -> float:
-    """Seconds."""
+    """Return a duration in Go's format in seconds."""
     if value in ("", "0") or (type(value) is int and value == 0):
         return 0.0
     quantities = _QUANTITY.findall(value) if isinstance(value, str) else []

@@ -1,4 +1,4 @@
-"""From `tls_server_config` to a TLS context, and what a client's certificate says it is."""
+"""Creates the TLS context for `tls_server_config`, and reads the names in client certificates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _PEM = "a PEM file that this process may read"
 
 
 def context(config: TlsServer, file: str) -> ssl.SSLContext | None:
-    """The context of one configuration file, None without TLS. Raises ConfigError if its files are of no use."""
+    """Return the TLS context of a configuration, None without TLS. Raises ConfigError if its files are unusable."""
     if not config.enabled:
         return None
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version, tls.maximum_version = config.min_version, config.max_version
+    # Renegotiation costs the server more than the client; aiohttp speaks HTTP/1.1 only.
     tls.options |= ssl.OP_NO_RENEGOTIATION
     tls.set_alpn_protocols(["http/1.1"])
     if config.cipher_suites:
@@ -41,7 +42,7 @@ def _load_pair(tls: ssl.SSLContext, config: TlsServer, file: str) -> None:
         key = config.key_file or stack.enter_context(_in_memory(config.key.get_secret_value()))
         for path in (cert, key):
             with open(path, "rb"):
-                pass  # OpenSSL does not say which of the two is missing.
+                pass  # Raises an error with the file's name: OpenSSL does not report which of the two is missing.
         tls.load_cert_chain(cert, key, password=_no_password)
 
 
@@ -56,12 +57,14 @@ def _load_authorities(tls: ssl.SSLContext, config: TlsServer, file: str) -> None
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted; there is nobody to ask for its password")
+    # Without this callback OpenSSL would prompt on the terminal and block.
+    raise ValueError("the key is encrypted, which is not supported")
 
 
 @contextmanager
 def _in_memory(pem: str) -> Iterator[str]:
-    """A path under which OpenSSL finds a PEM that stands in the configuration; it never touches a disk."""
+    """Yield a path of a file in memory with a PEM of the configuration."""
+    # `load_cert_chain` needs a path, but an inline key must not be written to disk.
     descriptor = os.memfd_create("pem")
     try:
         os.write(descriptor, pem.encode())
@@ -72,6 +75,7 @@ def _in_memory(pem: str) -> Iterator[str]:
 
 @contextmanager
 def _located(file: str, path: str) -> Iterator[None]:
+    """Convert errors of the block to ConfigErrors for a key of the file."""
     try:
         yield
     except ssl.SSLError as error:
@@ -85,7 +89,7 @@ def _located(file: str, path: str) -> Iterator[None]:
 
 
 def subject_alternative_names(certificate: Mapping[str, Any]) -> frozenset[str]:
-    """DNS names, addresses, e-mail addresses and URIs of what `getpeercert` gives."""
+    """Return the DNS names, IP addresses, e-mail addresses and URIs of a certificate, as `getpeercert` returns it."""
     names: list[tuple[str, str]] = list(certificate.get("subjectAltName", ()))
     return frozenset(
         str(ipaddress.ip_address(value.strip())) if kind == "IP Address" else value

@@ -1,4 +1,4 @@
-"""The status page for people: a pure function from what the exporter knows to HTML without scripts."""
+"""Renders the status page: a pure function from a `Status` to HTML without scripts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CONTENT_SECURITY_POLICY", "ErrorRow", "ShownJob", "StateRow", "Statu
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """Where the totals are kept: "file", never its path; when they were last written there."""
+    """Where totals are kept: `where` is "file", never a path. `last_write` is in Unix seconds."""
 
     where: str
     last_write: float | None = None
@@ -27,7 +27,7 @@ class StateRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """The last error of one operation and code. The message is for people and holds nothing secret."""
+    """The last error of an operation with one code, and how often it occurred. The message holds no secrets."""
 
     operation: str
     code: str
@@ -38,7 +38,7 @@ class ErrorRow:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """One account and region. `up` is None until it was tried once; times are Unix seconds."""
+    """The health of a target. `up` is None until it was polled once; times are in Unix seconds."""
 
     account_id: str
     region: str
@@ -49,14 +49,14 @@ class TargetRow:
     jobs_active: int = 0
     jobs_tracked: int = 0
     first_sync: str | None = None
-    """How far the first walk through the history is, in words; None once it is done."""
+    """The progress of the first sync as text; None once it is complete."""
     next_discovery: float | None = None
     errors: tuple[ErrorRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything the page shows; times are Unix seconds."""
+    """The data of the page. Times are in Unix seconds."""
 
     version: str
     started: float
@@ -66,18 +66,18 @@ class Status:
     jobs: Sequence[ShownJob]
     strategy: str = "describe"
     shard: str = ""
-    """As in `1 of 3`; empty without sharding."""
+    """Such as `1 of 3`; empty without sharding."""
     state: StateRow | None = None
-    """None while the totals are only in memory."""
+    """None if totals are kept in memory only."""
     config_loaded: float | None = None
     config_ok: bool = True
     telemetry_path: str = "/metrics"
     root: str = ""
-    """What links to the endpoints begin with: the page's own directory, or an absolute path."""
+    """The prefix of links to the endpoints: "" for links relative to the page, or an absolute path."""
 
 
 def render(status: Status, query: Mapping[str, str]) -> str:
-    """Return the whole page; `query` holds the filters of the form (q, status, account, region) and the page."""
+    """Return the page as HTML. `query` has the filters of the form (q, status, account, region) and the page number."""
     paths = (("Metrics", status.telemetry_path.lstrip("/")), ("Health", "healthz"), ("Readiness", "readyz"))
     return _template().render(
         status=status,
@@ -93,7 +93,8 @@ def render(status: Status, query: Mapping[str, str]) -> str:
 
 @cache
 def _template() -> Template:
-    """Return the page's template, with those that it includes, compiled at the first page."""
+    """Return the template of the page, which is compiled once."""
+    # `printable` runs before the autoescaping, on every value that a template prints.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

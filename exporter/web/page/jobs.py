@@ -1,4 +1,4 @@
-"""The jobs of the status page: filtered by a plain form, page by page."""
+"""Selects the jobs that the status page shows: filtered by an HTML form, 200 per page."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A job that is tracked; it is settled once AWS has said everything of it."""
+    """A tracked job. It is settled once no further change is expected."""
 
     job: TrainingJob
     settled: bool = False
 
 
 class Choice(NamedTuple):
-    """A field of the form whose values are known, and the one that was chosen."""
+    """The values of a select field of the form, and the selected one ("" for all)."""
 
     values: list[str]
     chosen: str
 
 
 class Row(NamedTuple):
-    """A job as the table shows it."""
+    """A row of the table of jobs."""
 
     job: TrainingJob
     console: Whole
     kind: str
-    """The class of the colour of its status."""
+    """The CSS class of the colour of its status."""
     mark: str
     details: list[str]
     unsettled: bool
@@ -55,12 +55,11 @@ class Row(NamedTuple):
     instances: str
     phases: list[Phase]
     spans: Whole
-    """The same in words."""
+    """The phases as text."""
 
 
 class JobsShown(NamedTuple):
-    """What the template shows: the form as it was filled in, one page of the jobs that it chooses, and its
-    neighbours."""
+    """The data of the template: the values of the form, one page of the matching jobs, and links to the next pages."""
 
     q: str
     status: Choice
@@ -82,6 +81,7 @@ class _Filter:
     region: str = ""
 
     def fits(self, job: TrainingJob) -> bool:
+        """Return whether a job matches the filter. An empty field matches every job."""
         return (
             self.q.lower() in job.name.lower()
             and self.status in ("", job.status)
@@ -90,24 +90,29 @@ class _Filter:
         )
 
     def link(self, page: int) -> Whole:
-        """The query of another page of the same choice."""
+        """Return a link to another page with the same filter."""
         fields = {"q": self.q, "status": self.status, "account": self.account, "region": self.region}
         chosen = {key: value for key, value in fields.items() if value}
+        # A query may hold lone surrogates, which UTF-8 cannot encode.
         return Whole("?" + urlencode({**chosen, "page": str(page)}, errors="replace") + "#jobs")
 
 
 def asked(query: Mapping[str, str]) -> dict[str, str]:
-    """What a query asks for: the fields of the form, cut at a length; everything else makes no other page."""
+    """Return the fields of the form in a query, truncated. Anything else is dropped, since pages are cached by this."""
     return {field: value[:LONGEST] for field in FIELDS if (value := query.get(field, ""))}
 
 
 def jobs_shown(jobs: Sequence[ShownJob], now: float, query: Mapping[str, str]) -> JobsShown:
-    """Return a page of the jobs that the form chooses, active ones first, then the newest."""
+    """Return a page of the jobs that match the form, active ones first, then the newest.
+
+    `query` has the fields of the form and the page number, none of them validated. `now` is in Unix seconds.
+    """
     chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
     found = sorted(
         (one for one in jobs if chosen.fits(one.job)),
         key=lambda one: (one.job.terminal, -(one.job.created or 0.0), one.job.name),
     )
+    # Rounded up: -(-a // b).
     page, pages = _page(query.get("page", "")), max(1, -(-len(found) // ROWS))
     page = min(page, pages)
     first = (page - 1) * ROWS
@@ -130,11 +135,12 @@ def jobs_shown(jobs: Sequence[ShownJob], now: float, query: Mapping[str, str]) -
 
 
 def _page(text: str) -> int:
+    """Return a page number from a query; 1 for anything else."""
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 8 else 1
 
 
 def _choice(values: Iterable[str], chosen: str) -> Choice:
-    # A choice that no job has any more stays visible, or the form would not say why nothing is shown.
+    # Keep a selected value that no job has any more: otherwise the form would not show why the list is empty.
     return Choice(sorted({*values, chosen} - {""}), chosen)
 
 
@@ -146,7 +152,7 @@ def _row(tracked: ShownJob, now: float) -> Row:
         _console(job),
         kind,
         mark,
-        # The category of a failure, never its reason, which may hold secrets.
+        # The category of a failure, never its FailureReason, which may hold secrets.
         details=[detail for detail in (job.failure_category, job.secondary_status) if detail and detail != job.status],
         unsettled=job.terminal and not tracked.settled,
         over=job.terminal or job.ended_at is not None,
@@ -159,6 +165,7 @@ def _row(tracked: ShownJob, now: float) -> Row:
 
 
 def _console(job: TrainingJob) -> Whole:
+    """Return the URL of a job in the AWS console of its partition."""
     domain = "console.aws.amazon.com"
     if job.region.startswith("cn-"):
         domain = "console.amazonaws.cn"

@@ -1,11 +1,11 @@
-"""The style of the status page, and the content-security policy that allows it and nothing else."""
+"""The style sheet of the status page, and the Content-Security-Policy that allows nothing else."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 
-# Text on its ground keeps a contrast of 4.5 (WCAG AA), in light and in dark; a test counts.
+# Text has a contrast of 4.5 or more (WCAG AA) in the light and the dark scheme; a test computes it.
 STYLE = """
 :root{color-scheme:light dark;--ground:#f5f6f8;--card:#fff;--ink:#1b2230;--quiet:#566072;--line:#d9dde5;
 --link:#0b57b0;--good:#146c2e;--bad:#b3261e;--warn:#8a4b00;--idle:#566072;
@@ -68,6 +68,7 @@ dl{grid-template-columns:repeat(2,minmax(0,1fr))}
 }
 """
 
+# Browsers apply an inline style only if the policy has its hash.
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 CONTENT_SECURITY_POLICY = (

@@ -1,4 +1,4 @@
-"""Small pieces of the status page: printable text, ages and spans for people, and the bar of a job's phases."""
+"""Formats values for the status page: printable text, times, durations, and the bar of a job's phases."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 LONGEST = 200
-# Control characters and lone surrogates: not allowed in HTML, or not in UTF-8.
+# Control characters, which HTML does not allow, and lone surrogates, which UTF-8 cannot encode.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+# The width of the bar in units of its SVG: widths must be attributes, since the policy forbids inline styles.
 _BAR = 1000.0
 _NBSP = "\N{NO-BREAK SPACE}"
 
@@ -39,25 +40,25 @@ _KIND = {
 
 
 class Whole(str):
-    """Text that is printable already and is shown whole, however long it is: URLs above all."""
+    """Text that is printable already and is never truncated, such as URLs."""
 
     __slots__ = ()
 
 
 class Moment(NamedTuple):
-    """A time: how long ago or ahead it is, and when exactly."""
+    """A time: `text` is relative to now ("5 min ago"), `exact` is in UTC."""
 
     text: str
     exact: datetime
 
     def __html__(self) -> str:
-        """Return the element that a template shows: made of nothing but digits and units."""
+        """Return the HTML element, which Jinja does not escape: it consists of digits and units only."""
         exact = self.exact
         return f'<time datetime="{exact:%Y-%m-%dT%H:%M:%SZ}" title="{exact:%Y-%m-%d %H:%M:%S} UTC">{self.text}</time>'
 
 
 class Phase(NamedTuple):
-    """A phase's part of the bar: the class of its colour, its place and width in thousandths, and what it says."""
+    """A phase in the bar: its CSS class, its position and width in thousandths of the bar, and its label."""
 
     kind: str
     left: str
@@ -66,28 +67,31 @@ class Phase(NamedTuple):
 
 
 def printable(value: object) -> object:
-    """Return plain text without what HTML or UTF-8 cannot hold, cut at a length that no real name reaches; anything
-    else as it is. Templates apply this to all that they print, before they escape it."""
+    """Return text without characters that HTML or UTF-8 does not allow, truncated to `LONGEST` characters.
+
+    Other types, `Whole` included, are returned as they are. Templates apply this to every value before escaping it.
+    """
     if type(value) is not str or (len(value) <= LONGEST and not _UNPRINTABLE.search(value)):
         return value
+    # Cut first: a value may be of any length. The extra character shows whether something was cut.
     text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value[: LONGEST + 1])
     return text[:LONGEST] + "…" if len(text) > LONGEST else text
 
 
 def span(seconds: float) -> str:
-    """A length of time by its two largest units, as in `3 h 12 min`."""
+    """Return a duration as text in its two largest units, such as `3 h 12 min`; negative ones as `0 s`."""
     rest = max(0, round(seconds))
     parts: list[str] = []
     for size, unit in _UNITS:
         count, rest = divmod(rest, size)
         if count or parts:
             parts.append(f"{count}{_NBSP}{unit}" if count else "")
-    # A line may break between the units, never within one.
+    # A line may break between the two parts, but not between a number and its unit.
     return " ".join(part for part in parts[:2] if part) or f"0{_NBSP}s"
 
 
 def moment(timestamp: float | None, now: float) -> Moment | None:
-    """Return a time as the page shows it; None if it is not known."""
+    """Return a time relative to `now`; None if it is unknown or out of the range of datetime."""
     exact = None if timestamp is None else _utc(timestamp)
     if timestamp is None or exact is None:
         return None
@@ -104,12 +108,12 @@ def _utc(timestamp: float) -> datetime | None:
 
 
 def phase_kind(secondary_status: str) -> str:
-    """The class of a phase's colour."""
+    """Return the CSS class of a phase, a key of PHASE_KINDS."""
     return _KIND.get(secondary_status, "other")
 
 
 def phase_bar(phases: Sequence[tuple[str, float]]) -> list[Phase]:
-    """Return the parts of a bar of all phases, widths by their seconds; none where the phases have no length."""
+    """Return the parts of a bar of all phases, with widths in proportion to their seconds; empty if all are 0."""
     spans = [(status, seconds) for status, seconds in phases if seconds > 0]
     total = sum(seconds for _, seconds in spans)
     if not 0 < total < float("inf"):
