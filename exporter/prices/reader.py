@@ -187,20 +187,26 @@ class PriceReader:
             found = await asyncio.to_thread(files.read, self._settings.file)
         except ConfigError as error:
             self._file.failed(self._clock.monotonic(), interval)
-            self._warn_of_file("the file of prices cannot be used", error.problems)
+            if self._is_news_of_file(error.problems):
+                _log.warning(
+                    "the file of prices cannot be used", problems=len(error.problems), **error.problems[0].fields
+                )
             return
-        self._of_file = found.lists
         if found.bad:
             self._file.failed(self._clock.monotonic(), interval)
-            self._warn_of_file("some prices of the file cannot be used", files.problems(self._settings.file, found))
+            # What is missing now keeps the price it had.
+            self._of_file = {**self._of_file, **_overlaid(self._of_file, found.lists)}
+            wrong = files.problems(self._settings.file, found)
+            if self._is_news_of_file(wrong):
+                _log.warning("some prices of the file cannot be used", problems=len(wrong), **wrong[0].fields)
             return
+        self._of_file = found.lists
         if self._file.warned:
             _log.info("the file of prices is read again", file=self._settings.file)
         self._file.succeeded(self._clock.monotonic(), interval)
 
-    def _warn_of_file(self, message: str, problems: Sequence[Problem]) -> None:
-        if self._file.is_news("\n".join(map(str, problems))):
-            _log.warning(message, problems=len(problems), **problems[0].fields)
+    def _is_news_of_file(self, problems: Sequence[Problem]) -> bool:
+        return self._file.is_news("\n".join(map(str, problems)))
 
     def _warn_of_absence(self, region: str) -> None:
         if self._regions[region].attempts.is_news("absent"):
@@ -226,3 +232,8 @@ class PriceReader:
         if self._settings.file:
             states.append(self._file.ok)
         return None if None in states else all(states)
+
+
+def _overlaid(before: Mapping[str, PriceList], lists: Mapping[str, PriceList]) -> dict[str, PriceList]:
+    """Return the lists with what only the ones before have a price of."""
+    return {region: before[region].overlaid(found) if region in before else found for region, found in lists.items()}

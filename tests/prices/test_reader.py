@@ -22,7 +22,7 @@ from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
 from exporter.prices.reader import PriceReader, PriceSettings
 from exporter.training.usage import TRAINING
 from tests.logged import lines, messages
-from tests.prices.listed import REGION, Item, MemoryCache, item, spot
+from tests.prices.listed import REGION, Item, MemoryCache, index_json, item, spot
 from tests.virtual_time import LoopClock, run
 
 DAY = 86400.0
@@ -333,6 +333,32 @@ def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
             assert (at.shown.states, at.shown.price()) == ({REGION: True}, Decimal("0.21"))
 
     run(scenario())
+
+
+def test_of_a_file_that_is_half_broken_the_good_half_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text(index_json([item(), item("ml.g5.xlarge", "1.408"), item(sku="EU", regionCode="eu-west-1")]))
+
+    async def scenario() -> None:
+        at = World()
+        async with reading(at.reader(api=False, file=str(file), interval=3600)):
+            file.write_text(index_json([item(price="0.2"), item("ml.g5.xlarge", "-1")]))
+            at.regions.append("eu-west-1")
+            await asyncio.sleep(DAY)
+            assert at.shown.states == {REGION: False, "eu-west-1": False}
+            assert at.shown.price() == Decimal("0.2")
+            assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
+            assert at.shown.price("eu-west-1") == Decimal("0.23")
+            file.write_text(index_json([item(price="0.2")]))
+            await asyncio.sleep(3700)
+            assert at.shown.states == {REGION: True, "eu-west-1": False}
+            assert at.shown.price(name="ml.g5.xlarge") is None
+
+    run(scenario())
+    half, _, absent = lines(caplog)
+    assert 'msg="some prices of the file cannot be used" problems=1' in half
+    assert "the negative price -1" in half
+    assert "has no price of a polled region" in absent
 
 
 def test_without_a_source_nothing_is_read() -> None:
