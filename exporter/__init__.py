@@ -2,9 +2,9 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """Return `__version__`, which the tag gives to the installed package; 0.0.0 in a checkout, as with `make demo`.
+    """Return `__version__`: that of the installed package, which comes from the tag, or 0.0.0 in a checkout.
 
-    Only when somebody asks: importlib.metadata takes a while to import, and a signal that comes meanwhile is lost.
+    It is computed on access: importlib.metadata takes a while to import, and a signal during that time would be lost.
     """
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The program, from its first moment on: signals are remembered before anything is imported that takes time."""
+"""The entry point. It keeps signals from the start, before it imports modules that take time to load."""
 
 import sys
 
@@ -6,7 +6,7 @@ from exporter.process import signals
 
 
 def main() -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line; return the exit code."""
     signals.remember()
     from exporter import cli  # noqa: PLC0415
 

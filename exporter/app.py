@@ -1,4 +1,4 @@
-"""Wires the parts together: sessions, ledger, one task for each target, and the board they fill."""
+"""Wires the parts together: AWS sessions, the ledger, a task per target, and the board that they update."""
 
 from __future__ import annotations
 
@@ -39,18 +39,19 @@ from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
 
 _log = Log(__name__)
-# How many targets may send as much as they may at a time, so that hundreds do not open thousands of connections; and
-# of those that hang how many may wait for an answer.
+# The calls in flight over all targets, in multiples of polling.max_concurrency, so that hundreds of targets do not open
+# thousands of connections: to targets that respond, and to those whose last call timed out.
 _EVERYONE, _HANGING = 10, 1
+# Seconds between the starts of two targets, so that they do not all call STS at once.
 _STAGGER = 0.05
-# How long `once` waits for prices at most, in timeouts of one answer.
+# Timeouts of one response that `once` waits for prices at most.
 _PRICES_AT_ONCE = 2
 
 
 @dataclass(slots=True)
 class TargetRunner:
-    """A target being polled, or not reached yet. `name` is its account and region as far as they are known; `limiters`
-    outlive the poller, and the application where a reload keeps the target."""
+    """The state of polling a target. `name` is its account and region, "" while one is unknown. `poller` is None until
+    the target was reached. `limiters` outlive the poller, and the application if a reload keeps the target."""
 
     spec: TargetSpec
     name: Target
@@ -60,18 +61,21 @@ class TargetRunner:
 
     @property
     def complete(self) -> bool:
-        """Whether all its jobs were read once."""
+        """Return whether each of its jobs was read once."""
         return self.poller is not None and self.poller.first_sync.complete
 
     @property
     def failed(self) -> bool:
-        """Whether it fails, so that nobody knows when its jobs will have been read."""
+        """Return whether it fails, so that it is unknown when its jobs will be read."""
         return self.health.fails(CONNECTION) or (self.poller is not None and self.poller.first_sync.failed)
 
 
 class App:
-    """Polls the targets of a configuration. The ledger is open, and outlives the application. One that takes over from
-    an `earlier` one, after a reload, goes on with what that one has counted."""
+    """Polls the targets of a configuration.
+
+    `ledger` is open and outlives the application. After a reload the application continues the counters and limits of
+    the `earlier` one.
+    """
 
     def __init__(self, config: Config, clock: Clock, ledger: Ledger, earlier: App | None = None) -> None:
         self.config, self._clock, self.ledger = config, clock, ledger
@@ -97,7 +101,7 @@ class App:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: Config, clock: Clock) -> AsyncIterator[App]:
-        """With a ledger of its own, open while the block runs. Raises StoreError where its file cannot be used."""
+        """Yield an application with its own ledger, open during the block. Raises StoreError if it is unusable."""
         async with open_ledger(config.state.path, clock.time, config.totals.backfill) as ledger:
             yield cls(config, clock, ledger)
 
@@ -110,7 +114,7 @@ class App:
                 tasks.create_task(self._keep(runner, number * _STAGGER))
 
     async def once(self) -> bool:
-        """Poll each target once, and say whether all went well. Prices that cannot be read spoil nothing."""
+        """Poll each target once; return whether all succeeded. Prices that cannot be read are no failure."""
         try:
             async with asyncio.timeout(_PRICES_AT_ONCE * self.config.polling.timeout):
                 await self.pricing.reader.read()
@@ -119,14 +123,14 @@ class App:
         return all(await asyncio.gather(*(self._once(runner) for runner in self.runners)))
 
     def waiting(self) -> list[str]:
-        """The targets whose jobs were not all read once yet, but for those that fail. When there are none, there never
-        are again."""
+        """Return the names of the targets that readiness waits for: those with unread jobs, except failing ones."""
+        # Once ready, the application stays ready: a target that fails later must not take its pod out of service.
         waiting = [] if self._ready else self.incomplete()
         self._ready = not waiting
         return waiting
 
     def incomplete(self, even_failed: Collection[str] = ()) -> list[str]:
-        """The targets whose jobs were not all read once yet. Those that fail are among them only where their key is in
+        """Return the names of the targets with unread jobs. Failing ones are included only if their key is in
         `even_failed`."""
         missing = (w for w in self.runners if not w.complete and (not w.failed or w.spec.key in even_failed))
         return [_said(w.name) for w in missing]
@@ -140,12 +144,13 @@ class App:
                     await runner.poller.price()
 
     def take_over(self) -> None:
-        """Count alone from now on: the earlier application ends."""
+        """Count unknown statuses from now on: the earlier application ends."""
         self.ledger.rate_of = self.pricing.rate_of
         for runner in self.runners:
             runner.health.takes_over()
 
     async def _keep(self, runner: TargetRunner, delay: float) -> None:
+        """Poll a target until cancelled, and restart its poller whenever it fails."""
         await self._clock.sleep(delay)
         while True:
             try:
@@ -154,7 +159,7 @@ class App:
             except ApiError as error:
                 self._unreachable(runner, error)
             except Exception:  # noqa: BLE001
-                # A mistake of ours in one target must not hide the others.
+                # A bug that affects one target must not stop the others.
                 _log.exception("polling failed unexpectedly; restarting", target=_said(runner.name))
                 self._unreachable(runner, ApiError("poll", "InternalError"))
             self._clear(runner)
@@ -169,7 +174,7 @@ class App:
             return False
 
     def _clear(self, runner: TargetRunner) -> None:
-        """What a poller that ended was following is found anew by the next."""
+        """Remove the jobs of a poller that has ended: the next one starts with a new tracker."""
         for tracked in runner.poller.tracker.jobs() if runner.poller else ():
             self._display.gone(runner.name, tracked.job.name)
 
@@ -185,7 +190,7 @@ class App:
             if region is None:
                 raise ApiError(IDENTITY, "NoRegion")
             account = await self._sessions.account(region, spec.role)
-            # Only STS knows whose the environment's credentials are: perhaps a role of the same account is polled too.
+            # Only STS knows the exporter's own account, so a duplicate of a target with a role is found only now.
             if runner.name != (account, region) and (account, region) in [other.name for other in self.runners]:
                 raise ApiError(IDENTITY, "DuplicateTarget")
         except ApiError as error:
@@ -197,7 +202,7 @@ class App:
             self.pricing.display.renamed(before, runner.name)
             runner.health.target = _said(runner.name)
             self._display.health(runner.name, runner.health, 0)
-        # A client is not an answer yet: the first one says whether the target is up.
+        # An open client is no success yet: the first response decides whether the target is up.
         async with self._sessions.client(SAGEMAKER, region, spec.role, calls) as sdk:
             api = SageMaker(Client(sdk, calls, runner.limiters, self._in_flight, self._clock))
             runner.poller = self._poller(runner, api)
@@ -233,11 +238,11 @@ class App:
         return TargetRunner(spec, name, health, limiters)
 
     def _region(self, spec: TargetSpec) -> str:
-        """The region as far as it is known before anybody is asked."""
+        """Return the region of a target, "" if it is unknown."""
         try:
             return spec.region or self._sessions.default_region() or ""
         except ApiError:
-            # The first poll says what is wrong.
+            # The first poll reports the error.
             return ""
 
     def _shows(self, group: Group[Any], family: Family[Any]) -> bool:
@@ -257,7 +262,7 @@ class App:
 
 
 def poller_settings(config: Config) -> PollerSettings:
-    """How the configuration wants each target to be polled."""
+    """Return the settings of every target's poller."""
     polling = config.polling
     return PollerSettings(
         discovery_interval=polling.discovery_interval,
@@ -273,7 +278,7 @@ def poller_settings(config: Config) -> PollerSettings:
 
 
 def allowlist(config: Config) -> Allowlist:
-    """What the configuration lets out of the parts of an answer that can hold secrets."""
+    """Return what the configuration allows to export of the fields that can hold secrets."""
     jobs = config.jobs
     return Allowlist(
         frozenset(jobs.tags), frozenset(jobs.hyperparameters), config.totals.by_tags, jobs.failure_reason_length
@@ -281,5 +286,5 @@ def allowlist(config: Config) -> Allowlist:
 
 
 def _said(name: Target) -> str:
-    """A target's name for people, as far as it is known."""
+    """Return the name of a target in logs and messages, as far as it is known."""
     return "/".join(filter(None, name)) or "own account"

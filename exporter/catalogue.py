@@ -1,6 +1,6 @@
-"""The catalogue: every group of families that the exporter has, in the order of the exposition.
+"""Registers every group of families, in the order of the exposition.
 
-A group is registered here and nowhere else: the board, the documents and the checks of the configuration follow.
+A group is registered only here: the board, the documents and the validation of the configuration use this list.
 """
 
 from __future__ import annotations
@@ -16,5 +16,6 @@ from exporter.process.families import PROCESS
 from exporter.training.active import ACTIVE
 from exporter.training.families import JOBS
 
+# The order decides which families a reader of /metrics sees first: jobs before the exporter itself.
 GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, PRICES, HARDWARE, TARGETS, SOURCES, PROCESS)
 CATALOGUE: tuple[Family[Any], ...] = tuple(family for group in GROUPS for family in group.families)

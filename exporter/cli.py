@@ -1,4 +1,4 @@
-"""Commands and flags, named as other Prometheus exporters name them."""
+"""Commands and flags, with the names that other Prometheus exporters use."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ _log = Log(__name__)
 _AFTER = "after_"
 _NAMES = frozenset(family.name for family in CATALOGUE)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-# Those that serve until they are told to stop: then that is how they end well.
+# Commands that run until a signal stops them: for these, a signal is a success.
 _SERVING = (None, "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code. What goes wrong is said in a line or two on standard error."""
+    """Run a command; return the exit code. Errors are printed as a line or two on standard error."""
     try:
         options = _parser().parse_args(arguments)
         logs.configure(options.log_level, options.log_format)
         return _run(options)
     except ReaderGoneError:
+        # `sagemaker-exporter metrics | head` is not a failure.
         return 0
     except OutputError as error:
         output.complain(str(error))
@@ -65,12 +66,12 @@ def _run(options: argparse.Namespace) -> int:
     except (ConfigError, StoreError, ListenError) as error:
         output.complain(str(error))
     except Exception as error:  # noqa: BLE001
-        _confess(error, options.log_level == "debug")
+        _report_bug(error, options.log_level == "debug")
     return 1
 
 
-def _confess(error: Exception, verbose: bool) -> None:
-    """Tell of a mistake of ours. The message of the error is left out: it may quote what nobody should see."""
+def _report_bug(error: Exception, verbose: bool) -> None:
+    """Print an unexpected exception without its message, which may contain secrets."""
     hint = "" if verbose else "; --log.level=debug shows where"
     output.complain(f"internal error ({type(error).__name__}), please report it{hint}")
     if verbose:
@@ -102,7 +103,7 @@ def _check_prices(file: str) -> None:
 
 
 def _fine(file: str, check: Callable[[], object]) -> bool:
-    """Whether nothing is wrong with a file; says so, or everything that is."""
+    """Check a file; print its problems or OK, and return whether it has none."""
     try:
         check()
     except ConfigError as error:
@@ -115,7 +116,7 @@ def _fine(file: str, check: Callable[[], object]) -> bool:
 def _once(options: argparse.Namespace) -> int:
     config = _load(options)
     well, metrics = run(lambda: until_stopped(_poll_once(config)))
-    # Outside of the loop, where a signal also ends a write that blocks.
+    # Written outside of the event loop, so that a signal interrupts a write that blocks.
     output.write(metrics)
     return 0 if well else 1
 
@@ -175,8 +176,8 @@ def _warn_on_standard_error(problem: Problem) -> None:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
-    """What flags say, by key path; one that was given several times is a list."""
-    # argparse keeps what stands before a command apart from what stands after it.
+    """Return the values of flags by key path; a list for a flag that was given several times."""
+    # argparse stores values before a command and after it in separate places.
     addresses = [*(options.web_listen_address or ()), *(getattr(options, _AFTER + "web_listen_address", None) or ())]
     flags = {
         "web.listen_address": addresses[0] if len(addresses) == 1 else addresses or None,
@@ -190,6 +191,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
 def _announce(
     config: Config, security: WebConfigFile | None, style: str
 ) -> Callable[[tuple[tuple[str, int], ...]], None]:
+    """Return a function that prints the URLs of the addresses that the server is bound to."""
     scheme, web = "https" if security and security.tls() else "http", config.web
 
     def say(bound: tuple[tuple[str, int], ...]) -> None:
@@ -198,7 +200,7 @@ def _announce(
             root = f"{scheme}://{name}:{port}{web.prefix}"
             metrics, status = f"{root}{web.telemetry_path}", f"{root}/"
             if style == "json":
-                # Containers mix both outputs, and whoever asks for JSON parses every line.
+                # Container runtimes merge standard output and error, and a JSON log must have no other lines.
                 _log.info("listening", metrics=metrics, status=status)
                 continue
             try:
@@ -227,11 +229,13 @@ def _parser() -> argparse.ArgumentParser:
     version = f"sagemaker-exporter, version {__version__} (python {platform.python_version()})"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # The same flags after a command. Without defaults, which would override values from before the command; lists have
+    # another name, since they would be replaced.
     inherited = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     for flag, settings in _FLAGS.items():
         dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
         inherited.add_argument(flag, dest=dest, **{"action": once} | settings | {"default": argparse.SUPPRESS})
-    check = commands.add_parser("check-config", help="say everything that is wrong with a configuration file")
+    check = commands.add_parser("check-config", help="report all problems of a configuration file")
     check.add_argument("file")
     check.add_argument(
         "--web.config.file",
@@ -239,31 +243,35 @@ def _parser() -> argparse.ArgumentParser:
         action=once,
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="check that one too, its certificates included",
+        help="also check this web configuration file and its certificates",
     )
     commands.add_parser("once", help="poll every target once and print the metrics", parents=[inherited])
-    demo_ = commands.add_parser("demo", help="run on a simulated SageMaker", parents=[inherited])
-    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="jobs that are active at once (40)")
-    demo_.add_argument("--seed", type=int, default=0, help="of the jobs' lives (0)")
-    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="how fast simulated time runs (1)")
-    metrics = commands.add_parser("metrics", help="list every metric")
+    demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[inherited])
+    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
+    demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
+    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
+    metrics = commands.add_parser("metrics", help="list all metrics")
     metrics.add_argument("--format", choices=("markdown", "json"), default="markdown")
     return parser
 
 
 _FLAGS: dict[str, dict[str, Any]] = {
-    "--config.file": {"metavar": "FILE", "default": None, "help": "configuration; without it the defaults"},
+    "--config.file": {"metavar": "FILE", "default": None, "help": "configuration file (none: the defaults)"},
     "--web.listen-address": {
         "action": "append",
         "metavar": "HOST:PORT",
         "default": None,
-        "help": "where to listen (:9841); may be given several times",
+        "help": "address to listen on (:9841); may be repeated",
     },
-    "--web.telemetry-path": {"metavar": "PATH", "default": None, "help": "where the metrics are (/metrics)"},
-    "--web.external-url": {"metavar": "URL", "default": None, "help": "the URL under which clients see the exporter"},
-    "--web.route-prefix": {"metavar": "PATH", "default": None, "help": "of all paths (the path of the external URL)"},
+    "--web.telemetry-path": {"metavar": "PATH", "default": None, "help": "path of the metrics (/metrics)"},
+    "--web.external-url": {"metavar": "URL", "default": None, "help": "URL under which clients reach the exporter"},
+    "--web.route-prefix": {
+        "metavar": "PATH",
+        "default": None,
+        "help": "prefix of paths (that of the external URL)",
+    },
     "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
-    "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "reload on POST /-/reload"},
-    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "info by default"},
-    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "logfmt by default"},
+    "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "enable reloads by POST /-/reload"},
+    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "lowest level to log (info)"},
+    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
 }

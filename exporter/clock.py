@@ -1,4 +1,4 @@
-"""Time as the exporter sees it, so that tests and the simulator can bring their own."""
+"""The interface of clocks, so that tests and the simulator can replace the system's."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What every part that waits or looks at the time is given."""
+    """A clock, which is passed to every part that waits or reads the time."""
 
+    # Two times, because the wall clock may be set at any moment: intervals are measured with the monotonic one.
     def time(self) -> float:
-        """Wall clock, Unix seconds."""
+        """Return the wall-clock time in Unix seconds."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never step back; only differences mean something."""
+        """Return seconds that never go backwards; only differences are meaningful."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for that many seconds of this clock."""
+        """Sleep for a number of seconds of this clock."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def time(self) -> float:
         return time.time()

@@ -1,4 +1,4 @@
-"""The exporter on an embedded, simulated SageMaker: something to look at without an AWS account."""
+"""Runs the exporter on an embedded simulator of SageMaker, to try it without an AWS account."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from exporter.simulator.generator import DEMO_PACE
 _log = Log(__name__)
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
-# What --jobs and --speed may be: more is too much for one process to simulate and to poll.
+# The limits of --jobs and --speed: one process cannot simulate and poll more.
 JOBS = (1, 10_000)
 SPEED = (0.01, 100.0)
-# What the configuration leaves out.
+# Defaults for keys that the configuration omits: shorter intervals and higher rates, so that changes show quickly.
 SETTINGS = {
     "polling": {
         "discovery_interval": "5s",
@@ -38,7 +38,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """How many jobs are active at once (about), the seed of their lives, and how fast the simulated time runs."""
+    """The approximate number of active jobs, the seed of the simulation, and the speed of simulated time."""
 
     jobs: int
     seed: int
@@ -47,7 +47,7 @@ class Demo:
 
 @asynccontextmanager
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
-    """Runs the simulated API and points this process's AWS settings at it meanwhile; yields its clock."""
+    """Run the simulator during the block, with the AWS settings of this process pointing at it. Yields its clock."""
     clock = ScaledClock(demo.speed)
     plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
     async with Simulator(clock=clock, seed=demo.seed, plan=plan, accounts=ACCOUNTS, regions=REGIONS) as simulator:
@@ -58,7 +58,7 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",
-            # The files in the home directory are the user's own, too.
+            # Otherwise the SDK reads the user's files in the home directory.
             AWS_CONFIG_FILE=os.devnull,
             AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         ):
@@ -67,7 +67,7 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Hide what is for the user's own account, set these, and put everything back."""
+    """Set these environment variables during the block, without the user's AWS and proxy settings; restore all."""
     before = dict(os.environ)
     for name in before:
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
@@ -81,7 +81,7 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def own_targets(config: Config) -> Config:
-    """The configuration with the simulated targets, which are all there are."""
+    """Return the configuration with the simulated targets instead of the configured ones."""
     targets = (TargetConfig(regions=REGIONS),)
     if config.targets == targets:
         return config
@@ -90,10 +90,10 @@ def own_targets(config: Config) -> Config:
 
 
 async def refuse_real_totals(path: str, clock: Clock) -> None:
-    """Raises StoreError for a state file that has totals of other accounts than the demo's."""
+    """Raise StoreError if a state file has totals of other accounts than the demo's."""
     if not path:
         return
     async with open_ledger(path, clock.time) as ledger:
         real = {account for account, _ in ledger.targets()} - set(ACCOUNTS)
     if real:
-        raise StoreError(f"{path}: has totals of real accounts, to which the demo adds none; name another state.path")
+        raise StoreError(f"{path}: contains totals of real accounts; the demo needs another state.path")

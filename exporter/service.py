@@ -1,4 +1,4 @@
-"""The running exporter: the application behind its HTTP server, and a new one in its place after a reload."""
+"""Runs the exporter: an application behind the HTTP server, which a reload replaces with a new one."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from exporter.web.server import serve
 from exporter.web.status import status
 
 _log = Log(__name__)
-# How often to look whether every job was read once.
+# All in seconds. The interval of checks whether every job was read once.
 _LOOK = 0.1
-# How long a reload waits for targets that fail, so that an outage of a minute takes no series away.
+# How long a reload waits for failing targets, so that an outage of a minute does not remove series.
 _PATIENCE = 180.0
-# How long a request to reload waits for the new configuration to be shown: clients do not wait long.
+# How long a request to reload waits for the new configuration to be active: HTTP clients have timeouts.
 _ANSWER = 8.0
-# Between two loads of the configuration.
+# The pause between two loads of the configuration.
 _PAUSE = 1.0
 
 
 class Service:
-    """What the server asks (routes.Exporter). `load` reads the configuration anew; it raises ConfigError."""
+    """Implements `exporter.web.routes.Exporter`. `load` reads the configuration; it raises ConfigError."""
 
     def __init__(self, load: Callable[[], Config], clock: Clock) -> None:
         self._load, self._clock = load, clock
@@ -58,7 +58,7 @@ class Service:
         return self._config
 
     async def start(self) -> None:
-        """Begin to poll. Raises StoreError."""
+        """Open the ledger and start polling. Raises StoreError."""
         config = self._config
         self._ledger = await self._stack.enter_async_context(
             open_ledger(config.state.path, self._clock.time, config.totals.backfill)
@@ -67,20 +67,23 @@ class Service:
         self._started.set()
 
     async def stop_reloads(self) -> None:
-        """Refuse to reload from now on, also those who wait for it."""
+        """Reject reloads from now on, including those in progress."""
         await self._reloads.stop()
         await self._abandon()
 
     async def stop(self) -> None:
+        """Stop polling and close the ledger."""
         await self.stop_reloads()
         if self._polling:
             await _stop(self._polling)
         await self._stack.aclose()
 
     async def reload(self) -> None:
-        """Read the configuration again and poll by it; requests that come together share one load. Returns when the
-        new configuration is shown, or will be once every job was read. What cannot be used is refused, the old one
-        stays. Raises ReloadError."""
+        """Read the configuration again and apply it. Concurrent requests share one load.
+
+        Returns when the new configuration is active, or after some seconds if it will be once every job was read.
+        Raises ReloadError for an unusable configuration; the old one then stays active.
+        """
         try:
             await self._reloads.request()
         except StoppedError as error:
@@ -94,6 +97,7 @@ class Service:
         await self._clock.sleep(_PAUSE)
 
     async def _reload(self) -> None:
+        # A SIGHUP may arrive before the first application exists.
         await self._started.wait()
         try:
             await self._begin_to_switch()
@@ -105,10 +109,10 @@ class Service:
             raise self._refused(_mistake(error)) from error
 
     def _refused(self, why: str, problems: Sequence[Mapping[str, object]] = ()) -> ReloadError:
-        """Show that a reload failed; returns the error to raise."""
+        """Log and export that a reload failed; return the error to raise."""
         self._open().reload_ok = False
         for fields in problems or [{"problem": why}]:
-            _log.error("the configuration was not reloaded, the one before stays", **fields)
+            _log.error("configuration not reloaded; keeping the previous one", **fields)
         return ReloadError(why)
 
     async def _begin_to_switch(self) -> None:
@@ -118,7 +122,7 @@ class Service:
         self._open().reload_ok = True
         if self._switching and not self._switching.done() and config == self._coming:
             return
-        # A configuration that is newer than one that is not shown yet takes its place.
+        # A newer configuration replaces one that is not active yet.
         await self._abandon()
         old = self._open()
         app, polling = self._poll(config, old.ledger, old)
@@ -128,8 +132,11 @@ class Service:
         self._switching.add_done_callback(_retrieve)
 
     async def _switch(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
-        """Show what the polls of a new configuration know once they have read every job. Until then they run beside the
-        old ones, which the totals do not mind. Raises ReloadError, and then the old ones go on."""
+        """Activate a new configuration once its pollers have read every job, so that a reload leaves no gap in series.
+
+        Until then they run beside the old ones; the ledger counts each job once whoever reads it. Raises ReloadError if
+        they fail; the old ones then continue.
+        """
         try:
             await self._until_complete(app, polling)
             app.take_over()
@@ -140,13 +147,13 @@ class Service:
             await _stop(polling)
             raise self._refused(_mistake(error)) from error
         await self._show(config, app, polling)
-        # Only now does nothing here refer to the old application any more.
+        # The old application is unreferenced now, but frozen: only a full collection frees it.
         self._garbage.collect()
-        _log.info("the configuration was reloaded", **_summary(config))
+        _log.info("configuration reloaded", **_summary(config))
 
     async def _until_complete(self, app: App, polling: asyncio.Task[None]) -> None:
-        """Wait until all jobs were read by the new polls; not for ever, and not for a target that fails unless it was
-        up before. Raises what ended the new polls."""
+        """Wait until the new pollers have read all jobs, with a timeout. Failing targets are awaited only if they were
+        up before. Raises what ended the new pollers."""
         old = self._open()
         up = {runner.spec.key for runner in old.runners if runner.health.up}
         patience = self._clock.monotonic() + _patience(app.config, old)
@@ -155,7 +162,7 @@ class Service:
                 polling.result()
             await self._clock.sleep(_LOOK)
         if missing:
-            _log.warning("the reload does not wait any longer for every job to be read", targets=", ".join(missing))
+            _log.warning("reload timed out waiting for jobs to be read; applying it anyway", targets=", ".join(missing))
 
     async def _show(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
         old, earlier = self._open(), self._polling
@@ -165,12 +172,13 @@ class Service:
             await _stop(earlier)
 
     async def _abandon(self) -> None:
-        """Give up a reload whose configuration is not shown yet."""
+        """Cancel a reload whose configuration is not active yet."""
         if self._switching:
             await _stop(self._switching)
 
     async def keep_garbage_rare(self) -> None:
-        """From when every job was read once until cancelled: what is there then is there to stay."""
+        """Control garbage collection once every job was read, until cancelled."""
+        # Objects of the first sync are short-lived; the ones that exist afterwards stay.
         while self._open().waiting():
             await self._clock.sleep(_LOOK)
         await self._garbage.set_aside_for_ever(self._clock)
@@ -197,7 +205,7 @@ class Service:
         return self._app
 
     def _poll_ended(self, task: asyncio.Task[None]) -> None:
-        """End the exporter with its polls; those of a reload that is not shown yet only fail the reload."""
+        """End the exporter when its polling failed. Pollers of a reload that is not active yet only fail the reload."""
         error = None if task.cancelled() else task.exception()
         if error and task is self._polling and self.ended and not self.ended.done():
             self.ended.set_exception(error)
@@ -209,7 +217,8 @@ async def serve_until_stopped(
     security: WebSecurity | None,
     bound: Callable[[tuple[tuple[str, int], ...]], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises ListenError, StoreError."""
+    """Serve until SIGTERM or SIGINT; reload on SIGHUP. `bound` is called with the (host, port) pairs of the server.
+    Raises ListenError, StoreError."""
     loop = asyncio.get_running_loop()
     ended = service.ended = loop.create_future()
     reloads: set[asyncio.Task[None]] = set()
@@ -231,14 +240,14 @@ async def serve_until_stopped(
         stack.push_async_callback(service.stop)
         options = WebOptions(web.listen_addresses, web.telemetry_path, lifecycle, web.prefix, web.external_path)
         bound(await stack.enter_async_context(serve(service, options, security=security)))
-        # The server waits for its answers when it ends.
+        # Before the server ends, which waits for its responses: a request to reload may be among them.
         stack.push_async_callback(service.stop_reloads)
         stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
         await ended
 
 
 def _summary(config: Config) -> dict[str, str | int]:
-    """What is polled and how, for the log."""
+    """Return what is polled and how, as fields of a log line."""
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
     prices = () if config.prices.source == "none" else ("prices",)
     return {
@@ -250,8 +259,8 @@ def _summary(config: Config) -> dict[str, str | int]:
 
 
 def _patience(config: Config, old: App) -> float:
-    """How long a reload waits at most. Old and new polls share the limits of a target, and each may need two calls for
-    a job."""
+    """Return how long a reload waits at most, in seconds. Old and new pollers share the rate limits of a target, and
+    each may need two calls per job."""
     jobs = max((len(runner.poller.tracker) for runner in old.runners if runner.poller), default=0)
     return _PATIENCE + 4 * jobs / config.polling.describe_rps
 
@@ -268,7 +277,7 @@ def _mistake(error: Exception) -> str:
 
 
 def _retrieve(switching: asyncio.Task[None]) -> None:
-    """Whoever asked for the reload may not wait for it any more; the log has what it raised."""
+    """Mark the exception of a reload as retrieved: it was logged, and its request may be gone."""
     if not switching.cancelled():
         switching.exception()
 

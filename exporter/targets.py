@@ -12,19 +12,19 @@ from exporter.config import Config
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A target as the configuration names it; the region is None for the SDK's default."""
+    """A configured target. `region` is None for the SDK's default region, `role` for the exporter's own account."""
 
     region: str | None
     role: Role | None
 
     @property
     def key(self) -> str:
-        """Account and region as they are written; no two targets have the same."""
+        """Return account and region as configured, a key that no two targets share."""
         return f"{self.role.account if self.role else ''}/{self.region or ''}"
 
 
 def target_specs(config: Config) -> list[TargetSpec]:
-    """The targets that are this shard's: every account and region belongs to one shard, by a stable hash."""
+    """Return the targets of this shard. A stable hash assigns each account and region to one shard."""
     found = []
     for target in config.targets:
         secret = target.external_id.get_secret_value() if target.external_id else None

@@ -67,7 +67,7 @@ async def test_totals_of_real_accounts_get_nothing_simulated(tmp_path: Path) -> 
     await demo.refuse_real_totals(str(path), clock)
     async with open_ledger(str(path), clock.time) as books:
         await books.apply(readings(job(created=clock.time() + 1)))
-    with pytest.raises(StoreError, match="has totals of real accounts"):
+    with pytest.raises(StoreError, match="contains totals of real accounts"):
         await demo.refuse_real_totals(str(path), clock)
 
 
@@ -82,4 +82,4 @@ def test_a_demo_on_a_real_state_file_is_refused(tmp_path: Path) -> None:
     asyncio.run(fill())
     told = run("demo", "--config.file", str(config), "--web.listen-address=127.0.0.1:0")
     assert (told.status, told.err.count("\n")) == (1, 1)
-    assert told.err.startswith(f"{path}: has totals of real accounts")
+    assert told.err.startswith(f"{path}: contains totals of real accounts")

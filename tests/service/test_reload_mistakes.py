@@ -102,9 +102,7 @@ def test_a_mistake_refuses_the_reload_and_changes_nothing(
     caplog.set_level(logging.WARNING)
     virtual_time.run(scenario())
     (line,) = lines(caplog)
-    assert line.startswith(
-        'msg="the configuration was not reloaded, the one before stays" problem="internal error (Key'
-    )
+    assert line.startswith('msg="configuration not reloaded; keeping the previous one" problem="internal error (Key')
     assert "secret" not in line
 
 
