@@ -24,7 +24,7 @@ provider "aws" {
 
 variable "external_id" {
   type        = string
-  description = "Any text of 2 to 1224 characters that is not guessed; the same in the exporter's configuration."
+  description = "A text of 2 to 1224 characters that is hard to guess; set the same in the exporter's configuration."
 }
 
 module "exporter" {

@@ -12,12 +12,12 @@ terraform {
 }
 
 locals {
-  # The policies are those of deploy/iam and stand nowhere else.
+  # The policies are read from deploy/iam, so that there is only one copy.
   policies    = "${path.module}/../../iam"
   features    = concat(["describe"], var.tags_enabled ? ["tags"] : [], var.search_enabled ? ["search"] : [])
   assume_role = jsondecode(file("${local.policies}/assume-role.json"))
 
-  # Without the scheme, as the condition keys of IAM have it.
+  # Without the scheme, as IAM's condition keys require.
   issuer = var.irsa == null ? "" : split("oidc-provider/", var.irsa.oidc_provider_arn)[1]
 }
 

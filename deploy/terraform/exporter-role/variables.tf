@@ -27,19 +27,19 @@ variable "pod_identity" {
     service_account = optional(string, "sagemaker-exporter")
   })
   default     = null
-  description = "The service account that EKS Pod Identity gives the role to, and its cluster."
+  description = "The service account that uses the role with EKS Pod Identity, and its cluster."
 }
 
 variable "ec2" {
   type        = bool
   default     = false
-  description = "Whether an EC2 instance may have the role; makes an instance profile too."
+  description = "Whether EC2 instances may use the role; also creates an instance profile."
 }
 
 variable "read_own_account" {
   type        = bool
   default     = true
-  description = "Whether the jobs of this account are read with this role itself."
+  description = "Whether this role itself reads the jobs of its account."
 }
 
 variable "search_enabled" {
@@ -63,17 +63,17 @@ variable "prices_enabled" {
 variable "reader_role_arns" {
   type        = list(string)
   default     = []
-  description = "The roles in other accounts that the exporter assumes: what targets[].role_arn names."
+  description = "The roles in other accounts that the exporter assumes, as in targets[].role_arn."
 }
 
 variable "permissions_boundary" {
   type        = string
   default     = null
-  description = "ARN of the policy that bounds the role, if your organisation wants one."
+  description = "ARN of the permissions boundary of the role, if your organization requires one."
 }
 
 variable "tags" {
   type        = map(string)
   default     = {}
-  description = "Tags of everything that is made."
+  description = "Tags of all created resources."
 }

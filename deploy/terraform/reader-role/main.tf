@@ -12,7 +12,7 @@ terraform {
 }
 
 locals {
-  # The policies are those of deploy/iam and stand nowhere else.
+  # The policies are read from deploy/iam, so that there is only one copy.
   policies = "${path.module}/../../iam"
   features = concat(["describe"], var.tags_enabled ? ["tags"] : [], var.search_enabled ? ["search"] : [])
 }
@@ -38,7 +38,7 @@ data "aws_iam_policy_document" "trust" {
     }
   }
 
-  # EKS Pod Identity gives a session tags that go with it into the next role.
+  # EKS Pod Identity sets transitive session tags, which are passed on to the assumed role.
   statement {
     sid     = "WithItsSessionTags"
     actions = ["sts:TagSession"]

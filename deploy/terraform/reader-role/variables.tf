@@ -6,7 +6,7 @@ variable "exporter_role_arn" {
 variable "external_id" {
   type        = string
   default     = null
-  description = "What the exporter must send along: targets[].external_id. Null: nothing is asked for."
+  description = "The external ID that the exporter must send, targets[].external_id. Null: none is required."
 }
 
 variable "name" {
@@ -36,7 +36,7 @@ variable "tags_enabled" {
 variable "permissions_boundary" {
   type        = string
   default     = null
-  description = "ARN of the policy that bounds the role, if your organisation wants one."
+  description = "ARN of the permissions boundary of the role, if your organization requires one."
 }
 
 variable "tags" {

@@ -40,7 +40,7 @@ resource "aws_cloudformation_stack_set" "readers" {
   }
 
   lifecycle {
-    # The service sets it, and Terraform would take it away again.
+    # AWS sets it, and Terraform would remove it again.
     ignore_changes = [administration_role_arn]
   }
 }
@@ -49,7 +49,7 @@ resource "aws_cloudformation_stack_instances" "readers" {
   stack_set_name = aws_cloudformation_stack_set.readers.name
   call_as        = aws_cloudformation_stack_set.readers.call_as
 
-  # Roles are not of a region: one is enough.
+  # IAM roles are global, so one region is enough.
   regions = [var.region]
 
   deployment_targets {

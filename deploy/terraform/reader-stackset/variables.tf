@@ -10,13 +10,13 @@ variable "organizational_unit_ids" {
 
 variable "region" {
   type        = string
-  description = "The one region in which the stacks stand; the roles hold for all."
+  description = "The region of the stacks; IAM roles are global, so one is enough."
 }
 
 variable "external_id" {
   type        = string
   default     = ""
-  description = "What the exporter must send along: targets[].external_id. Empty: nothing is asked for."
+  description = "The external ID that the exporter must send, targets[].external_id. Empty: none is required."
 }
 
 variable "name" {
