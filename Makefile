@@ -1,5 +1,5 @@
-# `make demo` to look, `make test` to check; `make help` lists the rest.
-# PYTHON=python3.12 names another interpreter, PROMETHEUS=/folder another Prometheus, ARGS=... is passed on.
+# `make demo` runs the demo, `make test` the tests; `make help` lists all targets.
+# PYTHON=python3.12 selects another interpreter, PROMETHEUS=/folder another Prometheus, ARGS=... is passed on.
 
 BIN := .venv/bin
 RUN_LOCKS := requirements.lock
@@ -14,13 +14,13 @@ export PYTHON PROMETHEUS
 .PHONY: help demo test image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
-help: ## show this
+help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-demo: run-environment ## the exporter on a simulated SageMaker, at http://localhost:9841
+demo: run-environment ## run the exporter on a simulated SageMaker, at http://localhost:9841
 	@$(BIN)/python -m exporter demo $(ARGS)
 
-test: dev-environment ## all tests with branch coverage; ARGS=tests/x.py only these
+test: dev-environment ## run all tests with branch coverage; ARGS=tests/x.py runs only these
 	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
 
@@ -28,68 +28,68 @@ image-test: dev-environment ## build the container image and scrape it; needs ro
 	@hack/prometheus.sh > /dev/null
 	@$(BIN)/python -m pytest -n0 -m image tests/deploy/test_image.py
 
-check: dev-environment ## lint, format, types, import boundaries, generated documents
+check: dev-environment ## check lint, format, types, import boundaries and generated documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m exporter metrics --format markdown | diff -u docs/metrics.md - || \
-		{ echo "docs/metrics.md is not what the catalogue says: make docs" >&2; exit 1; }
+		{ echo "docs/metrics.md does not match the catalogue: make docs" >&2; exit 1; }
 
-docs: dev-environment ## write docs/metrics.md anew from the catalogue
+docs: dev-environment ## generate docs/metrics.md from the catalogue
 	@$(BIN)/python -m exporter metrics --format markdown > docs/metrics.md.new
 	@mv docs/metrics.md.new docs/metrics.md
 
-dashboards: dev-environment ## write deploy/grafana/*.json anew from the code beside them
+dashboards: dev-environment ## generate deploy/grafana/*.json from the code beside them
 	@$(BIN)/python -m deploy.grafana
 
-pictures: dev-environment ## docs/images anew from the demo; needs npm, chromium and pngquant; ARGS=minutes
+pictures: dev-environment ## draw docs/images from the demo; needs npm, chromium and pngquant; ARGS=minutes
 	@hack/prometheus.sh > /dev/null
 	@$(BIN)/python -m hack.panels.pictures $(ARGS)
 
-manifests: ## write the PrometheusRule of deploy/kustomize anew from deploy/prometheus
+manifests: ## generate the PrometheusRule of deploy/kustomize from deploy/prometheus
 	@hack/prometheusrule.sh > prometheusrule.yaml.new
 	@mv prometheusrule.yaml.new deploy/kustomize/components/monitoring/prometheusrule.yaml
 
-soak: dev-environment ## the fault harness on many seeds: SEEDS=1000, or one again: SEED=17
+soak: dev-environment ## run the fault harness on many seeds: SEEDS=1000, or on one: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)
 
-bench: dev-environment ## what a poll and a scrape cost, beside other ways: seven minutes; ARGS="--jobs 100" for less
+bench: dev-environment ## measure polls and scrapes and compare them, in seven minutes; ARGS="--jobs 100" for less
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## pin all dependencies anew (needs uv); UPGRADE=1 to the newest versions
+lock: ## update the lock files (needs uv); UPGRADE=1 upgrades everything
 	@command -v uv > /dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) -c requirements.lock pyproject.toml --group dev --group deploy -o requirements-dev.lock
 	$(COMPILE) --no-deps --group tools -o requirements-tools.lock
 	sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '" ' | tr , '\n' | $(COMPILE) -c requirements-dev.lock - -o requirements-build.lock
 
-wheel: dev-environment ## the package as a wheel, in dist/, with the version of the newest tag
+wheel: dev-environment ## build the package as a wheel in dist/, with the version of the newest tag
 	@$(BIN)/python -m hatchling build -t wheel
 
-image: dev-environment ## the container image, by docker, with the version of the newest tag; IMAGE=registry/name
+image: dev-environment ## build the container image with docker, with the version of the newest tag; IMAGE=registry/name
 	@version=$$($(BIN)/python -m hatchling version) && docker build -t "$(IMAGE):$$(echo "$$version" | tr + _)" \
 		--build-arg VERSION="$$version" --build-arg REVISION="$$(git rev-parse HEAD)" \
 		--build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" .
 
-chart: dev-environment ## the Helm chart, in dist/: VERSION=0.2.0 IMAGE=registry/name
+chart: dev-environment ## package the Helm chart in dist/: VERSION=0.2.0 IMAGE=registry/name
 	@$(BIN)/python -m hack.release chart $(NUMBER) $(IMAGE)
 
-release-check: dev-environment ## whether everything in the tree says VERSION=0.2.0
+release-check: dev-environment ## check that the whole tree has VERSION=0.2.0
 	@$(BIN)/python -m hack.release check $(NUMBER)
 
-release-prepare: dev-environment ## write VERSION=0.2.0 to the chart, the manifests, the documents and the changelog
+release-prepare: dev-environment ## write VERSION=0.2.0 into the chart, the manifests, the documents and the changelog
 	@$(BIN)/python -m hack.release prepare $(NUMBER)
 
-release-notes: dev-environment ## what the changelog says of VERSION=0.2.0
+release-notes: dev-environment ## print the changelog of VERSION=0.2.0
 	@$(BIN)/python -m hack.release notes $(NUMBER)
 
 release-tag: release-check ## tag the last commit as VERSION=0.2.0
-	@git diff --quiet HEAD || { echo "There are changes that are not committed: git status" >&2; exit 1; }
+	@git diff --quiet HEAD || { echo "There are uncommitted changes: git status" >&2; exit 1; }
 	@git tag --annotate v$(NUMBER) --message "sagemaker-exporter $(NUMBER)"
 	@echo "Now: git push origin v$(NUMBER)"
 
-clean: ## remove everything that was made here, .venv included
+clean: ## remove everything that was generated, including .venv
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
