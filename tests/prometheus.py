@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 
 ROOT = Path(__file__).resolve().parent.parent
-STARTS_WITHIN = 20.0
+STARTS_WITHIN = 60.0
 STOPS_WITHIN = 2.0
 
 _FLAGS = (
@@ -95,7 +95,7 @@ class Prometheus:
         active: list[dict[str, Any]] = (await self.api("targets", state="active"))["activeTargets"]
         return active
 
-    async def wait_until(self, question: Callable[[], Awaitable[Answer]], within: float = 20.0) -> Answer:
+    async def wait_until(self, question: Callable[[], Awaitable[Answer]], within: float = 60.0) -> Answer:
         """Ask until the answer is truthy and return it: `await p.wait_until(lambda: p.query("up == 1"))`.
 
         An AssertionError after `within` seconds tells the last answer, scrape errors and the end of the log.
@@ -116,7 +116,7 @@ def promtool(*arguments: str | Path, stdin: str | bytes = "") -> Outcome:
     assert folder, "promtool is missing: hack/prometheus.sh"
     text = stdin.decode() if isinstance(stdin, bytes) else stdin
     command = [folder / "promtool", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=240, check=False)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ def test_a_pattern_never_takes_long(write: Write, pattern: str, key: str) -> Non
     began = time.monotonic()
     for name in NAMES:
         jobs.selects(name)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 @given(

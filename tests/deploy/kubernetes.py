@@ -38,7 +38,7 @@ def _run(name: str, *arguments: str | Path) -> Outcome:
     # Nothing of the settings, plugins and clusters of whoever runs the tests.
     environment = {"HOME": "/nonexistent", "KUBECONFIG": "/dev/null", "PATH": os.environ["PATH"]}
     command = [found, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def helm(*arguments: str | Path) -> Outcome:

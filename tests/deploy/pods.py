@@ -48,7 +48,7 @@ class Running(NamedTuple):
         async with aiohttp.ClientSession() as session, session.get(url, ssl=trusting, headers=headers) as answer:
             return answer.status
 
-    async def until(self, name: str, status: int, within: float = 20.0) -> None:
+    async def until(self, name: str, status: int, within: float = 60.0) -> None:
         """Ask a probe until it answers so."""
         async with asyncio.timeout(within):
             while await self.probe(name) != status:
@@ -77,7 +77,7 @@ async def running(
             stderr=sink,
         )
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (said := _SAID.search(log.read_text())):
                     assert process.returncode is None, log.read_text()
                     await asyncio.sleep(0.05)

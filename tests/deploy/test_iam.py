@@ -54,7 +54,7 @@ async def _called(
         async with App.open(config, clock) as app:
             polling = asyncio.create_task(app.run())
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while not expected <= {_action(operation) for _, _, operation in simulator.calls}:
                         await asyncio.sleep(0.05)
             finally:

@@ -46,7 +46,7 @@ class Image(NamedTuple):
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, **environment)
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
@@ -65,7 +65,7 @@ class Image(NamedTuple):
 def test_the_dockerfile_is_clean() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     outcome = subprocess.run(
-        [hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60, check=False
+        [hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=240, check=False
     )
     assert (outcome.returncode, outcome.stdout) == (0, "")
 

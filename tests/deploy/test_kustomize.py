@@ -118,7 +118,7 @@ def test_shards_have_volumes_of_their_own_and_cover_every_target_once(tmp_path: 
 def test_the_prometheus_rule_is_made_from_the_rules() -> None:
     file = KUSTOMIZE / "components/monitoring/prometheusrule.yaml"
     made = subprocess.run(
-        [ROOT / "hack/prometheusrule.sh"], capture_output=True, text=True, timeout=30, check=True
+        [ROOT / "hack/prometheusrule.sh"], capture_output=True, text=True, timeout=240, check=True
     ).stdout
     assert file.read_text() == made, "make manifests"
     groups = only("PrometheusRule", built(MONITORING))["spec"]["groups"]

@@ -78,7 +78,7 @@ async def running(line: str, directory: Path, until: str) -> AsyncIterator[None]
                 seen += piece
         yield
         os.killpg(process.pid, signal.SIGINT)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await process.communicate()
     finally:
         if process.returncode is None:

@@ -33,7 +33,7 @@ def run(
         cwd=ROOT,
         env={**os.environ, **_NOWHERE, **(environ or {})},
         capture_output=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return Told(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))

@@ -43,7 +43,7 @@ class Demonstration(NamedTuple):
         """One request; headers are written with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            with urlopen(Request(self.url + path, headers=named, method=method), timeout=10) as response:
+            with urlopen(Request(self.url + path, headers=named, method=method), timeout=60) as response:
                 status, its, body = response.status, response.headers, response.read()
         except HTTPError as error:
             with error:
@@ -52,7 +52,7 @@ class Demonstration(NamedTuple):
         text = gzip.decompress(body) if encoding == "gzip" else body
         return Answer(status, its.get("Content-Type", ""), encoding, text.decode())
 
-    def wait_until_ready(self, within: float = 30.0) -> None:
+    def wait_until_ready(self, within: float = 90.0) -> None:
         """Every target has been tried."""
         deadline = time.monotonic() + within
         while (answer := self.get("/readyz")).status != 200:

@@ -298,5 +298,5 @@ def test_the_demo_ends_when_it_is_told_to(number: signal.Signals, tmp_path: Path
     with demonstration(tmp_path, "--jobs", "4") as running:
         running.wait_until_ready()
         running.process.send_signal(number)
-        assert running.process.wait(timeout=2) == 0
+        assert running.process.wait(timeout=20) == 0
         assert "Traceback" not in running.log.read_text()

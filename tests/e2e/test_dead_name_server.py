@@ -22,10 +22,12 @@ def getaddrinfo(host, *arguments, **keywords):
     if str(host).endswith(".amazonaws.com"):
         with open({asked!r}, "a") as asked:
             asked.write(str(host) + chr(10))
-        time.sleep(60)
+        time.sleep(600)
     return known(host, *arguments, **keywords)
 socket.getaddrinfo = getaddrinfo
 """
+# Far less than a name server hangs, and still enough for a machine that is busy with other things.
+_QUICK = 60.0
 _REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")
 _CONFIG = f"""
 targets:
@@ -55,25 +57,25 @@ def test_scrapes_and_sigterm_are_quick(tmp_path: Path) -> None:
             _wait_for(lambda: asked.exists() and len(asked.read_text().split()) >= len(_REGIONS))
             began = time.monotonic()
             request = Request(f"{found[0]}/metrics", headers={"Accept-Encoding": "gzip"})
-            with urlopen(request, timeout=30) as response:
+            with urlopen(request, timeout=_QUICK) as response:
                 assert b"sagemaker_exporter_target_up" in gzip.decompress(response.read())
-            with urlopen(f"{found[0]}/", timeout=30) as response:
+            with urlopen(f"{found[0]}/", timeout=_QUICK) as response:
                 assert response.status == 200
             scraped = time.monotonic() - began
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
-            assert process.wait(30) == 0
+            assert process.wait(_QUICK) == 0
             ended = time.monotonic() - began
         finally:
             process.kill()
-    assert scraped < 15
-    assert ended < 15
+    assert scraped < _QUICK
+    assert ended < _QUICK
     # Nobody asks again for a name that hangs.
     assert len(asked.read_text().split()) == len(set(asked.read_text().split()))
 
 
 def _wait_for(condition: object) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + _QUICK
     while not (callable(condition) and condition()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

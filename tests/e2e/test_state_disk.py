@@ -58,7 +58,7 @@ def told(tmp_path: Path, left: Path, *trouble: str) -> str:
         env={**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     lines = [line for line in done.stderr.splitlines() if "caller=exporter.polling" not in line]

@@ -101,7 +101,7 @@ async def exchange(port: int, request: bytes, *, seconds: float = 10.0) -> bytes
 async def cut_off(reader: asyncio.StreamReader) -> bool:
     """Whether the connection ends with a reset, not with a proper end."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await reader.read(65536):
                 pass
     except ConnectionError:

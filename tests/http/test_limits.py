@@ -30,7 +30,7 @@ async def test_a_head_that_does_not_come_is_cut_off(sent: bytes) -> None:
     async with serving(limits=QUICK) as port:
         began = time.monotonic()
         assert await exchange(port, sent) == b""
-        assert 0.2 < time.monotonic() - began < 3
+        assert 0.2 < time.monotonic() - began < 8
         await assert_alive(port)
 
 
@@ -39,10 +39,10 @@ async def test_a_byte_now_and_then_does_not_put_the_deadline_off() -> None:
         ended = asyncio.create_task(reader.read())
         began = time.monotonic()
         writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
-        while not ended.done() and time.monotonic() - began < 5:
+        while not ended.done() and time.monotonic() - began < 20:
             writer.write(b"z")
             await asyncio.sleep(0.05)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         assert isinstance(ended.exception(), ConnectionError) or ended.result() == b""
 
 
@@ -70,7 +70,7 @@ async def test_a_client_that_stops_reading_is_cut_off() -> None:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(client, get("/metrics"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await exporter.ended.wait()
         await assert_alive(port)
 
@@ -130,7 +130,7 @@ async def test_a_body_that_does_not_come_is_cut_off() -> None:
     async with serving(exporter, limits=QUICK) as port:
         began = time.monotonic()
         assert await exchange(port, b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nno") == b""
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         await assert_alive(port)
     assert exporter.reloads == 0
 
@@ -219,7 +219,7 @@ async def test_a_page_reader_that_stops_reading_is_cut_off() -> None:
         await loop.sock_connect(client, ("127.0.0.1", port))
         await loop.sock_sendall(client, get("/"))
         codes = {b"503"}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b"200" not in codes:
                 codes.add((await exchange(port, get("/"))).split(b" ")[1])
         assert codes == {b"200", b"503"}

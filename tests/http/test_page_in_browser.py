@@ -57,7 +57,7 @@ async def browse(directory: Path, url: str, *flags: str) -> tuple[str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             printed, logged = await process.communicate()
     finally:
         if process.returncode is None:

@@ -27,7 +27,7 @@ class Made:
         self.queries.append(query)
         self._now += 1
         self.at_a_time = max(self.at_a_time, self._now)
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         self._now -= 1
         if self.fails:
             raise self.fails

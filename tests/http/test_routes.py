@@ -134,7 +134,7 @@ async def test_pages_have_a_limit_of_their_own() -> None:
 
     def shown() -> Status:
         asked.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return status()
 
     async with serving(FakeExporter(shown=shown), limits=ConnectionLimits(pages=1, requests=1)) as port:
@@ -153,12 +153,12 @@ async def test_too_many_different_pages_are_refused() -> None:
     go = threading.Event()
 
     def shown() -> Status:
-        assert go.wait(10)
+        assert go.wait(60)
         return status()
 
     async with serving(FakeExporter(shown=shown)) as port:
         pages = [asyncio.create_task(ask(port, f"/?q={number}&x={number}")) for number in range(20)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(page.done() for page in pages) < 4:
                 await asyncio.sleep(0.001)
         go.set()

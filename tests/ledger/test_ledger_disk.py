@@ -137,7 +137,7 @@ async def test_reading_that_nobody_waited_for_is_shown_with_the_next(place: Path
 
     def wait(moment: int) -> None:
         begun.set()
-        cancelled.wait(10)
+        cancelled.wait(60)
 
     disk = Disk()
     async with ledger(place, connect=disk.connect) as books:

@@ -185,7 +185,7 @@ class Exporter:
     async def _quiet(self) -> None:
         """Until all loops of the poller wait for the clock."""
         turns = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.sleep(0)
             while (loops := len(asyncio.all_tasks() - self._others) - 1) < 1 or self._clock.sleeping != loops:
                 assert loops >= 0, "it does not poll any more"

@@ -26,7 +26,7 @@ async def _text(service: Service) -> str:
 
 
 async def _until(service: Service, wanted: str) -> str:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while wanted not in (text := await _text(service)):
             await asyncio.sleep(0.05)
     return text

@@ -14,7 +14,7 @@ async def test_scaled_time_runs_faster() -> None:
     clock = ScaledClock(speed=1000, start=5000)
     began = time.monotonic()
     await clock.sleep(50)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert clock.time() >= 5050
     assert clock.monotonic() >= 50
 

@@ -21,7 +21,7 @@ async def test_it_prints_its_url_serves_and_ends_when_told(number: signal.Signal
         sys.executable, "-m", "exporter.simulator", *arguments, stdout=PIPE, stderr=DEVNULL
     )
     assert process.stdout
-    url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+    url = (await asyncio.wait_for(process.stdout.readline(), 120)).decode().strip()
     headers = {
         "X-Amz-Target": "SageMaker.ListTrainingJobs",
         "Authorization": "AWS4-HMAC-SHA256 Credential=AKIA222222222222TEST/20260101/us-east-1/sagemaker/aws4_request",
@@ -32,7 +32,7 @@ async def test_it_prints_its_url_serves_and_ends_when_told(number: signal.Signal
     arns = [job["TrainingJobArn"] for job in listed["TrainingJobSummaries"]]
     assert arns == [f"arn:aws:sagemaker:us-east-1:222222222222:training-job/steady-00000{n}" for n in (0, 1)]
     process.send_signal(number)
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     assert await process.stdout.read() == b""
 
 

@@ -41,7 +41,7 @@ def run_tests(text: str, folder: Path, **environment: str) -> subprocess.Complet
         env={"PROMETHEUS": str(folder), "PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -28,7 +28,7 @@ def actionlint(folder: Path) -> subprocess.CompletedProcess[str]:
     assert found, "make test installs jactionlint from requirements-tools.lock"
     # shellcheck may or may not be on a machine; what it finds should not depend on that.
     command = [found, "--strict-exit", "--no-color", "--shellcheck=", "--pyflakes="]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_the_wheel_is_typed_and_has_the_version_of_the_tag(tmp_path: Path) -> No
         shutil.copy(ROOT / file, source / file)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["tag", "v7.8.9"], ["tag", "other-9.9.9"]):
-        subprocess.run([*git, *command], cwd=source, check=True, timeout=60)
+        subprocess.run([*git, *command], cwd=source, check=True, timeout=240)
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=source, check=True, timeout=100, capture_output=True)
     with zipfile.ZipFile(tmp_path / "sagemaker_exporter-7.8.9-py3-none-any.whl") as wheel:
@@ -98,7 +98,7 @@ def test_the_wheel_is_typed_and_has_the_version_of_the_tag(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert said.stdout == "7.8.9\n"
     rendering = """
@@ -111,7 +111,7 @@ print(render(Status("7.8.9", 0.0, 0.0, True, (), ()), {}))
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert "version 7.8.9" in page.stdout
     assert page.stdout.endswith("</html>\n")

@@ -42,7 +42,7 @@ def run(tree: Path, script: str, *arguments: str, **environment: str) -> subproc
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
 
@@ -180,5 +180,5 @@ def test_a_failing_download_shows_apts_words(tree: Path) -> None:
 
 def test_make_alone_says_what_it_can_do() -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    outcome = subprocess.run(["make"], cwd=ROOT, env=outside, capture_output=True, text=True, timeout=30, check=True)
+    outcome = subprocess.run(["make"], cwd=ROOT, env=outside, capture_output=True, text=True, timeout=240, check=True)
     assert [line.split()[1] for line in outcome.stdout.splitlines()][:3] == ["help", "demo", "test"]
