@@ -52,7 +52,7 @@ manifests: ## generate the PrometheusRule of deploy/kustomize from deploy/promet
 	@mv prometheusrule.yaml.new deploy/kustomize/components/monitoring/prometheusrule.yaml
 
 soak: dev-environment ## run the fault harness on many seeds: SEEDS=1000, or on one: SEED=17
-	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak $(ARGS)
+	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak tests/ledger $(ARGS)
 
 bench: dev-environment ## measure polls and scrapes and compare them, in seven minutes; ARGS="--jobs 100" for less
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -79,3 +79,7 @@ def test_the_credentials_are_an_example() -> None:
     assert credentials is not None
     assert credentials.access_key == "AKIAIOSFODNN7EXAMPLE"
     assert session.available_profiles == []
+
+
+def test_ci_runs_every_seed_and_ends_with_the_tests() -> None:
+    assert (ROOT / ".ci/run").read_text().splitlines()[-2:] == ["make soak SEEDS=200", "make test"]
