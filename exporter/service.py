@@ -134,8 +134,8 @@ class Service:
     async def _switch(self, config: Config, app: App, polling: asyncio.Task[None]) -> None:
         """Activate a new configuration once its pollers have read every job, so that a reload leaves no gap in series.
 
-        Until then they run beside the old ones; the ledger counts each job once whoever reads it. Raises ReloadError if
-        they fail; the old ones then continue.
+        Until then they run beside the old ones; the ledger counts each job once in any case. Raises ReloadError if they
+        fail; the old ones then continue.
         """
         try:
             await self._until_complete(app, polling)

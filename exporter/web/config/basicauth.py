@@ -64,7 +64,7 @@ class _Turns:
         try:
             return await one.turn
         except asyncio.CancelledError:
-            # It got the turn just before it was cancelled: pass it on, or nobody would ever get one.
+            # It got the turn just before it was cancelled: pass it on, or the lock stays taken.
             if not one.turn.cancelled() and one.turn.result():
                 self.give()
             raise
