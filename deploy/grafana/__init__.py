@@ -1,1 +1,1 @@
-"""The Grafana dashboards as code: a module for each, and what they share. `make dashboards` writes the JSON."""
+"""Define the Grafana dashboards: a module for each, and shared parts. `make dashboards` writes the JSON."""

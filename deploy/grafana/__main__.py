@@ -1,4 +1,4 @@
-"""Writes every dashboard's JSON beside this file, or into the folder that is named."""
+"""Write the JSON of all dashboards beside this file, or into a given folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOARDS = (fleet.build(), job.build(), cost.build(), exporter.build())
 
 
 def write(folder: Path) -> None:
-    """One file for each dashboard, named after its uid."""
+    """Write a file for each dashboard, named after its uid."""
     for each in BOARDS:
         text = JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(each.build())
         (folder / f"{each.uid}.json").write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What all dashboards have: variables, links among them, times, rows of panels."""
+"""Build dashboards: variables, links between them, time ranges, rows of panels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Panels = Sequence[Builder[models.Panel]]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled row of panels; a collapsed one is asked for only when it is opened."""
+    """A titled row of panels. A collapsed row is queried only when it is opened."""
 
     title: str
     panels: Panels
@@ -34,7 +34,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard: `since` is where its time range begins, up to now."""
+    """A dashboard. Its default time range is from `since` to now."""
 
     uid: str
     title: str
@@ -45,7 +45,7 @@ class Board:
     refresh: str
 
     def build(self) -> models.Dashboard:
-        """The dashboard with all panels in their places, numbered in their order."""
+        """Return the dashboard with all panels placed, and numbered in order."""
         builder = (
             Dashboard(self.title)
             .uid(self.uid)
@@ -65,34 +65,34 @@ class Board:
 
 
 def data_source() -> DatasourceVariable:
-    """Which Prometheus."""
+    """Return the variable of the Prometheus data source."""
     return DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
 def account() -> QueryVariable:
-    """AWS accounts that are polled."""
+    """Return the variable of the polled AWS accounts."""
     return _several("account", "Account", own("target_up"), "aws_account_id")
 
 
 def region() -> QueryVariable:
-    """Their regions."""
+    """Return the variable of the regions of these accounts."""
     return _several("region", "Region", own("target_up", 'aws_account_id=~"$account"'), "aws_region")
 
 
 def instance_type() -> QueryVariable:
-    """Instance types that jobs had so far, or have."""
+    """Return the variable of the instance types that jobs use or have used."""
     either = '__name__=~"sagemaker_training_(instances|instance_seconds_total)"'
     types = _several("instance_type", "Instance type", f"{{{either}, {TARGET}}}", "instance_type")
     return types.description("Of jobs, instances and instance hours. What is not told by type stays whole.")
 
 
 def one_job() -> QueryVariable:
-    """One job of those that had series in the time range."""
+    """Return the variable of a single job, among those that had series in the time range."""
     return _query("job", "Job", job("status", TARGET), "job_name").multi(False).include_all(False)
 
 
 def with_variables(uid: str, *names: str) -> str:
-    """The address of another dashboard, with these variables as they stand here and the same time range."""
+    """Return the URL of another dashboard, with the current values of these variables and the same time range."""
     same = "".join(f"&${{{name}:queryparam}}" for name in names)
     return f"/d/{uid}?var-datasource=${{datasource}}{same}&${{__url_time_range}}"
 

@@ -1,4 +1,4 @@
-"""One color for one meaning, on all dashboards: waiting is yellow, working blue and green, trouble orange and red."""
+"""Assign colors to meanings on all dashboards: yellow is waiting, blue and green work, orange and red trouble."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ Override = Builder[models.DashboardFieldConfigSourceOverrides]
 
 
 def override(field: str, settings: Mapping[str, object]) -> Override:
-    """These settings for the field that is shown under this name."""
+    """Return these settings for the field with this display name."""
     values = [models.DynamicConfigValue(id_val=name, value=value) for name, value in settings.items()]
     matched = models.MatcherConfig(id_val="byName", options=field)
     return builders.DashboardFieldConfigSourceOverrides().matcher(matched).properties(values)
 
 
 def by_name(colors: Mapping[str, str]) -> list[Override]:
-    """A fixed color for each series of these names."""
+    """Return a fixed color for each series of these names."""
     return [override(name, {"color": {"mode": "fixed", "fixedColor": color}}) for name, color in colors.items()]
 
 
 def by_value(*colors: Mapping[str, str]) -> list[models.ValueMap]:
-    """The color of a text, where the value itself is the text."""
+    """Return the colors of texts, for fields whose value is the text."""
     texts = {text: color for each in colors for text, color in each.items()}
     results = {
         text: models.ValueMappingResult(text=text, color=color, index=index)
@@ -77,11 +77,11 @@ def by_value(*colors: Mapping[str, str]) -> list[models.ValueMap]:
 
 
 def words(texts: Mapping[str, str]) -> list[models.ValueMap]:
-    """Words for numbers; their color is that of the thresholds."""
+    """Return texts for numbers, in the colors of the thresholds."""
     return [models.ValueMap(options={number: models.ValueMappingResult(text=text) for number, text in texts.items()})]
 
 
 def steps(first: str, *above: tuple[float, str]) -> builders.ThresholdsConfig:
-    """`first` is the color below all thresholds; each of the others begins at its value."""
+    """Return thresholds: `first` is the color below all of them; each of the others applies from its value on."""
     all_ = [models.Threshold(None, first), *(models.Threshold(value, color) for value, color in above)]
     return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(all_)

@@ -1,4 +1,4 @@
-"""What the fleet costs, in instance hours: by type and place, on spot, and in warm pools that wait."""
+"""Define the cost dashboard: instance hours by type, account and region, on spot, and in idle warm pools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRICE = "sagemaker_instance_price_dollars_per_hour"
 
 
 def build() -> Board:
-    """The dashboard for whoever pays; it opens on the month so far."""
+    """Return the dashboard for cost owners. It opens with the month so far."""
     return Board(
         uid=board.COST,
         title="SageMaker / Cost, spot and warm pools",
@@ -53,12 +53,10 @@ def _numbers() -> list[panels.Panel]:
         .unit("percentunit")
         .decimals(0)
         .span(4),
-        _amount(
-            "Idle warm pools", "Billed instance hours of warm pools that waited for a next job.", hours(grown(_POOLED))
-        ),
+        _amount("Idle warm pools", "Billed instance hours of idle warm pools.", hours(grown(_POOLED))),
         panels.single(
-            "Pools used again",
-            "Warm pools that another job took over, of all instance types.",
+            "Pools reused",
+            "Warm pools that another job reused, of all instance types.",
             now(grown(fleet("warm_pool_reuses_total"))),
         )
         .unit("short")
@@ -74,7 +72,7 @@ def _so_far() -> panels.Panel:
     return (
         panels.areas(
             "Billed instance hours so far, by type",
-            "Counted from the start of the time range. What is billed is known when a job ends, so it comes in steps.",
+            "Counted from the start of the time range. The bill is known when a job ends, so the line rises in steps.",
             Query(hours(grown_so_far(_BILLED, "instance_type")), "{{instance_type}}"),
         )
         .unit(_HOURS)
@@ -85,7 +83,7 @@ def _so_far() -> panels.Panel:
 def _by_type() -> panels.Panel:
     return tables.rows(
         "By instance type",
-        "Instance hours in the time range. Saved: of spot jobs, trained less billed. Idle pool: kept and waiting.",
+        "Instance hours in the time range. Saved: trained minus billed, of spot jobs. Idle pool: in warm pools.",
         [
             tables.label("instance_type", "Type"),
             tables.value("A", "On demand", _HOURS, decimals=2),
@@ -119,7 +117,7 @@ def _dearest() -> panels.Panel:
     billed = hours(cluster(job("billable_instance_seconds", TARGET, TYPE)))
     return tables.rows(
         "Jobs with the most billed hours",
-        "Of the jobs that still have series (jobs.retention).",
+        "Among the jobs that still have series (jobs.retention).",
         [*tables.job_columns(board.JOB), tables.value("A", "Billed", _HOURS, decimals=2)],
         f"topk(20, {billed})",
         sort="Billed",
@@ -130,7 +128,7 @@ def _spot_so_far() -> panels.Panel:
     return (
         panels.areas(
             "Spot instance hours so far",
-            "What spot jobs trained, counted from the start of the time range: billed, and saved.",
+            "Training hours of spot jobs, billed and saved, counted from the start of the time range.",
             Query(hours(grown_so_far(_SPOT_BILLED)), "billed"),
             Query(hours(f"{grown_so_far(_SPOT_TRAINED)} - {grown_so_far(_SPOT_BILLED)}"), "saved"),
         )
@@ -144,7 +142,7 @@ def _interruptions() -> panels.Panel:
     return (
         panels.lines(
             "Spot interruptions so far, by region",
-            "How often spot capacity was taken from a job, counted from the start of the time range.",
+            "Number of spot interruptions, counted from the start of the time range.",
             Query(grown_so_far(fleet("spot_interruptions_total"), "aws_region"), "{{aws_region}}"),
         )
         .unit("short")
@@ -157,7 +155,7 @@ def _pools() -> panels.Panel:
     return (
         panels.areas(
             "Instances in warm pools",
-            "Instances that are kept after a job and wait for the next one: billed as if they trained.",
+            "Instances kept after a job for the next one. They are billed like training instances.",
             Query(total(fleet("instances", TYPE, 'usage="warm_pool"'), "instance_type"), "{{instance_type}}"),
         )
         .unit("short")
@@ -172,8 +170,8 @@ def _waiting_pools() -> panels.Panel:
     end = f"{job('training_end_timestamp_seconds', TARGET)} + {job('warm_pool_keep_alive_seconds', TARGET)}"
     kept = job("warm_pool_retained_billable_instance_seconds", TARGET, TYPE)
     return tables.rows(
-        "Warm pools that wait now",
-        "Available pools, what they have cost so far, and when they end if no job takes them over.",
+        "Warm pools that are idle now",
+        "Available pools, their billed hours so far, and when they end if no job reuses them.",
         [
             *tables.job_columns(board.JOB),
             tables.value("A", "Instances", "short"),
@@ -193,7 +191,7 @@ def _dollars() -> panels.Panel:
     return (
         panels.areas(
             "Spend so far, by type",
-            "Billed instance hours times the price series that you provide. Storage and warm pools are not in it.",
+            "Billed instance hours times the price series that you provide, without storage and warm pools.",
             Query(f"({billed}) * on (instance_type) {price}", "{{instance_type}}"),
         )
         .unit("currencyUSD")

@@ -1,4 +1,4 @@
-"""The exporter itself: can what the other dashboards show be believed, and what does it cost?"""
+"""Define the dashboard of the exporter itself: its health, freshness, API calls and series."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMED = "{{aws_account_id}} {{aws_region}}"
 
 
 def build() -> Board:
-    """The dashboard for whoever runs the exporter."""
+    """Return the dashboard for those who run the exporter."""
     return Board(
         uid=board.EXPORTER,
         title="SageMaker / Exporter",
@@ -35,11 +35,11 @@ def _numbers() -> list[panels.Panel]:
     return [
         _alarm(
             "Targets down",
-            "Accounts and regions whose last poll failed, now.",
+            "Accounts and regions whose last poll failed.",
             down(),
         ),
         panels.single(
-            "Oldest data", "How long ago the stalest target was last polled with success.", now(f"max({age})")
+            "Oldest data", "Time since the last successful poll of the target with the oldest data.", now(f"max({age})")
         )
         .thresholds(colors.steps(colors.GREEN, (180, colors.ORANGE), (600, colors.RED)))
         .unit("s")
@@ -54,18 +54,18 @@ def _numbers() -> list[panels.Panel]:
         ),
         _alarm(
             "Unknown statuses",
-            "Statuses that this version does not know, since the exporter started. They are exported as they came.",
+            "Statuses that this version does not know, since the exporter started. They are exported unchanged.",
             f"{total(own('unknown_status_total', TARGET))} or vector(0)",
             (1, colors.ORANGE),
         ),
         _alarm(
             "State write errors",
-            "Writes of the state file that failed in the time range. What they held waits in memory.",
+            "Failed writes of the state file in the time range. Their data is kept in memory.",
             f"round(sum(increase({own('state_write_errors_total')}[$__range])))",
         ),
         panels.single(
             "Configuration",
-            "Whether the last load of the configuration succeeded. If not, the one before stays in force.",
+            "Whether the last load of the configuration succeeded. If not, the previous one stays in effect.",
             now(f"min({own('config_reload_success')})"),
         )
         .thresholds(colors.steps(colors.RED, (1, colors.GREEN)))
@@ -88,7 +88,7 @@ def _alarm(title: str, description: str, expr: str, *levels: tuple[float, str]) 
 def _targets() -> panels.Panel:
     return tables.rows(
         "Targets",
-        "What is polled. A target without an age was never polled with success.",
+        "Polled accounts and regions. A target without an age has never been polled successfully.",
         [
             tables.label("aws_account_id", "Account"),
             tables.label("aws_region", "Region"),
@@ -129,7 +129,7 @@ def _requests() -> panels.Panel:
     return (
         panels.lines(
             "Requests to AWS, by operation",
-            "Per second, retries included. ListTrainingJobs has a limit of about 2 a second for the whole account.",
+            "Per second, retries included. ListTrainingJobs has a limit of about 2 per second for the whole account.",
             Query(rate, "{{operation}}"),
         )
         .unit("reqps")
@@ -151,7 +151,7 @@ def _polls() -> panels.Panel:
     return (
         panels.lines(
             "Duration of a poll, by target",
-            "The ten slowest at any moment. A poll is spread over polling.active_interval on purpose.",
+            "The ten slowest at any time. A poll is spread over polling.active_interval on purpose.",
             Query(f"topk(10, {each(own('target_poll_duration_seconds', TARGET), _PLACE)})", _NAMED),
         )
         .unit("s")
@@ -164,7 +164,7 @@ def _series() -> panels.Panel:
     return (
         panels.bars(
             "Series by family, the ten largest",
-            "What a scrape gives. jobs.disabled_metrics leaves families out, jobs.include and exclude jobs.",
+            "Series in a scrape. jobs.disabled_metrics disables families; jobs.include and jobs.exclude select jobs.",
             now(f"sort_desc(topk(10, sum by (family) ({families})))", "{{family}}"),
         )
         .unit("locale")
@@ -177,7 +177,7 @@ def _scrape() -> panels.Panel:
     return (
         panels.lines(
             "Duration of a scrape",
-            "As Prometheus measured it, for each exporter.",
+            "Measured by Prometheus, for each exporter.",
             Query(f"scrape_duration_seconds and {of_exporter}", "{{instance}}"),
         )
         .unit("s")

@@ -1,4 +1,4 @@
-"""The fleet: what failed, what waits or nears a limit, and what runs."""
+"""Define the dashboard of the fleet: what failed, what is waiting or near a limit, and what is running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_TYPE = f"on ({ID}) {job('instances', TARGET, TYPE)}"
 
 
 def build() -> Board:
-    """The dashboard where one begins."""
+    """Return the dashboard to start with."""
     return Board(
         uid=board.FLEET,
         title="SageMaker / Fleet",
@@ -43,7 +43,7 @@ def _numbers() -> list[panels.Panel]:
         .span(4),
         panels.single(
             "Failure ratio",
-            "Failed jobs among those that ended in the time range.",
+            "Share of the jobs that ended in the time range that failed.",
             now(f"{grown(failed)} / ({grown(ended)} > 0)"),
         )
         .thresholds(colors.steps(colors.GREEN, (0.05, colors.ORANGE), (0.2, colors.RED)))
@@ -52,7 +52,7 @@ def _numbers() -> list[panels.Panel]:
         .span(4),
         panels.single(
             "Longest wait",
-            "For how long the job has waited for its instances that waits longest: Pending, Starting or the like.",
+            "Longest current wait of a job for its instances: Pending, Starting or similar.",
             now(f"max({_PHASE_AGE} and on ({ID}) {job('secondary_status', TARGET, _WAITING)})"),
         )
         .thresholds(colors.steps(colors.GREEN, (1800, colors.ORANGE), (7200, colors.RED)))
@@ -65,7 +65,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single("Active", "Jobs that have not ended, now.", now(total(fleet("jobs")))).unit("short").span(4),
         panels.single(
             "Targets down",
-            "Accounts and regions whose last poll failed: what is shown of them is old. See the exporter's dashboard.",
+            "Accounts and regions whose last poll failed, so their data is old. See the exporter's dashboard.",
             now(down()),
         )
         .data_links([panels.opens("The exporter", board.with_variables(board.EXPORTER, "account", "region"))])
@@ -80,7 +80,7 @@ def _failed_jobs() -> panels.Panel:
     why = each(job("failure_info", TARGET), f"{ID}, category, reason")
     return tables.rows(
         "Jobs that failed",
-        "Failed jobs that still have series (jobs.retention), the latest first. The reason is there if "
+        "Failed jobs that still have series (jobs.retention), the latest first. The reason is shown if "
         "jobs.failure_reason_length allows it.",
         [
             *tables.job_columns(board.JOB),
@@ -98,7 +98,7 @@ def _failures() -> panels.Panel:
     return (
         panels.bars(
             "Failures by category",
-            "Jobs that failed in the time range, by whose fault it was.",
+            "Jobs that failed in the time range, by failure category.",
             now(f"sort_desc({by_category})", "{{category}}"),
         )
         .overrides(colors.by_name(colors.FAILURE))
@@ -115,8 +115,8 @@ def _active_jobs() -> panels.Panel:
     return (
         tables.rows(
             "Active jobs",
-            "Jobs in progress, those first that have been in their phase for longest; the first 200. What a job waits "
-            "for is read from AWS's status messages, which may change.",
+            "The 200 jobs in progress that have been in their phase for longest. What a job is waiting for comes from "
+            "AWS's status messages, which may change.",
             [
                 *tables.job_columns(board.JOB),
                 tables.label("secondary_status", "Phase", mappings=colors.by_value(colors.PHASE), **tables.TEXT),
@@ -172,7 +172,7 @@ def _instances() -> panels.Panel:
     return (
         panels.areas(
             "Instances held, by type",
-            "Instances that train, on demand or on spot, or wait in a warm pool.",
+            "Instances that are training, on-demand or spot, or idle in a warm pool.",
             Query(total(fleet("instances", TYPE), "instance_type"), "{{instance_type}}"),
         )
         .unit("short")
@@ -187,7 +187,7 @@ def _phase_durations() -> panels.Panel:
     return (
         panels.bars(
             "Median time in each phase",
-            "Of the phases that ended in the time range, estimated from the histogram's buckets. One job can be in a "
+            "Of the phases that ended in the time range, estimated from the histogram's buckets. A job can enter a "
             "phase more than once.",
             now(f"sort_desc(histogram_quantile(0.5, {observed}) > 0)", "{{secondary_status}}"),
         )
@@ -203,8 +203,8 @@ def _queue() -> panels.Panel:
     return (
         panels.bars(
             "Queue time by type",
-            "How long 95 % of the jobs waited at most from their creation to their first start. Of those that started "
-            "in the time range, estimated from the histogram's buckets.",
+            "95th percentile of the time from creation to the first start, of the jobs that started in the time "
+            "range, estimated from the histogram's buckets.",
             now(f"sort_desc(histogram_quantile(0.95, {observed}) > 0)", "{{instance_type}}"),
         )
         .unit("s")

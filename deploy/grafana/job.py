@@ -1,4 +1,4 @@
-"""One job: where it is, how it got there, what came out, what it costs."""
+"""Define the dashboard of one job: its status, phases, results and bill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RUNS = f"on ({ID}) " + job("status", JOB, 'status="InProgress"') + " == 1"
 
 
 def build() -> Board:
-    """The dashboard to which every job's name leads."""
+    """Return the dashboard that all job names link to."""
     return Board(
         uid=board.JOB,
         title="SageMaker / Job",
@@ -42,7 +42,7 @@ def _state() -> list[panels.Panel]:
         .span(3),
         panels.word(
             "Phase",
-            "SecondaryStatus, as SageMaker says it.",
+            "SecondaryStatus, as SageMaker reports it.",
             now(f"{each(job('secondary_status', JOB), ID + ', secondary_status')} == 1", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
@@ -60,7 +60,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Deadline in",
             "When SageMaker stops the job: after MaxRuntimeInSeconds on instances, after MaxPendingTimeInSeconds of "
-            "waiting, MaxWaitTimeInSeconds after a spot job was created. Nothing once it has ended.",
+            "waiting, MaxWaitTimeInSeconds after a spot job was created. Empty once it has ended.",
             now(limits.left(JOB), "{{limit}}"),
         )
         .thresholds(colors.steps(colors.RED, (3600, colors.ORANGE), (14400, colors.GREEN)))
@@ -69,7 +69,7 @@ def _numbers() -> list[panels.Panel]:
         .span(5),
         panels.single(
             "Billed",
-            "Billed instance hours: billable time times instances, the discount of spot already in it. AWS tells it "
+            "Billed instance hours: billable time times instances, with the spot discount included. AWS reports it "
             "at the end.",
             now(hours(cluster(job("billable_instance_seconds", JOB))), "billed"),
         )
@@ -85,7 +85,7 @@ def _numbers() -> list[panels.Panel]:
         .span(3),
         panels.single(
             "Interruptions",
-            "How often spot capacity was taken from the job; nothing for a job on demand.",
+            "Number of spot interruptions; empty for an on-demand job.",
             now(f"{interrupted} or {spot} * 0"),
         )
         .thresholds(colors.steps(colors.GREEN, (1, colors.ORANGE), (3, colors.RED)))
@@ -122,7 +122,7 @@ def _phases() -> panels.Panel:
     return (
         panels.bars(
             "Time in each phase",
-            "By SageMaker's own times, over all entries of a phase, the current one included.",
+            "From SageMaker's own times, over all entries of a phase, including the current one.",
             now(f"sort_desc(sum by (secondary_status) ({both}))", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
@@ -136,7 +136,7 @@ def _metrics() -> panels.Panel:
     by = f"{ID}, metric_name"
     return tables.rows(
         "Final metrics",
-        "FinalMetricDataList: the last value of each metric that the algorithm emitted.",
+        "FinalMetricDataList: last value of each metric that the algorithm emitted.",
         [
             tables.label("metric_name", "Metric"),
             tables.value("A", "Value", "none", decimals=4),
@@ -154,7 +154,7 @@ def _bill() -> panels.Panel:
     narrow = {"custom.width": 90}
     return tables.rows(
         "Instances and their hours",
-        "Instance hours that are billed for the job, and for its warm pool after it. AWS tells them late.",
+        "Instance hours billed for the job, and for its warm pool afterwards. AWS reports them late.",
         [
             tables.label("instance_type", "Type"),
             tables.label("instance_group", "Group", **{"custom.width": 105}),
@@ -175,8 +175,8 @@ def _facts() -> panels.Panel:
     )
     isolation = "network_isolation, inter_container_encryption, vpc, volume_kms, output_kms"
     return tables.facts(
-        "What it is",
-        "What the job runs, as part of what, and how it is isolated and encrypted.",
+        "Information",
+        "What the job runs, what started it, and its isolation and encryption settings.",
         each(job("info", JOB), what),
         each(job("security_info", JOB), isolation),
         each(job("warm_pool_reused_by_info", JOB), "reused_by_job"),
@@ -187,7 +187,7 @@ def _progress() -> panels.Panel:
     return (
         panels.lines(
             "Progress",
-            "Share of the epochs, and of the steps of the epoch, that are done. Serverless jobs only.",
+            "Share of the epochs, and of the steps in the current epoch, that are done. Serverless jobs only.",
             *(
                 Query(f"{each(job(done, JOB))} / ({each(job(all_, JOB))} > 0)", name)
                 for name, done, all_ in (
@@ -207,7 +207,7 @@ def _rules() -> panels.Panel:
     return (
         tables.rows(
             "Debugger and profiler rules",
-            "What the rules of the job found.",
+            "Results of the job's rules.",
             [
                 tables.label("kind", "Kind"),
                 tables.label("rule", "Rule"),

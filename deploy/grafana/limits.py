@@ -1,4 +1,4 @@
-"""How long until SageMaker stops a job that runs, by the limit that does it."""
+"""Provide the query of the time until SageMaker stops a running job, by limit."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from deploy.grafana.promql import ID, each, job
 
 
 def left(where: str) -> str:
-    """The seconds that are left of each limit of a job that runs now."""
+    """Return the query of the seconds left until each deadline of the running jobs."""
     return f"{each(job('deadline_timestamp_seconds', where), f'{ID}, limit')} - time()"

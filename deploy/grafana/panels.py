@@ -1,4 +1,4 @@
-"""The kinds of panel, each as all dashboards show it."""
+"""Define the kinds of panels, in the style of all dashboards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONSOLE = "https://{region}.console.aws.amazon.com/sagemaker/home?region={regio
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """PromQL, the legend of its series, and when it is asked: once, at the end of the range, or all along it."""
+    """A PromQL expression, the legend of its series, and its type: instant, at the end of the range, or range."""
 
     expr: str
     legend: str = ""
@@ -34,22 +34,22 @@ class Query:
 
 
 def now(expr: str, legend: str = "") -> Query:
-    """Asked once, at the end of the time range."""
+    """Return an instant query, evaluated at the end of the time range."""
     return Query(expr, legend, "instant")
 
 
 def cells(expr: str) -> Query:
-    """Asked once, as rows of a table: a column for each label and one for the value."""
+    """Return an instant query for a table, with a column for each label and one for the value."""
     return Query(expr, when="instant", table=True)
 
 
 def targets(queries: Iterable[Query]) -> list[prometheus.Dataquery]:
-    """The queries as a panel holds them, named A, B, C, ..."""
+    """Return the targets of a panel for these queries, named A, B, C, ..."""
     return [_target(query, chr(ord("A") + place)) for place, query in enumerate(queries)]
 
 
 def single(title: str, description: str, *queries: Query) -> stat.Panel:
-    """A number that is read from across the room."""
+    """Return a panel with a single large number."""
     return (
         stat.Panel()
         .title(title)
@@ -66,12 +66,12 @@ def single(title: str, description: str, *queries: Query) -> stat.Panel:
 
 
 def word(title: str, description: str, query: Query) -> stat.Panel:
-    """A state: the name of the series that is there."""
+    """Return a panel with a state: the name of the series that exists."""
     return single(title, description, query).text_mode(models.BigValueTextMode.NAME).unit("none")
 
 
 def lines(title: str, description: str, *queries: Query) -> timeseries.Panel:
-    """Values along the time range."""
+    """Return a panel with lines over the time range."""
     return (
         timeseries.Panel()
         .title(title)
@@ -90,19 +90,19 @@ def lines(title: str, description: str, *queries: Query) -> timeseries.Panel:
 
 
 def areas(title: str, description: str, *queries: Query) -> timeseries.Panel:
-    """Parts of a whole along the time range."""
+    """Return a panel with stacked areas over the time range."""
     return lines(title, description, *queries).fill_opacity(60).stacking(_stacked())
 
 
 def columns(title: str, description: str, *queries: Query) -> timeseries.Panel:
-    """What happened in each interval."""
+    """Return a panel with a bar for each interval."""
     return (
         lines(title, description, *queries).draw_style(models.GraphDrawStyle.BARS).fill_opacity(80).stacking(_stacked())
     )
 
 
 def bars(title: str, description: str, *queries: Query) -> bargauge.Panel:
-    """Few values side by side, longest first where the query sorts them."""
+    """Return a panel with horizontal bars for a few values, in the order of the query."""
     return (
         bargauge.Panel()
         .title(title)
@@ -122,7 +122,7 @@ def bars(title: str, description: str, *queries: Query) -> bargauge.Panel:
 
 
 def timeline(title: str, description: str, *queries: Query) -> statetimeline.Panel:
-    """States along the time range, one line for each series."""
+    """Return a state timeline, with a row for each series."""
     return (
         statetimeline.Panel()
         .title(title)
@@ -142,7 +142,7 @@ def timeline(title: str, description: str, *queries: Query) -> statetimeline.Pan
 
 
 def states(title: str, description: str, exprs: Mapping[str, str]) -> statetimeline.Panel:
-    """One line for each query: the text of the label that the query is named after."""
+    """Return a panel with a row for each query, which shows the value of the label that the query is named after."""
     shown = {"include": {"names": ["Time", *exprs]}}
     return timeline(title, description, *(Query(expr, table=True) for expr in exprs.values())).transformations(
         [DataTransformerConfig("filterFieldsByName", options=shown)]
@@ -150,12 +150,12 @@ def states(title: str, description: str, exprs: Mapping[str, str]) -> statetimel
 
 
 def console(region: str, job: str) -> str:
-    """Where the AWS console shows a job; both are Grafana's variables of a value."""
+    """Return the URL of a job in the AWS console. Both arguments are Grafana variables."""
     return _CONSOLE.format(region=region, job=job)
 
 
 def opens(title: str, url: str) -> DashboardLink:
-    """A link of every value of a panel, outside in a new tab."""
+    """Return a link for the values of a panel. External ones open in a new tab."""
     return DashboardLink(title).url(url).target_blank(url.startswith("https://"))
 
 

@@ -1,4 +1,4 @@
-"""The PromQL that the dashboards share. `$account`, `$region`, `$instance_type` and `$job` are their variables."""
+"""Build the PromQL that the dashboards share. `$account`, `$region`, `$instance_type` and `$job` are variables."""
 
 from __future__ import annotations
 
@@ -12,56 +12,60 @@ _JOB_FAMILY, _FLEET_FAMILY, _OWN_FAMILY = "sagemaker_training_job_", "sagemaker_
 
 
 def job(name: str, *matchers: str) -> str:
-    """A selector of a job's family by the short name that the design gives it, say `status`."""
+    """Return a selector of a job's family by its short name, such as `status`."""
     return _select(_JOB_FAMILY + name, *matchers)
 
 
 def fleet(name: str, *matchers: str) -> str:
-    """A selector of a family of the fleet or of a total, for the chosen accounts and regions."""
+    """Return a selector of a family of the fleet or of a total, for the selected accounts and regions."""
     return _select(_FLEET_FAMILY + name, TARGET, *matchers)
 
 
 def own(name: str, *matchers: str) -> str:
-    """A selector of one of the exporter's families about itself."""
+    """Return a selector of a family of the exporter itself."""
     return _select(_OWN_FAMILY + name, *matchers)
 
 
 def total(selector: str, by: str = "") -> str:
-    """The sum by these labels. What a scrape adds to a series (the pod, its address) changes when the exporter starts
-    anew, and must not make two of what two of them tell."""
+    """Return the sum by these labels, without the labels of the scrape.
+
+    Those (pod, instance) change when the exporter restarts; without `max` the same total would be added up twice.
+    """
     once = f"max without ({_SCRAPE}) ({selector})"
     return f"sum by ({by}) ({once})" if by else f"sum({once})"
 
 
 def each(selector: str, by: str = ID) -> str:
-    """One sample for these labels, also while two exporters or two lives of one tell of the same thing."""
+    """Return one sample for each set of these labels, even if two exporters, or two lives of one, have it."""
     return f"max by ({by}) ({selector})"
 
 
 def cluster(selector: str) -> str:
-    """A job's sum over its instance groups."""
+    """Return the sum of a job over its instance groups."""
     return f"sum by ({ID}) ({each(selector, f'{ID}, instance_type, instance_group')})"
 
 
 def grown(selector: str, by: str = "") -> str:
-    """How much a total grew in the dashboard's time range, as docs/totals.md has it: exact, where increase() estimates
-    and misses the first value of a new series. For an instant query, which Grafana makes at the end of the range."""
+    """Return the growth of a total in the dashboard's time range, as in docs/totals.md, for an instant query.
+
+    It is exact, while increase() extrapolates and misses the first value of a new series.
+    """
     return _difference(f"last_over_time({selector}[$__range])", f"last_over_time({selector}[7d] offset $__range)", by)
 
 
 def grown_so_far(selector: str, by: str = "") -> str:
-    """The same at each moment of the range, counted from its start. For a range query."""
+    """Return the growth of a total since the start of the time range, for a range query."""
     return _difference(selector, f"last_over_time({selector}[7d] @ start())", by)
 
 
 def down() -> str:
-    """How many targets cannot be polled; none is 0, where there are any."""
+    """Return the number of targets that are down, 0 if all are up."""
     up = each(own("target_up", TARGET), "aws_account_id, aws_region")
     return f"count({up} == 0) or count({up}) * 0"
 
 
 def hours(seconds: str) -> str:
-    """Seconds as hours."""
+    """Return seconds as hours."""
     return f"({seconds}) / 3600"
 
 

@@ -1,4 +1,4 @@
-"""Tables: instant queries whose rows belong together where their labels are the same."""
+"""Build tables from instant queries, whose rows are joined by equal labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT: Mapping[str, object] = {"custom.cellOptions": {"type": "color-text"}}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: the label that it shows, or the value of a query, and the settings that its cells have."""
+    """A column of a table: the label or the query whose value it shows, its title, and the settings of its cells."""
 
     source: str
     title: str
@@ -26,12 +26,12 @@ class Column:
 
 
 def value(query: str, title: str, unit: str, **settings: object) -> Column:
-    """The value of the query of this name (A, B, ...)."""
+    """Return a column with the value of the query of this name (A, B, ...)."""
     return Column(f"{VALUE} #{query}", title, {"unit": unit, "custom.width": 115, **settings})
 
 
 def label(name: str, title: str, **settings: object) -> Column:
-    """A label."""
+    """Return a column with a label."""
     return Column(name, title, settings)
 
 
