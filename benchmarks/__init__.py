@@ -1,1 +1,1 @@
-"""`make bench`: what a poll and a scrape cost, beside what they would cost otherwise, in one run on one machine."""
+"""Implement `make bench`: measure polls and scrapes and compare them with alternatives, in one run on one machine."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures everything, prints it, and leaves it as JSON and, if asked to, as a document."""
+"""Implement `python -m benchmarks`: measure everything, print it, and write it as JSON and optionally as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTS = ["polls", "scrapes", "steps", "ledger"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Takes about seven minutes with its defaults."""
+    """Run the benchmarks, which takes about seven minutes with the defaults."""
     options = _parser().parse_args(arguments)
     if options.read:
         results = json.loads(options.read.read_text())
@@ -67,11 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--jobs", type=_sizes, default="100,1000,10000", help="how many, joined by commas")
+    add("--jobs", type=_sizes, default="100,1000,10000", help="numbers of jobs, separated by commas")
     add("--parts", nargs="+", choices=_PARTS, default=_PARTS, help="what to measure")
     add("--interval", type=float, default=15.0, help="seconds between two polls of a job")
-    add("--output", type=Path, default=Path("build/bench.json"), help="where the results go")
-    add("--document", type=Path, help="write the report there too: docs/performance.md")
+    add("--output", type=Path, default=Path("build/bench.json"), help="where to write the results")
+    add("--document", type=Path, help="where to write the report too, such as docs/performance.md")
     add("--read", type=Path, help="report the results in this file instead of measuring")
     return parser
 

@@ -1,4 +1,4 @@
-"""The exporter that one writes in an afternoon: boto3, a pool of threads, and labelled gauges."""
+"""Implement the exporter that one writes in an afternoon: boto3, a pool of threads, and labelled gauges."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _INFO = ("instance_type", "training_image", "input_mode", "spot")
 
 
 class Exporter:
-    """Polls everything at once, one describe for each job that runs."""
+    """Poll everything at once, with one describe for each running job."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -48,7 +48,7 @@ class Exporter:
         self._pool = ThreadPoolExecutor(_WORKERS)
 
     def poll(self, spread: float = 0.0) -> int:
-        """Once, by all threads at once, or by one of them over so many seconds; says how many jobs there were."""
+        """Poll once, with all threads at once or with one thread over this many seconds. Return the number of jobs."""
         pages = self._client.get_paginator("list_training_jobs").paginate(
             StatusEquals="InProgress", PaginationConfig={"PageSize": 100}
         )
@@ -107,8 +107,8 @@ def _spread(names: list[str], describe: Callable[[str], dict[str, Any]], seconds
 
 
 def run(pipe: Connection) -> None:
-    """Says where it is to be scraped after its first poll. Polls again whenever it is asked, over as many seconds as
-    it is told, and says what that cost."""
+    """Send the address for scrapes after the first poll. Then poll on each request, over the requested number of
+    seconds, and send the cost."""
     began = time.perf_counter()
     exporter = Exporter()
     server, _ = start_http_server(0, "127.0.0.1", exporter.registry)

@@ -1,4 +1,4 @@
-"""Each thing that is measured runs in a process of its own, which is asked over a pipe."""
+"""Run each measured subject in its own process, which is controlled over a pipe."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from exporter.simulator import Simulator, steady
 Readings = dict[str, Any]
 Environment = Mapping[str, str]
 ACCOUNT, REGION = "123456789012", "us-east-1"
-# Long enough for the slowest of all, boto3 with ten thousand jobs on a busy machine.
+# Long enough for the slowest subject, boto3 with ten thousand jobs on a busy machine.
 _PATIENCE = 600.0
 
 
 class Child:
-    """What runs elsewhere: says something when it is ready, and answers whatever it is asked."""
+    """A child process: it sends a message when it is ready, and a response to each request."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -40,7 +40,7 @@ class Child:
 
 @contextmanager
 def child(work: Callable[..., None], environment: Environment, *arguments: Any) -> Iterator[Child]:
-    """Runs `work(pipe, *arguments)` elsewhere until the block ends."""
+    """Run `work(pipe, *arguments)` in a child process until the block ends."""
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_begin, args=(there, environment, work, *arguments), daemon=True)
@@ -60,15 +60,15 @@ def _begin(pipe: Connection, environment: Environment, work: Callable[..., None]
 
 
 async def answer(pipe: Connection, respond: Callable[[str], Awaitable[Readings]]) -> None:
-    """In the child: respond to whatever the parent asks."""
+    """Respond to the requests of the parent; to be called in the child."""
     while True:
         pipe.send(await respond(await asyncio.to_thread(pipe.recv)))
 
 
 @contextmanager
 def simulator(jobs: int) -> Iterator[tuple[Environment, Child]]:
-    """A simulated SageMaker with so many active jobs: the environment that leads an SDK to it, and what answers with
-    the calls it got."""
+    """Run a simulated SageMaker with this many active jobs. Yield the environment that points an SDK to it, and the
+    child that reports the calls it received."""
     with child(_simulate, {}, jobs) as started:
         environment = {
             "AWS_ENDPOINT_URL": started.first["url"],

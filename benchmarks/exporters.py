@@ -1,4 +1,4 @@
-"""The exporter itself in a process, polling the simulator and being scraped."""
+"""Run the exporter itself in a process that polls the simulator and is scraped."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from exporter.clock import SystemClock
 from exporter.config import Config
 from exporter.process.garbage import Garbage
 
-# The limits are AWS's and the same for everybody: here they are out of the way, as far as no user may put them.
+# AWS's limits are the same for every exporter, so they are disabled here, beyond what the configuration allows.
 _UNLIMITED = 1e6
 
 
 def run(pipe: Connection, strategy: str, interval: float, jobs: int) -> None:
-    """Says where it is to be scraped once every job was read; answers with what it cost so far, and the stalls since
-    it was last asked. Told to "hurry" it reads every job again at once."""
+    """Send the address for scrapes once every job was read. Respond to requests with the cost so far and the stalls
+    since the last request; on "hurry" read every job again at once."""
     rounds = gauges.Rounds()
     gauges.run(_run(pipe, strategy, interval, jobs, rounds), rounds)
 
@@ -48,7 +48,7 @@ async def _run(pipe: Connection, strategy: str, interval: float, jobs: int, roun
 
 
 async def _hurried(app: App) -> float:
-    """CPU of reading every job again, one right after the other."""
+    """Return the CPU time of reading every job again, one right after the other."""
     began, at = time.process_time(), time.monotonic()
     fleets = [runner.poller.tracker for runner in app.runners if runner.poller]
     for fleet in fleets:

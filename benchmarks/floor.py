@@ -1,4 +1,4 @@
-"""How little a describe and a search could cost: the request signed by hand, the answer read by orjson, no SDK."""
+"""Measure the floor of a describe and a search: requests signed by hand, responses read by orjson, no SDK."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Caller:
 
 
 def run(pipe: Connection, jobs: int) -> None:
-    """Says the CPU seconds of one describe, and of a search divided by the jobs it gives."""
+    """Send the CPU seconds of one describe, and of a search divided by the number of jobs it returns."""
     pipe.send(asyncio.run(_run(jobs)))
 
 

@@ -1,4 +1,4 @@
-"""What a process costs: memory, and how long its event loop was blocked."""
+"""Measure a process: its memory, and how long its event loop was blocked."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 
 class Rounds(selectors.DefaultSelector):
-    """Times the rounds of an event loop: from one look at what has happened to the next, nobody else gets a turn. Of
-    a round only its own computing counts: a machine may have others to serve."""
+    """Time the rounds of an event loop, from one select() to the next, in which no other task can run.
+
+    Only the CPU time of a round counts, because the machine may also run other processes.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,19 +28,19 @@ class Rounds(selectors.DefaultSelector):
         return found
 
     def taken(self) -> dict[str, float]:
-        """The longest and the 99th percentile since the last call, seconds."""
+        """Return the longest round and the 99th percentile since the last call, in seconds."""
         seconds, self._seconds = sorted(self._seconds), []
         return {"max": seconds[-1], "p99": seconds[int(len(seconds) * 0.99)]} if seconds else {"max": 0.0, "p99": 0.0}
 
 
 def run(main: Coroutine[Any, Any, None], rounds: Rounds) -> None:
-    """asyncio.run on a loop whose rounds are timed."""
+    """Run a coroutine as asyncio.run does, on a loop whose rounds are timed."""
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(rounds)) as runner:
         runner.run(main)
 
 
 def resident() -> dict[str, float]:
-    """Memory of this process that is in RAM, now and at most so far, bytes."""
+    """Return the resident memory of this process, now and at its peak, in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     fields = dict(line.split(":", 1) for line in lines if line.startswith("Vm"))
     return {name: float(fields[key].split()[0]) * 1024 for name, key in (("now", "VmRSS"), ("peak", "VmHWM"))}

@@ -1,4 +1,4 @@
-"""The same samples through prometheus_client's generate_latest, and what no exposition can be faster than."""
+"""Measure prometheus_client's generate_latest on the same samples, and the floor of any exposition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEVEL = 3
 
 
 class _Families(Collector):
-    """All families of these jobs, made before anybody asks: only the writing is measured."""
+    """Return all families of these jobs, created beforehand: only the rendering is measured."""
 
     def __init__(self, jobs: list[TrainingJob]) -> None:
         self._families = [GaugeMetricFamily(family.name, family.help) for family in JOBS.families]
@@ -50,7 +50,7 @@ def _labels(names: tuple[str, ...], values: LabelValues) -> dict[str, str]:
 
 
 def run(pipe: Connection, path: str) -> None:
-    """Says the CPU seconds of generate_latest, of joining its lines, and of compressing them by zlib."""
+    """Send the CPU seconds of generate_latest, of joining its lines, and of compressing them with zlib."""
     parsed = (parse(answer, ACCOUNT, REGION, samples.ALLOW) for answer in samples.now(Path(path)))
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families([job for job in parsed if job is not None]))

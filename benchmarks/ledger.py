@@ -1,4 +1,4 @@
-"""What the totals cost: a poll that changed 1,000 jobs, a file of many jobs, and opening it."""
+"""Measure the totals: a poll that changed 1,000 jobs, a file of many jobs, and opening it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _POLL, _POLLS, _MANY = 1000, 5, 20_000
 
 
 async def measure() -> dict[str, float]:
-    """For a poll of 1,000 jobs seconds of wall clock and CPU, the median of some; for 100,000 jobs bytes of the state
-    file, which is on a disk, and seconds to open it."""
+    """Return the median wall-clock and CPU seconds of a poll of 1,000 jobs, and for 100,000 jobs the bytes of the state
+    file, which is on a disk, and the seconds to open it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.db"
         figures: dict[str, float] = {}
@@ -52,7 +52,7 @@ def _median(values: list[float]) -> float:
 
 
 def _reading(number: int, step: int) -> Reading:
-    """Of a job that is new, that has gone on, and that has ended."""
+    """Return readings of a job that is new, that has progressed, and that has ended."""
     created = _START + number
     over = step == 2
     ends = [created]

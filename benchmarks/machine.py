@@ -1,4 +1,4 @@
-"""Where it was measured, and with what."""
+"""Describe the machine and the software of a measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKAGES = ("aiobotocore", "botocore", "boto3", "aiohttp", "orjson", "prometheu
 
 
 def described() -> dict[str, str]:
-    """For people who compare."""
+    """Return the machine and the versions, for comparisons."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "sagemaker-exporter": __version__,
@@ -29,7 +29,7 @@ def described() -> dict[str, str]:
 
 
 def load() -> float:
-    """Processes that wanted a core within the last minute, on average."""
+    """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 

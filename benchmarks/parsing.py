@@ -1,4 +1,4 @@
-"""What it costs to make a record of an answer, step by step."""
+"""Measure each step from a response to a record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Answers = Sequence[dict[str, Any]]
 
 
 def measure() -> Readings:
-    """Seconds of CPU for each job, by operation and step."""
+    """Return the CPU seconds for each job, by operation and step."""
     now = time.time()
     lives = list(Fleet(Plan(jobs=_PAGE), 1, now, ACCOUNT, REGION).until(now))[-_PAGE:]
     described = [describe(life, now) for life in lives]
@@ -65,13 +65,13 @@ def _steps(operation: str, answers: Answers, jobs: Answers) -> dict[str, float]:
 
 
 def _records(jobs: Answers) -> tuple[ParseCache, list[Any]]:
-    """ParseCache of these, and what keeps them."""
+    """Return a filled ParseCache of these, and what keeps its entries alive."""
     records = ParseCache(ACCOUNT, REGION, Allowlist())
     return records, [records.parse(job) for job in jobs]
 
 
 def _cpu(work: Callable[[], Any]) -> float:
-    """CPU seconds of it, of the quickest time: what is more is somebody else's."""
+    """Return the CPU seconds of the fastest run: slower ones were disturbed by other processes."""
     best = float("inf")
     until = time.perf_counter() + _SECONDS
     while time.perf_counter() < until:

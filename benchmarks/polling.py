@@ -1,5 +1,5 @@
-"""What a poll costs: the exporter by describe and by search, the afternoon's exporter, and the floor, each against a
-simulator of its own with the same jobs."""
+"""Measure polls: the exporter with describe and with search, the afternoon's exporter, and the floor, each with its own
+simulator of the same jobs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from benchmarks.children import Child, Readings
 from exporter.polling.api import DESCRIBE, SEARCH
 
 _SCRAPES = 5
-# Of the floor nothing is learnt by more.
+# More rounds do not change the result of the floor.
 _ENOUGH = 2000
-# No call for so long: a sweep is over.
+# A sweep is over when there was no call for this long.
 _QUIET = 0.3
 
 
 def ours(jobs: int, strategy: str, interval: float) -> Readings:
-    """Over one interval in which nothing happens, then while it is scraped."""
+    """Measure the exporter over one interval without changes, then while it is scraped."""
     with (
         children.simulator(jobs) as (environment, aws),
         children.child(exporters.run, environment, strategy, interval, jobs) as exporter,
     ):
         at_start = aws.ask()
-        # By then every job has its place in the interval.
+        # By then the jobs are spread over the interval.
         _wait(aws, strategy, 1.5 * interval)
         before, calls = exporter.ask(), aws.ask()
         _wait(aws, strategy, interval)
@@ -33,7 +33,7 @@ def ours(jobs: int, strategy: str, interval: float) -> Readings:
         if after["failed"]:
             raise RuntimeError("the exporter does not poll any more")
         in_interval = _difference(later, calls)
-        # A machine that cannot keep up reads fewer than there are.
+        # A machine that cannot keep up reads fewer jobs than there are.
         read = in_interval[DESCRIBE] if strategy == "describe" else jobs
         hurried = exporter.ask("hurry")["cpu"] if strategy == "describe" else after["cpu"] - before["cpu"]
         exporter.ask()
@@ -53,7 +53,7 @@ def ours(jobs: int, strategy: str, interval: float) -> Readings:
 
 
 def _wait(aws: Child, strategy: str, seconds: float) -> None:
-    """So long; by search until the end of a sweep instead, which come an interval apart."""
+    """Wait for this long; with search, until the end of a sweep, as sweeps are one interval apart."""
     if strategy == "describe":
         time.sleep(seconds)
         return
@@ -66,7 +66,7 @@ def _wait(aws: Child, strategy: str, seconds: float) -> None:
 
 
 def by_hand(jobs: int, interval: float) -> Readings:
-    """The afternoon's exporter: its first poll and the next one."""
+    """Measure the first and the second poll of the afternoon's exporter."""
     with children.simulator(jobs) as (environment, aws), children.child(afternoon.run, environment) as exporter:
         at_start = aws.ask()
         spread = exporter.ask(str(interval))
@@ -85,7 +85,7 @@ def by_hand(jobs: int, interval: float) -> Readings:
 
 
 def least(jobs: int) -> Readings:
-    """The floor."""
+    """Measure the floor."""
     with (
         children.simulator(min(jobs, _ENOUGH)) as (environment, _),
         children.child(floor.run, environment, min(jobs, _ENOUGH)) as calls,

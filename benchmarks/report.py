@@ -1,4 +1,4 @@
-"""The results for people: what was measured, as markdown."""
+"""Render the results as Markdown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ A poll that brings readings of 1,000 jobs, from the readings to the totals on di
 
 
 def markdown(results: Results) -> str:
-    """The whole report, of whatever was measured."""
+    """Return the report of everything that was measured."""
     parts = [
         _INTRODUCTION,
         _table(("", ""), [*results["machine"].items(), ("load before", f"{results['load']:.1f}")]),
@@ -170,7 +170,7 @@ def _held(jobs: str, found: Results) -> list[str]:
 
 
 def _growth(results: Results) -> list[str]:
-    """How costs grow: the exponent of the number of jobs, between two sizes."""
+    """Return how costs grow: the exponent of the number of jobs, between two sizes."""
     polls, scrapes = results.get("polls", {}), results["scrapes"]
     steps = list(pairwise(scrapes))
     figures = {

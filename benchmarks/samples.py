@@ -1,4 +1,4 @@
-"""Jobs of every kind, as AWS describes them now and a while later: as many change in that while as in reality."""
+"""Provide jobs of every kind, as AWS describes them at two times, with a realistic share of changes between them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from exporter.simulator.generator import Fleet, Plan
 from exporter.training.parsing import Allowlist
 
 ALLOW = Allowlist(frozenset({"team", "project"}), frozenset({"epochs", "learning_rate"}), failure_reason_length=80)
-# What a Prometheus usually waits from scrape to scrape.
+# A usual scrape interval.
 _WHILE = 30.0
 _SEED = 1
 
 
 def write(path: Path, jobs: int) -> None:
-    """About half of them run, the others have ended. A line for each: its answer now and its answer later."""
+    """Write a line for each job, with its response at both times. About half of the jobs run, the others have ended."""
     at = time.time()
     lives = list(Fleet(Plan(jobs=max(10, jobs // 2)), _SEED, at, ACCOUNT, REGION).until(at))
     with path.open("wb") as file:
@@ -32,12 +32,12 @@ def write(path: Path, jobs: int) -> None:
 
 
 def now(path: Path) -> Iterator[dict[str, Any]]:
-    """The answers, one by one: all of them at once would count as memory."""
+    """Yield the responses one by one: all of them at once would count as memory."""
     return (pair[0] for pair in _pairs(path))
 
 
 def changed(path: Path) -> Iterator[dict[str, Any]]:
-    """The later answers that differ."""
+    """Yield the later responses that differ."""
     return (pair[1] for pair in _pairs(path) if pair[0] != pair[1])
 
 

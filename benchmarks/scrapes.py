@@ -1,4 +1,4 @@
-"""What a scrape costs with jobs of every kind and all families: ours, prometheus_client's, and the floors."""
+"""Measure scrapes with jobs of every kind and all families: ours, prometheus_client's, and the floors."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from exporter.training.families import JOBS, JobContext
 
 _TARGET = (ACCOUNT, REGION)
 _TIMES = 5
-# So many answers are taken in before others get a turn, as with a page of Search.
+# Responses processed before other tasks run, as many as in a page of Search.
 _PAGE = 100
 
 
 class _Tracked:
-    """Jobs as a poller tracks them, without the polling."""
+    """Track jobs as a poller does, without polling."""
 
     def __init__(self, ledger: Ledger, clock: SystemClock) -> None:
         self._ledger, self._clock = ledger, clock
@@ -48,7 +48,7 @@ class _Tracked:
         self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS)
 
     async def take(self, answers: Iterable[dict[str, Any]]) -> int:
-        """Take answers in; says how many jobs are new or changed."""
+        """Process responses, and return the number of jobs that are new or changed."""
         changed = 0
         page: list[dict[str, Any]] = []
         for answer in answers:
@@ -73,8 +73,8 @@ class _Tracked:
 
 
 def run(pipe: Connection, path: str) -> None:
-    """Says where it is to be scraped, and what memory a job takes. Asked to "change" it takes the later answers in;
-    asked for "plain" or "gzip" it tells the CPU of an exposition; else the stalls since it was last asked."""
+    """Send the address for scrapes and the memory of a job. On "change", process the later responses; on "plain" or
+    "gzip", send the CPU time of an exposition; otherwise send the stalls since the last request."""
     rounds = gauges.Rounds()
     gauges.run(_run(pipe, Path(path), rounds), rounds)
 
@@ -106,7 +106,7 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
 
 
 async def _samples(board: Board) -> int:
-    """How many samples of jobs there are; a piece ends with a line."""
+    """Return the number of samples of jobs. Each piece ends at the end of a line."""
     names = {family.name.encode() for family in JOBS.families}
     pieces = board.metrics(openmetrics=False, gzip=False)
     return sum([sum(line.partition(b"{")[0] in names for line in piece.splitlines()) async for piece in pieces])
@@ -121,7 +121,7 @@ async def _exposed(board: Board, gzip: bool) -> Readings:
 
 
 def measure(jobs: int) -> Readings:
-    """CPU of every kind of scrape, what a client waits for it, and the memory that is held for it."""
+    """Measure the CPU time of every kind of scrape, the time that a client waits, and the memory."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "jobs")
         samples.write(path, jobs)

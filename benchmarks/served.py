@@ -1,4 +1,4 @@
-"""A board behind the exporter's own HTTP server, and a client that times it as Prometheus would."""
+"""Serve a board with the exporter's own HTTP server, and time scrapes with a client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 class _Shown:
-    """What the server asks of the application, as far as scrapes go."""
+    """The parts of the application that the server needs for scrapes."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -36,12 +36,12 @@ class _Shown:
 
 
 def on_free_port(board: Board) -> AbstractAsyncContextManager[tuple[tuple[str, int], ...]]:
-    """Serves while the block runs; yields where."""
+    """Serve during the block, and yield the address."""
     return serve(_Shown(board), WebOptions(Address("127.0.0.1", 0)))
 
 
 def scrape(port: int, gzip: bool) -> tuple[float, int]:
-    """One scrape: the seconds until its last byte, and how many bytes there were."""
+    """Scrape once, and return the seconds until the last byte and the number of bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     began = time.perf_counter()
     connection.request("GET", "/metrics", headers=GZIP if gzip else {})

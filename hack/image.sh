@@ -4,8 +4,8 @@
 #
 #   hack/image.sh FOLDER
 #
-# Leaves in FOLDER the image's files in root/, its configuration in image.json, and in again.json the configuration
-# of a second build.
+# Writes the image's files to FOLDER/root/, its configuration to image.json, and the configuration of a second build to
+# again.json.
 set -eu
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -36,7 +36,7 @@ base() {
     mmdebstrap -q --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$store/base.tar"
     container=$(images from scratch)
     images add -q "$container" "$store/base.tar" / > /dev/null
-    # Whom this machine trusts and where its pip looks.
+    # The certificate authorities and the pip configuration of this machine.
     for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
         [ ! -e $file ] || images copy -q "$container" $file $file > /dev/null
     done

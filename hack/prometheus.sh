@@ -1,6 +1,6 @@
 #!/bin/sh
-# Finds Prometheus and promtool for the tests, or brings them from Debian's or Ubuntu's archive, without root, into
-# .cache/prometheus. Prints the folder in which both lie.
+# Finds Prometheus and promtool for the tests, or downloads them from the archive of Debian or Ubuntu, without root, into
+# .cache/prometheus. Prints the folder that contains both.
 #
 #   hack/prometheus.sh            PROMETHEUS=/folder/with/both hack/prometheus.sh
 set -eu
@@ -28,7 +28,7 @@ fetch() {
     if ! command -v apt-get > /dev/null || ! command -v dpkg > /dev/null; then
         fail "Prometheus is not here, and only on Debian and Ubuntu can it be fetched by itself." "$elsewhere"
     fi
-    # Into a folder of its own first: two runs at once, or one cut short, leave nothing half done.
+    # Into a temporary folder first, so that concurrent or interrupted runs leave nothing half done.
     mkdir -p .cache
     partial=$(mktemp -d "$PWD/.cache/prometheus.XXXXXX")
     trap 'rm -rf "$partial"' EXIT

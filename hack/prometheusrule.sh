@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the rules of deploy/prometheus as the PrometheusRule of the Prometheus operator, word for word.
+# Prints the rules of deploy/prometheus, unchanged, as a PrometheusRule of the Prometheus operator.
 #
 #   hack/prometheusrule.sh > deploy/kustomize/components/monitoring/prometheusrule.yaml
 set -eu

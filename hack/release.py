@@ -1,4 +1,4 @@
-"""What a release has to agree on: the version in the manifests, in the documents and in the changelog, and the tag.
+"""Check and set the version of a release: in the manifests, the documents and the changelog, and the tag.
 
     python -m hack.release check 0.2.0      says what does not agree, and ends with status 1
     python -m hack.release prepare 0.2.0    writes the version and today's date to where they belong
@@ -25,7 +25,7 @@ from hack.programs import ROOT, program
 CHART = "deploy/helm/sagemaker-exporter"
 _NUMBER = r"\d+\.\d+\.\d+"
 _VERSION = re.compile(_NUMBER)
-# File, and what stands before the version in it.
+# Each file, and the text before the version in it.
 PLACES = (
     (f"{CHART}/Chart.yaml", r"^version: "),
     (f"{CHART}/Chart.yaml", r'^appVersion: "'),
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def problems(root: Path, version: str) -> Iterator[str]:
-    """Return what keeps this version from being released."""
+    """Return the reasons why this version cannot be released."""
     if not _VERSION.fullmatch(version):
         yield f"{version!r} is not a version: three numbers such as 0.2.0, without v"
         return
@@ -73,13 +73,13 @@ def problems(root: Path, version: str) -> Iterator[str]:
 
 
 def section(changes: str, version: str) -> str:
-    """Return what the changelog says under a version."""
+    """Return the section of the changelog for a version."""
     found = re.search(rf"(?ms)^## \[{re.escape(version)}\][^\n]*\n(.*?)(?=^## \[|\Z)", changes)
     return found[1].strip() if found else ""
 
 
 def prepare(root: Path, version: str, day: str) -> None:
-    """Write the version to every place, and the date over what is unreleased."""
+    """Write the version everywhere, and give the unreleased section of the changelog its version and date."""
     for file, before in PLACES:
         text = (root / file).read_text()
         (root / file).write_text(re.sub(rf"({before}){_NUMBER}", rf"\g<1>{version}", text, flags=re.MULTILINE))
@@ -90,7 +90,7 @@ def prepare(root: Path, version: str, day: str) -> None:
 
 
 def chart(root: Path, version: str, repository: str, target: Path) -> None:
-    """Pack the chart with this version, and with the image of this repository as its default."""
+    """Package the chart with this version, and with the image of this repository as its default."""
     helm = program("helm")
     if helm is None:
         raise SystemExit("helm is not on the PATH: https://helm.sh/docs/intro/install/")

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Brings .venv to what the given lock files say, and does nothing if it is there already.
+# Installs the given lock files into .venv, and does nothing if it is up to date.
 #
 #   hack/venv.sh LOCK...          PYTHON=python3.12 hack/venv.sh LOCK...
 #
-# .venv/locks remembers which locks, with which content, were installed last.
+# .venv/locks records which lock files, with which content, were installed last.
 set -eu
 cd "$(dirname "$0")/.."
 

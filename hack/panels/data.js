@@ -1,4 +1,4 @@
-// Prometheus's answers as Grafana's data source makes frames of them, transformed, with the panel's settings of fields.
+// Converts responses of Prometheus to data frames as Grafana's data source does, and applies transformations and field settings.
 import * as grafana from '@grafana/data';
 import { lastValueFrom } from 'rxjs';
 import { filled, stepOf } from './variables.js';

@@ -1,4 +1,4 @@
-// A dashboard on the data of a Prometheus. The address says which: ?board=sagemaker-job&seconds=900&var-job=...&prometheus=...
+// Renders a dashboard with data from a Prometheus. The URL selects it: ?board=sagemaker-job&seconds=900&var-job=...&prometheus=...
 import '@fontsource/inter/400.css';
 import '@fontsource/inter/500.css';
 import React, { useEffect, useState } from 'react';
@@ -81,7 +81,7 @@ async function start() {
   const to = Date.now() / 1000;
   const range = Number(asked.get('seconds') ?? 900);
   const view = { prometheus: asked.get('prometheus'), from: to - range, to, values: variables.values, theme };
-  // Grafana's components measure texts before they draw them.
+  // Grafana's components measure texts before they draw, so fonts must be loaded first.
   await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 14px Inter`)));
   const height = 80 + CELL * Math.max(...board.panels.map(({ gridPos: { y, h } }) => y + h));
   const page = { width: WIDTH, height, background: theme.colors.background.canvas, color: theme.colors.text.primary };

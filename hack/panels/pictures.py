@@ -1,4 +1,4 @@
-"""Pictures of the dashboards and of the status page, for docs/images: `make pictures`.
+"""Draw the dashboards and the status page for docs/images: `make pictures`.
 
 Runs the demo and a Prometheus for some minutes, builds the page beside this file and lets Chromium look at it.
 """
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 BUILD = ROOT / ".cache/panels"
 IMAGES = ROOT / "docs/images"
 BOARDS = ("exporter", "fleet", "job", "cost")
-# A job that lost its spot capacity (as often as there is one), went on, ended, was billed; all of it on the picture.
+# Selects a job that was interrupted (as often as possible), continued, ended and was billed within the time range.
 INTERESTING = """topk(1,
   sagemaker_training_job_secondary_status_transitions{{secondary_status="Interrupted"}}
   and on (job_name) sagemaker_training_job_spot_savings_ratio
@@ -33,12 +33,12 @@ INTERESTING = """topk(1,
 
 
 async def main(minutes: float) -> None:
-    """Everything, from nothing to PNG files."""
+    """Run everything and write the PNG files."""
     await _built()
     with tempfile.TemporaryDirectory() as name, demonstration(Path(name), "--seed=7", "--jobs=24") as demo:
         async with running(scraping(demo.address, interval="5s"), Path(name)) as prometheus, _served() as page:
             await asyncio.sleep(minutes * 60)
-            # All of it lies after the first scrape, as with a Prometheus that has run for long.
+            # The time range begins after the first scrape, as with a Prometheus that has been running for long.
             seconds = round(minutes * 60) - 60
             job = await _interesting(prometheus, seconds)
             for board in BOARDS:
@@ -83,7 +83,7 @@ async def _interesting(prometheus: Prometheus, seconds: float) -> str:
 
 
 def _height(board: str) -> int:
-    """As main.jsx lays the panels out."""
+    """Return the height of the page, with the same layout as in main.jsx."""
     panels = json.loads((ROOT / f"deploy/grafana/sagemaker-{board}.json").read_text())["panels"]
     return 84 + 38 * max(int(place["y"] + place["h"]) for place in (panel["gridPos"] for panel in panels))
 

@@ -1,4 +1,4 @@
-// A state timeline: a line for each field, a block for as long as its value stays the same.
+// Draws a state timeline: a row for each field, with a block for as long as its value stays the same.
 import React from 'react';
 import { FieldType, formattedValueToString, getFieldDisplayName } from '@grafana/data';
 

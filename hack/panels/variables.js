@@ -1,4 +1,4 @@
-// What Grafana puts into queries for a dashboard's variables, its own ($__range and the like) included.
+// Interpolates the variables of a dashboard into queries, including Grafana's own ($__range and others).
 
 const SCRAPES_SECONDS = 5;
 

@@ -1,4 +1,4 @@
-// How each kind of panel is drawn: by Grafana's own components, but for the state timeline, which Grafana keeps to itself.
+// Draws each kind of panel with Grafana's own components, except for the state timeline, which Grafana does not publish.
 import React from 'react';
 import * as grafana from '@grafana/data';
 import { BarGauge, BigValue, TimeSeries, VizRepeater } from '@grafana/ui';

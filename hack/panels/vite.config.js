@@ -1,4 +1,4 @@
-// Grafana's packages look for a Node process.
+// Grafana's packages expect the global `process` of Node.
 export default {
   define: { 'process.env.NODE_ENV': '"production"', 'process.env': {} },
   build: { chunkSizeWarningLimit: 20000 },
