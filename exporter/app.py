@@ -94,7 +94,7 @@ class App:
         if earlier is None:
             ledger.rate_of = self.pricing.rate_of
         seen, rate_of = self.pricing.display.seen, self.pricing.rate_of or no_rate
-        self._display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, seen)
+        self.display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, seen)
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
 
@@ -176,11 +176,11 @@ class App:
     def _clear(self, runner: TargetRunner) -> None:
         """Remove the jobs of a poller that has ended: the next one starts with a new tracker."""
         for tracked in runner.poller.tracker.jobs() if runner.poller else ():
-            self._display.gone(runner.name, tracked.job.name)
+            self.display.gone(runner.name, tracked.job.name)
 
     def _unreachable(self, runner: TargetRunner, error: ApiError) -> None:
         runner.health.failed(CONNECTION, error)
-        self._display.health(runner.name, runner.health, 0)
+        self.display.health(runner.name, runner.health, 0)
 
     @asynccontextmanager
     async def _connected(self, runner: TargetRunner) -> AsyncIterator[Poller]:
@@ -197,11 +197,11 @@ class App:
             calls.failed(error.operation, error.code)
             raise
         if runner.name != (account, region):
-            self._display.forget(runner.name)
+            self.display.forget(runner.name)
             before, runner.name = runner.name, (account, region)
             self.pricing.display.renamed(before, runner.name)
             runner.health.target = _said(runner.name)
-            self._display.health(runner.name, runner.health, 0)
+            self.display.health(runner.name, runner.health, 0)
         # An open client is no success yet: the first response decides whether the target is up.
         async with self._sessions.client(SAGEMAKER, region, spec.role, calls) as sdk:
             api = SageMaker(Client(sdk, calls, runner.limiters, self._in_flight, self._clock))
@@ -211,7 +211,7 @@ class App:
     def _poller(self, runner: TargetRunner, api: Api) -> Poller:
         settings = poller_settings(self.config)
         return assemble(
-            runner.name, api, settings, self.ledger, self._display, runner.health, self._clock, random.random()
+            runner.name, api, settings, self.ledger, self.display, runner.health, self._clock, random.random()
         )
 
     def _targets(self) -> list[Target]:

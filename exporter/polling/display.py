@@ -63,9 +63,12 @@ class BoardDisplay:
         if key not in self._selected:
             self._selected[key] = self._selects(job.name)
         if job.status and self._selected[key]:
-            created, rates = self._rates.get(key, _UNKNOWN)
-            known = rates if created == job.created else NO_RATES
-            self._board.put(JOBS, key, key, JobView(job, self._context, known))
+            self._board.put(JOBS, key, key, JobView(job, self._context, self.rates(job)))
+
+    def rates(self, job: TrainingJob) -> Rates:
+        """Return the prices that the ledger keeps with a job, as far as they were displayed; in any thread."""
+        created, rates = self._rates.get((job.account, job.region, job.name), _UNKNOWN)
+        return rates if created == job.created else NO_RATES
 
     def gone(self, target: Target, name: str) -> None:
         """Remove a job from the board."""

@@ -20,7 +20,7 @@ def status(app: App, now: float) -> page.Status:
         now=now,
         ready=not app.waiting(),
         targets=tuple(_target(runner) for runner in app.runners),
-        jobs=[_shown(job) for runner in app.runners for job in _tracked(runner) if job.job.status],
+        jobs=[_shown(app, job) for runner in app.runners for job in _tracked(runner) if job.job.status],
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
         state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
@@ -57,5 +57,5 @@ def _tracked(runner: TargetRunner) -> list[TrackedJob]:
     return list(runner.poller.tracker.jobs()) if runner.poller else []
 
 
-def _shown(tracked: TrackedJob) -> page.ShownJob:
-    return page.ShownJob(tracked.job, tracked.settled_at is not None)
+def _shown(app: App, tracked: TrackedJob) -> page.ShownJob:
+    return page.ShownJob(tracked.job, tracked.settled_at is not None, app.display.rates(tracked.job))

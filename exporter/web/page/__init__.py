@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from exporter.web.page import money
 from exporter.web.page.jobs import ShownJob, asked, jobs_shown
 from exporter.web.page.style import CONTENT_SECURITY_POLICY, STYLE
 from exporter.web.page.text import LONGEST, PHASE_KINDS, Whole, moment, printable, span
@@ -85,6 +86,7 @@ def render(status: Status, query: Mapping[str, str]) -> str:
         endpoints=[(text, Whole(status.root + path)) for text, path in paths],
         when=partial(moment, now=status.now),
         span=span,
+        cost_per_hour=money.total_per_hour((shown.job, shown.rates) for shown in status.jobs),
         phase_kinds=PHASE_KINDS,
         longest=LONGEST,
         style=STYLE,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.training.cost import Rates
 from exporter.training.deadline import deadline
 from exporter.training.job import TrainingJob
+from exporter.web.page import money
 from exporter.web.page.phases import phases
 from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
@@ -26,10 +28,11 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A tracked job. It is settled once no further change is expected."""
+    """A tracked job. It is settled once no further change is expected; `rates` are the prices kept with it."""
 
     job: TrainingJob
     settled: bool = False
+    rates: Rates = field(default_factory=dict)
 
 
 class Choice(NamedTuple):
@@ -53,6 +56,8 @@ class Row(NamedTuple):
     ended: float | None
     deadline: float | None
     instances: str
+    cost: str
+    cost_per_hour: str
     phases: list[Phase]
     spans: Whole
     """The phases as text."""
@@ -152,16 +157,24 @@ def _row(tracked: ShownJob, now: float) -> Row:
         _console(job),
         kind,
         mark,
-        # The category of a failure, never its FailureReason, which may hold secrets.
-        details=[detail for detail in (job.failure_category, job.secondary_status) if detail and detail != job.status],
+        details=_details(job),
         unsettled=job.terminal and not tracked.settled,
         over=job.terminal or job.ended_at is not None,
         ended=job.ended_at,
         deadline=deadline(job),
         instances=", ".join(f"{each.number} {each.type}" for each in job.instances),
+        cost=money.cost(job, tracked.rates),
+        cost_per_hour=money.cost_per_hour(job, tracked.rates),
         phases=bar,
         spans=Whole(" · ".join(phase.label for phase in bar)),
     )
+
+
+def _details(job: TrainingJob) -> list[str]:
+    """Return what the status column says beside the status."""
+    # The category of a failure, never its FailureReason, which may hold secrets.
+    details = [detail for detail in (job.failure_category, job.secondary_status) if detail and detail != job.status]
+    return [*details, f"waiting: {job.waiting.replace('_', ' ')}"] if job.waiting else details
 
 
 def _console(job: TrainingJob) -> Whole:
