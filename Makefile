@@ -11,7 +11,7 @@ NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0)
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
+.PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this help
@@ -23,6 +23,9 @@ demo: run-environment ## run the exporter on a simulated SageMaker, at http://lo
 test: dev-environment ## run all tests with branch coverage; ARGS=tests/x.py runs only these
 	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
+
+unit: dev-environment ## the tests that start no process, in a minute; ARGS=tests/http only these
+	@$(BIN)/python -m pytest -m "not process and not slow and not soak" $(ARGS)
 
 image-test: dev-environment ## build the container image and scrape it; needs root, buildah and mmdebstrap
 	@hack/prometheus.sh > /dev/null

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import prometheus as real
+from tests.processes import in_folder_of_processes, no_processes
 
 # How long an example takes says how busy the machine is, nothing about the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,10 +68,24 @@ def promtool() -> Callable[..., real.Outcome]:
     return real.promtool
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import folders of which `make unit` runs nothing."""
+    return ("not process" in config.getoption("markexpr") and in_folder_of_processes(collection_path)) or None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whoever asks for Prometheus or promtool needs the programs."""
+    """Whoever asks for Prometheus or promtool needs the programs, and starts them."""
     if {"prometheus", "promtool"} & set(getattr(item, "fixturenames", ())):
         item.add_marker("prometheus")
+    if item.get_closest_marker("prometheus") or in_folder_of_processes(item.path):
+        item.add_marker("process")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the marker true: without it no process can be started, neither by the test nor by its fixtures."""
+    with nullcontext() if item.get_closest_marker("process") else no_processes():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,6 +16,8 @@ from exporter.web.page import Status, render
 from tests.http.fakes import FakeExporter, serving
 from tests.http.pages import hostile, ordinary
 
+pytestmark = pytest.mark.process
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),

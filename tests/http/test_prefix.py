@@ -126,6 +126,7 @@ def shown(root: str = "") -> Status:
     return replace(ordinary(900), root=root)
 
 
+@pytest.mark.process
 async def test_the_browser_finds_every_link_behind_a_proxy_that_strips_the_prefix(tmp_path: Path) -> None:
     async with serving(FakeExporter(shown=shown)) as port, stripped(port) as proxy:
         url = f"http://127.0.0.1:{proxy}/wrapper"

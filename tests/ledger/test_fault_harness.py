@@ -14,6 +14,8 @@ import pytest
 
 from tests.ledger.harness import Harness
 
+pytestmark = pytest.mark.slow
+
 _ONE = os.environ.get("SOAK_SEED")
 _SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
 # How many seeds `make test` runs.

@@ -11,6 +11,8 @@ import pytest
 from tests.ledger import bugs_in_polling, bugs_in_the_ledger
 from tests.ledger.harness import Harness
 
+pytestmark = pytest.mark.slow
+
 _SEEDS = 300
 
 Patch = pytest.MonkeyPatch

@@ -82,6 +82,7 @@ async def test_second_ledger_on_the_file_is_refused(path: Path) -> None:
         assert books.write_errors == 0
 
 
+@pytest.mark.process
 async def test_second_process_on_the_file_is_refused(path: Path) -> None:
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", _HOLD, str(path), stdin=PIPE, stdout=PIPE)
     assert other.stdout is not None

@@ -11,6 +11,7 @@ from operator import le
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,8 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, SeriesKey
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
+
+pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 _NAMES = st.sampled_from("abc")

@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from exporter.training.facts import Facts
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.totals import DURATION_BUCKETS
 from tests.ledger.books import START, TARGET, Disk, job, ledger, true
+
+pytestmark = pytest.mark.slow
 
 Fault = Literal["restart", "break", "repair"]
 Step = Reading | Fault

@@ -13,6 +13,8 @@ from exporter.simulator import Consistency, Life, steady
 from exporter.simulator.generator import Fleet, Plan
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, World, due, exporter
 
+pytestmark = pytest.mark.slow
+
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 # Answers as late as AWS's are.
 LATE = Consistency(list_delay=5.0, search_lag=20.0)

@@ -17,6 +17,8 @@ from tests.polling.world import Region, jobs
 from tests.service.regions import REGION, Regions, config, known, serving, text, total
 from tests.virtual_time import LoopClock
 
+pytestmark = pytest.mark.slow
+
 NUMBER = 300
 JOBS, INSTANCES = "sagemaker_training_jobs", "sagemaker_training_instances"
 STRATEGIES = pytest.mark.parametrize("strategy", ["describe", "search"])

@@ -17,6 +17,8 @@ from exporter.service import Service
 from exporter.simulator import Simulator
 from tests.e2e.exposed import lead_to
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:

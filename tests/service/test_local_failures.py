@@ -157,6 +157,7 @@ PROCESSES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("case", PROCESSES)
 @pytest.mark.parametrize("section", ["[default]\n", SOURCE], ids=["own", "source of a role"])
 async def test_a_credential_process_that_fails_is_told_without_its_output(
@@ -167,6 +168,7 @@ async def test_a_credential_process_that_fails_is_told_without_its_output(
     await assert_failure("CredentialProcessFailed", words)
 
 
+@pytest.mark.process
 async def test_a_credential_process_that_hangs_is_killed_with_its_children(
     sim: Simulator, profile: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -180,6 +182,7 @@ async def test_a_credential_process_that_hangs_is_killed_with_its_children(
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.process
 async def test_a_credential_process_has_no_terminal_and_runs_once_for_all(
     sim: Simulator, profile: Callable[[str], Path], tmp_path: Path
 ) -> None:

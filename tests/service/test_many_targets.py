@@ -24,6 +24,8 @@ from tests.logged import lines, messages, text
 from tests.polling.world import INTERVAL, Region, jobs
 from tests.virtual_time import LoopClock
 
+pytestmark = pytest.mark.slow
+
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
 JOBS = 1
 ALL = (LIST, "DescribeTrainingJob", "Search")

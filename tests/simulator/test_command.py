@@ -14,6 +14,7 @@ import pytest
 from exporter.simulator.command import main
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_prints_its_url_serves_and_ends_when_told(number: signal.Signals) -> None:
     arguments = ("--jobs", "3", "--steady", "2", "--speed", "10", "--accounts", "111111111111,222222222222")

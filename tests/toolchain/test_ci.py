@@ -83,3 +83,36 @@ def test_the_credentials_are_an_example() -> None:
 
 def test_ci_runs_every_seed_and_ends_with_the_tests() -> None:
     assert (ROOT / ".ci/run").read_text().splitlines()[-2:] == ["make soak SEEDS=200", "make test"]
+
+
+STARTS = """
+import asyncio, subprocess, pytest
+{mark}
+
+def test_a_command():
+    subprocess.run(["true"], check=True)
+
+async def test_of_asyncio():
+    await (await asyncio.create_subprocess_exec("true")).wait()
+
+def test_that_catches():
+    try:
+        subprocess.run(["true"])
+    except Exception:
+        pass
+
+@pytest.fixture(scope="module")
+def true():
+    subprocess.run(["true"])
+
+def test_with_a_fixture(true):
+    pass
+"""
+
+
+def test_only_a_test_that_is_marked_may_start_a_process(tmp_path: Path) -> None:
+    refused = run_tests(STARTS.format(mark=""), tmp_path)
+    assert "3 failed, 1 error" in refused.stdout, refused.stdout
+    assert refused.stdout.count("Failed: this test starts a process and is not marked") >= 4
+    marked = run_tests(STARTS.format(mark="pytestmark = pytest.mark.process"), tmp_path)
+    assert "4 passed" in marked.stdout, marked.stdout

@@ -16,6 +16,8 @@ from exporter.polling.parse_cache import ParseCache
 from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 NUMBER = 600
 # Text, record, and what finds them; docs/performance.md has what a mixture of jobs takes.
