@@ -354,7 +354,8 @@ def test_of_a_file_that_is_half_broken_the_good_half_counts(tmp_path: Path, capl
             assert at.shown.states == {REGION: True, "eu-west-1": False}
             assert at.shown.price(name="ml.g5.xlarge") is None
 
-    run(scenario())
+    with caplog.at_level(logging.INFO, logger="exporter"):
+        run(scenario())
     half, _, absent = lines(caplog)
     assert 'msg="some prices of the file cannot be used" problems=1' in half
     assert "the negative price -1" in half
