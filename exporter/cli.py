@@ -97,7 +97,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _check_prices(file: str) -> None:
-    """Raises ConfigError with everything that is wrong with a file of prices."""
+    """Check a price file. Raises ConfigError with all of its problems."""
     if wrong := price_files.problems(file, price_files.read(file)):
         raise ConfigError(wrong)
 

@@ -1,4 +1,4 @@
-"""Wires prices together: the configuration, the reader, what it shows, and the rates that the ledger asks for."""
+"""Wire up prices: the reader with its settings, source, cache and display, and the rates for the ledger."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ from exporter.training.cost import Rate, RateOf
 
 
 class Pricing:
-    """The prices of one application. `targets` gives the account and region of every target as far as they are known,
-    `calls_of` where the requests for a region are counted."""
+    """Own the price reader of the application and its display.
+
+    `targets` returns the (account, region) of every target; a part that is not known yet is "". `calls_of` returns the
+    counters of the requests for a region.
+    """
 
     def __init__(
         self,
@@ -50,16 +53,16 @@ class Pricing:
             self,
             clock,
         )
-        # Without a source of prices nothing is said of costs, not even that they are unknown.
+        # With `source: none` the ledger counts neither costs nor unpriced instance seconds.
         self.rate_of: RateOf | None = self._rate if prices.source != "none" else None
 
     async def arrived(self) -> None:
-        """Wait until prices have changed since the last call."""
+        """Wait until prices have changed since this method last returned."""
         await self._arrived.wait()
         self._arrived.clear()
 
     def prices(self, book: PriceBook) -> None:
-        """Show a new book, and let whoever waits for prices know (the reader's View)."""
+        """Show a new book, and wake up `arrived` (the reader's View)."""
         self.display.prices(book)
         self._arrived.set()
 
@@ -68,5 +71,5 @@ class Pricing:
         self.display.up(region, up)
 
     def _rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
-        """Return the rate in force; in any thread, as books are exchanged whole."""
+        """Return the current rate. Safe in any thread: a book is immutable, and a new one replaces it."""
         return self.reader.book.rate(account, region, instance_type, usage)

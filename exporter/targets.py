@@ -1,4 +1,4 @@
-"""The targets that a configuration names: each account and region, and the shard that polls it."""
+"""List the targets of a configuration, which are pairs of account and region, and select those of this shard."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from exporter.config import Config
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A configured target. `region` is None for the SDK's default region, `role` for the exporter's own account."""
+    """Describe a configured target.
+
+    `region` is None for the SDK's default region, and `role` is None for the exporter's own account.
+    """
 
     region: str | None
     role: Role | None
 
     @property
     def key(self) -> str:
-        """Return account and region as configured, a key that no two targets share."""
+        """Return the account and region as configured. Keys are unique among targets."""
         return f"{self.role.account if self.role else ''}/{self.region or ''}"
 
 

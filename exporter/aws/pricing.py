@@ -1,4 +1,4 @@
-"""AWS's Price List API: the prices of SageMaker in one region, from the endpoint of its partition."""
+"""Call AWS's Price List API for the prices of SageMaker in one region, at an endpoint of its partition."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from exporter.prices.offers import SERVICE
 from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
 
 _PAGE = 100
-# Nobody else asks for prices all the time, and AWS does not say what it allows.
+# AWS documents no rate limit. A read takes about five calls, so that a low rate is enough.
 _PER_SECOND = 2.0
-# The endpoints of a partition, the first one for regions that have none of their own; of the newest partitions AWS's
-# SDK knows one each. GovCloud has none, whatever the credentials.
+# The endpoints by prefix of the region; a region without its own endpoint uses the first one of its partition. For the
+# newest partitions AWS's SDK has one endpoint each. GovCloud has none.
 _ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "cn-": ("cn-northwest-1",),
     "us-gov-": (),
@@ -29,12 +29,12 @@ _ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "eusc-": ("eusc-de-east-1",),
     "": ("us-east-1", "eu-central-1", "ap-south-1"),
 }
-# What a training job is priced by: its own meter, and that of spot. Filters are joined by "and".
-_QUESTIONS = (("component", "Training"), ("platoinstancetype", "SpotTraining"))
+# Two queries, because AWS joins filters with "and": on-demand training, and spot training.
+_QUERIES = (("component", "Training"), ("platoinstancetype", "SpotTraining"))
 
 
 def endpoint_region(region: str) -> str | None:
-    """Return the region of the endpoint that knows a region's prices; None where the partition has none."""
+    """Return the region whose endpoint has the prices of `region`, None if its partition has no endpoint."""
     endpoints = next(found for prefix, found in _ENDPOINTS.items() if region.startswith(prefix))
     return region if region in endpoints else next(iter(endpoints), None)
 
@@ -43,7 +43,7 @@ PRICING = AwsService("pricing", endpoint=lambda region: endpoint_region(region) 
 
 
 def pricing_limits(max_concurrency: int, timeout: float) -> RateLimits:
-    """Return the limits of all regions together."""
+    """Return the limits on price requests, which all regions share."""
     return RateLimits({(GET_PRODUCTS,): _PER_SECOND}, max_concurrency, timeout)
 
 
@@ -54,8 +54,10 @@ class _Page(NamedTuple):
 
 
 class PriceLists:
-    """Reads price lists with the exporter's own credentials, whoever's jobs they are for: the prices of a region are
-    the same for all accounts. `calls_of` gives the counts that a region's requests go into."""
+    """Read price lists with the exporter's own credentials, because list prices are the same for all accounts.
+
+    `calls_of` returns the counters of the requests for a region.
+    """
 
     def __init__(
         self,
@@ -69,15 +71,15 @@ class PriceLists:
         self._clock, self._calls_of = clock, calls_of
 
     async def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
-        """Yield the entries of a region that may price training, a page at a time. Raises ApiError."""
+        """Yield pages of the entries of a region that may be about training. Raises ApiError."""
         if endpoint_region(region) is None:
-            advice = "AWS has no price list for the partition of this region; name a file in prices.file"
+            advice = "AWS has no Price List API for the partition of this region; set prices.file"
             raise ApiError(GET_PRODUCTS, NO_ENDPOINT, advice)
         calls = self._calls_of(region)
         async with self._sessions.client(PRICING, region, None, calls) as sdk:
             client = Client(sdk, calls, self._limiters, self._in_flight, self._clock)
-            for question in _QUESTIONS:
-                async for page in _answers(client, region, *question):
+            for query in _QUERIES:
+                async for page in _answers(client, region, *query):
                     yield page.items
 
 

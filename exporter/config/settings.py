@@ -208,7 +208,7 @@ class Prices(SettingsModel):
     @classmethod
     def _for_its_source(cls, file: str, info: ValidationInfo) -> str:
         if info.data.get("source") == "file" and not file:
-            raise refused("is empty, and the source is a file", "the path of a file of prices")
+            raise refused("is empty, and the source is a file", "the path of a price file")
         if info.data.get("source") == "none" and file:
             raise refused("means nothing with the source none", 'source: file, or ""')
         return file

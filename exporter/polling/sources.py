@@ -1,4 +1,4 @@
-"""The family of the sources that a target has beside its jobs: `sagemaker_exporter_source_up`."""
+"""Define `sagemaker_exporter_source_up`: the state of sources other than the jobs, such as prices, by target."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from exporter.exposition.family import TARGET, Family, Group
 _UP: Family[tuple[str, bool]] = Family(
     "sagemaker_exporter_source_up",
     "gauge",
-    "Whether the last read of this source succeeded; no sample before the first one, nor where it is off.",
+    "Whether the last read of this source succeeded. No sample before the first read, or if the source is off.",
     TARGET,
     ("source",),
     lambda state: [((state[0],), float(state[1]))],
 )
 
-# A thing for each target and source: the source's name, and whether its last read succeeded.
+# One entry per target and source: the name of the source, and whether its last read succeeded.
 SOURCES: Group[tuple[str, bool]] = Group("Other sources of a target", (_UP,))

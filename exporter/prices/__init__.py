@@ -1,1 +1,1 @@
-"""What an instance costs per hour and what hardware it has: AWS's price list, files, and the families that show it."""
+"""Read the hourly price and the hardware of instance types from AWS's price list and from files, and export them."""

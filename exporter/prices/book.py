@@ -1,4 +1,4 @@
-"""Prices of one region and of all, in exact numbers: what an instance costs per hour, and its hardware."""
+"""Hold the prices per instance and hour as exact numbers, by region, and the hardware of instance types."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from exporter.training.usage import TRAINING
 
 
 class Hardware(NamedTuple):
-    """The hardware of one instance; None: unknown."""
+    """Hold the hardware of one instance; None means unknown."""
 
     gpus: int | None = None
     vcpus: int | None = None
     memory_bytes: int | None = None
 
     def completed(self, other: Hardware) -> Hardware:
-        """Return this, with the other's values for what is unknown."""
+        """Return this hardware, with unknown values taken from `other`."""
         return Hardware(*(theirs if mine is None else mine for mine, theirs in zip(self, other, strict=True)))
 
 
@@ -30,22 +30,24 @@ NO_HARDWARE = Hardware()
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """The prices of one region, by instance type and usage, as the list has them; and the hardware that it names."""
+    """Hold the list prices of one region by (instance type, usage), and the hardware that the list names."""
 
     currency: str
     prices: Mapping[tuple[str, str], Decimal]
     hardware: Mapping[str, Hardware] = field(default_factory=dict)
 
     def overlaid(self, other: PriceList) -> PriceList:
-        """Return these prices with the other's above them; the other's alone where the currencies differ."""
+        """Return these prices, overridden by those of `other`; only those of `other` if the currencies differ."""
         if other.currency != self.currency:
             return other
         return PriceList(self.currency, {**self.prices, **other.prices}, {**self.hardware, **other.hardware})
 
 
 class Adjustment(NamedTuple):
-    """A negotiated rate: what the list price is multiplied by. None stands for every account or usage; the instance
-    type is a pattern with * and ?."""
+    """Define a negotiated rate: a factor on the list price.
+
+    None matches every account or usage. `instance_type` is a pattern with * and ?.
+    """
 
     multiplier: Fraction
     account: str | None = None
@@ -53,6 +55,7 @@ class Adjustment(NamedTuple):
     usage: str | None = None
 
     def applies(self, account: str, instance_type: str, usage: str) -> bool:
+        """Return whether this rate applies to instances of an account."""
         return (
             self.account in (None, account)
             and self.usage in (None, usage)
@@ -62,15 +65,19 @@ class Adjustment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """The price lists of all regions that were read so far, and what is paid instead of the list price: the first
-    adjustment that applies counts, and no other."""
+    """Hold the price lists of all regions read so far, and the adjustments of list prices.
+
+    Only the first adjustment that applies is used. A book is never changed; new prices are a new book.
+    """
 
     regions: Mapping[str, PriceList] = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
 
     def list_price(self, region: str, instance_type: str, usage: str) -> Decimal | None:
-        """Return the list price per instance and hour; None where the list has none. Where it prices neither spot nor
-        warm pools of a type apart, they cost what training does."""
+        """Return the list price per instance and hour, None if the list has none.
+
+        If the list has no separate price for spot training or warm pools of a type, its training price applies.
+        """
         listed = self.regions.get(region)
         if listed is None:
             return None
@@ -78,7 +85,7 @@ class PriceBook:
         return listed.prices.get((instance_type, TRAINING)) if price is None else price
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
-        """Return what an account pays per instance and hour; None where the list has no price."""
+        """Return the adjusted price per instance and hour for an account, None if the list has no price."""
         price = self.list_price(region, instance_type, usage)
         if price is None:
             return None
@@ -88,7 +95,7 @@ class PriceBook:
         return Rate(Fraction(price) * multiplier, self.regions[region].currency)
 
     def hardware(self, instance_type: str) -> Hardware:
-        """Return the hardware of a type as the lists have it."""
+        """Return the hardware of a type according to the price lists of all regions."""
         found = NO_HARDWARE
         for listed in self.regions.values():
             found = found.completed(listed.hardware.get(instance_type, NO_HARDWARE))

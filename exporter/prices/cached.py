@@ -1,8 +1,8 @@
-"""The text in which the prices of a region are kept over a restart.
+"""Cache the price list of a region across restarts, as text.
 
-It is a JSON object: `version` is 1, `read` is when the list was read (Unix seconds), `currency` is its currency,
-`prices` has for each instance type the list price by usage as a decimal text, and `hardware` for each instance type
-`gpus`, `vcpus` and `memory_bytes`, each a number or null. Keys are sorted, so that the same prices are the same text.
+The text is a JSON object. `version` is 1, `read` is when the list was read (Unix seconds), `currency` is its currency.
+`prices` maps each instance type to its list prices by usage, as decimal strings. `hardware` maps each instance type to
+`gpus`, `vcpus` and `memory_bytes`, each a number or null. Keys are sorted, so that equal prices give equal texts.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ _VERSION = 1
 
 
 class Kept(NamedTuple):
-    """A list that was kept, and when it was read."""
+    """Hold a cached list, and when it was read from AWS (Unix seconds)."""
 
     prices: PriceList
     read: float
 
 
 class PriceCache(Protocol):
-    """Keeps one text for each region. What raises is as if nothing were kept."""
+    """Store one text per region. An exception is logged by the caller and treated as an empty cache."""
 
     async def load(self, region: str) -> str | None:
-        """Return the text that was stored last."""
+        """Return the text stored last for this region, None if there is none."""
         ...
 
-    async def store(self, region: str, text: str) -> None: ...
+    async def store(self, region: str, text: str) -> None:
+        """Replace the text of this region."""
+        ...
 
 
 class LedgerCache:
-    """Keeps the texts where the totals are: over a restart with a state file, and over a reload without one."""
+    """Store the texts in the ledger's store. Without a state file they survive a reload, but not a restart."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -48,7 +50,7 @@ class LedgerCache:
 
 
 def encoded(kept: Kept) -> str:
-    """Return the text of a list."""
+    """Return the text to cache for a list."""
     prices: dict[str, dict[str, str]] = {}
     for (instance_type, usage), price in kept.prices.prices.items():
         prices.setdefault(instance_type, {})[usage] = f"{price:f}"
@@ -64,7 +66,7 @@ def encoded(kept: Kept) -> str:
 
 
 def decoded(text: str | None) -> Kept | None:
-    """Return the list of a text; None for one that is no list, or of a version that this one does not know."""
+    """Return the list that `encoded` wrote; None if the text is missing, invalid or of an unknown version."""
     try:
         return None if text is None else _decoded(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -73,7 +75,7 @@ def decoded(text: str | None) -> Kept | None:
 
 def _decoded(document: Any) -> Kept:
     if document["version"] != _VERSION:
-        raise ValueError("another version")
+        raise ValueError("unknown version")
     prices = {
         (instance_type, usage): amounts.price(price)
         for instance_type, by_usage in document["prices"].items()

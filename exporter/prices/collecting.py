@@ -1,4 +1,4 @@
-"""Collects the entries of a price list into one list for each region, and what is wrong with the others."""
+"""Collect the entries of a price list by region, and report the entries that cannot be used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.prices.offers import Offer
 
 
 class BadEntry(NamedTuple):
-    """An entry that cannot be used: which one (a SKU), what is wrong, and its line where there is one."""
+    """Describe an entry that cannot be used: its SKU, the problem, and its line if the file has lines."""
 
     entry: str
     problem: str
@@ -20,7 +20,7 @@ class BadEntry(NamedTuple):
 
 
 class MixedCurrenciesError(Exception):
-    """A list whose prices are in several currencies: none of them can be added to another."""
+    """Report a list with prices in two currencies. They cannot be added up, so none is used."""
 
     def __init__(self, region: str, currencies: tuple[str, str], entry: str) -> None:
         super().__init__(f"the prices of {region} are in {' and '.join(currencies)}")
@@ -29,14 +29,18 @@ class MixedCurrenciesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The lists by region, and the entries that are not in them."""
+    """Hold the price lists by region, and the entries left out of them."""
 
     lists: Mapping[str, PriceList]
     bad: tuple[BadEntry, ...] = ()
 
 
 class Collector:
-    """Takes entries one at a time. Two different prices of a type for the same usage are used neither."""
+    """Build price lists from entries, which are added one at a time.
+
+    If the list has two different prices for the same region, type and usage, neither is used: there is no way to tell
+    which one AWS bills.
+    """
 
     def __init__(self) -> None:
         self._prices: dict[str, dict[tuple[str, str], Decimal]] = {}
@@ -46,11 +50,11 @@ class Collector:
         self._bad: list[BadEntry] = []
 
     def refuse(self, entry: str, problem: str, line: int | None = None) -> None:
-        """Note an entry that cannot be used."""
+        """Record that an entry cannot be used."""
         self._bad.append(BadEntry(entry[:60], problem, line))
 
     def add(self, offer: Offer, entry: str, line: int | None = None) -> None:
-        """Take an entry in. Raises MixedCurrenciesError."""
+        """Add an entry. Raises MixedCurrenciesError if its currency differs from the earlier ones of its region."""
         known = self._hardware.setdefault(offer.region, {})
         known[offer.instance_type] = offer.hardware.completed(known.get(offer.instance_type, NO_HARDWARE))
         if offer.price is None:
@@ -62,10 +66,10 @@ class Collector:
         first = prices.setdefault((offer.instance_type, offer.usage), offer.price)
         if first != offer.price:
             self._ambiguous.add((offer.region, offer.instance_type, offer.usage))
-            self.refuse(entry, f"{offer.instance_type} costs {first} and {offer.price} for {offer.usage}", line)
+            self.refuse(entry, f"{offer.instance_type} has two prices for {offer.usage}: {first}, {offer.price}", line)
 
     def collected(self) -> Collected:
-        """Return what was taken in so far. A region without a price is not among the lists."""
+        """Return the price lists of the entries added so far. Regions without any price are left out."""
         lists = {}
         for region, prices in self._prices.items():
             good = {key: price for key, price in prices.items() if (region, *key) not in self._ambiguous}

@@ -1,5 +1,7 @@
-"""Reads AWS's own index.csv of a service, a line at a time: some lines about the file, the names of the columns, and a
-line for each price."""
+"""Read the index.csv that AWS publishes for a service, line by line.
+
+The file starts with a few lines of metadata, then names the columns, then has a line for each price.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ from exporter.prices.jsonfile import ALLOWED
 from exporter.prices.offers import SERVICE, BadOfferError, Dimension, offer, plain
 
 _NEEDED = ("sku", "termtype", "unit", "priceperunit", "currency", "productfamily", "locationtype", "usagetype")
-# Before the names of the columns: five lines today.
+# The line with the column names is searched for in the first lines only. Today five lines precede it.
 _MOST_BEFORE = 20
 
 
 def read(path: str, file: IO[str]) -> Collected:
-    """Return the price lists of an open file. Raises ConfigError where it is not such a file, or is cut off."""
-    # Strict, or a quote that is never closed would take in the rest of the file.
+    """Return the price lists of an open file. Raises ConfigError if it is not such a file, or is truncated."""
+    # Without `strict` an unclosed quote would silently swallow the rest of a truncated file.
     rows = csv.reader(file, strict=True)
     collector = Collector()
     try:
@@ -28,14 +30,14 @@ def read(path: str, file: IO[str]) -> Collected:
             if row:
                 _add(collector, path, columns, row, rows.line_num)
     except csv.Error as error:
-        raise _refused(path, rows.line_num, f"is cut off in the middle of a line, or is no CSV: {error}") from None
+        raise _refused(path, rows.line_num, f"is truncated in the middle of a line, or is not CSV: {error}") from None
     except UnicodeDecodeError:
-        raise _refused(path, rows.line_num + 1, "has a byte that is not UTF-8") from None
+        raise _refused(path, rows.line_num + 1, "is not UTF-8") from None
     return collector.collected()
 
 
 def _columns(path: str, rows: Iterator[list[str]]) -> list[str]:
-    """Return the plain names of the columns. Raises ConfigError for the list of another service."""
+    """Return the normalized names of the columns. Raises ConfigError for the list of another service."""
     code = ""
     for number, row in enumerate(rows, 1):
         names = [plain(cell) for cell in row]
@@ -49,12 +51,12 @@ def _columns(path: str, rows: Iterator[list[str]]) -> list[str]:
             return names
         elif number >= _MOST_BEFORE:
             break
-    raise _refused(path, 1, "is not a price list of AWS: no line names the columns, one of which is SKU")
+    raise _refused(path, 1, "is not an AWS price list: no line has the column names, such as SKU")
 
 
 def _add(collector: Collector, path: str, columns: list[str], row: list[str], line: int) -> None:
     if len(row) != len(columns):
-        raise _refused(path, line, f"has {len(row)} columns and not {len(columns)}: is the file cut off?")
+        raise _refused(path, line, f"has {len(row)} columns instead of {len(columns)}: the file may be truncated")
     cells = dict(zip(columns, row, strict=True))
     if cells["termtype"] != "OnDemand":
         return

@@ -1,4 +1,4 @@
-"""Shows prices and hardware of the instance types that were seen, and whether each region's prices could be read."""
+"""Put prices and hardware of the instance types in use on the board, and whether each region's prices were read."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ Target = tuple[str, str]
 
 
 class PriceDisplay:
-    """Answers the reader's View. `targets` gives the account and region of every target, as far as they are known."""
+    """Implement the reader's `View` on a board.
+
+    `targets` returns the (account, region) of every target; a part that is not known yet is "".
+    """
 
     def __init__(self, board: Board, targets: Callable[[], Iterable[Target]]) -> None:
         self._board, self._targets = board, targets
         self._book = PriceBook()
         self._up: dict[str, bool] = {}
-        # By region and type: a job is shown at each of its changes, its types are new once.
+        # (region, instance type). `seen` is called at each change of a job, but only a new type changes the board.
         self._seen: set[Target] = set()
 
     def seen(self, region: str, instance_type: str) -> None:
-        """Show a type from now on in a region: a job there has such instances."""
+        """Show an instance type in a region from now on, because a job there uses it."""
         if (region, instance_type) not in self._seen:
             self._seen.add((region, instance_type))
             self._put(region, instance_type)
 
     def prices(self, book: PriceBook) -> None:
-        """Show what a new book says."""
+        """Show the prices of a new book."""
         self._book = book
         for region, instance_type in self._seen:
             self._put(region, instance_type)
 
     def up(self, region: str, up: bool) -> None:
-        """Show whether the last read of a region's prices succeeded, at each target there."""
+        """Show at each target of a region whether the last read of its prices succeeded."""
         self._up[region] = up
         for target in self._targets():
             if target[1] == region:
                 self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
 
     def renamed(self, before: Target, now: Target) -> None:
-        """Show of a target under its real name what was shown under the one that was known of it."""
+        """Move the state of the price source to the resolved account and region of a target."""
         self._board.remove(SOURCES, (*before, SOURCE))
         if now[1] in self._up:
             self.up(now[1], self._up[now[1]])

@@ -1,4 +1,4 @@
-"""The families of prices and hardware, `sagemaker_instance_*`: of the instance types that were seen."""
+"""Define the families of prices and hardware, `sagemaker_instance_*`, of the instance types that jobs have used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.prices.book import Hardware
 
 @dataclass(frozen=True, slots=True)
 class ListPrices:
-    """What an instance type costs in a region, by usage, in one currency."""
+    """Hold the list prices of an instance type in a region, per instance and hour, by usage."""
 
     currency: str
     by_usage: Mapping[str, Decimal]
@@ -21,7 +21,7 @@ class ListPrices:
 _PRICE: Family[ListPrices] = Family(
     "sagemaker_instance_price_per_hour",
     "gauge",
-    "List price of one instance per hour, adjustments not applied; of the types that were seen.",
+    "List price of one instance per hour, without prices.adjustments. Only of instance types that jobs have used.",
     ("aws_region", "instance_type"),
     ("usage", "currency"),
     lambda prices: [((usage, prices.currency), float(price)) for usage, price in prices.by_usage.items()],
@@ -44,11 +44,11 @@ def _hardware(name: str, help_: str, value: Callable[[Hardware], int | None]) ->
 HARDWARE: Group[Hardware] = Group(
     "Hardware of instance types",
     (
-        _hardware("gpus", "GPUs of one instance; of the types that were seen.", lambda hardware: hardware.gpus),
-        _hardware("vcpus", "vCPUs of one instance; of the types that were seen.", lambda hardware: hardware.vcpus),
+        _hardware("gpus", "GPUs of one instance, other accelerators not counted.", lambda hardware: hardware.gpus),
+        _hardware("vcpus", "vCPUs of one instance.", lambda hardware: hardware.vcpus),
         _hardware(
             "memory_bytes",
-            "Memory of one instance; of the types that were seen.",
+            "Memory of one instance, in bytes.",
             lambda hardware: hardware.memory_bytes,
         ),
     ),

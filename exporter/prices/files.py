@@ -1,4 +1,4 @@
-"""Reads a file of prices, whatever it is: AWS's index.json or index.csv, or a table in YAML."""
+"""Read a price file in any of its formats: AWS's index.json or index.csv, or a table in YAML."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ _PEEK = 4096
 
 
 def read(path: str) -> Collected:
-    """Return the price lists of a file, by region. Raises ConfigError where it cannot be used; where some entries of
-    AWS's list cannot be, the others are returned with what is wrong with those."""
+    """Return the price lists of a file by region. Raises ConfigError if the file cannot be used.
+
+    If only some entries of AWS's list cannot be used, they are reported in the result, beside the other prices.
+    """
     try:
         found = _read(path)
     except OSError as error:
         raise ConfigError(
-            [Problem(path, "", f"cannot be read: {error.strerror or error}", "a file of prices that can be read")]
+            [Problem(path, "", f"cannot be read: {error.strerror or error}", "a readable price file")]
         ) from None
     if not found.lists:
-        raise ConfigError([Problem(path, "", "has no price of an instance that trains", jsonfile.ALLOWED)])
+        raise ConfigError([Problem(path, "", "has no price for training instances", jsonfile.ALLOWED)])
     return found
 
 
 def problems(path: str, found: Collected) -> list[Problem]:
-    """Return what is wrong with the entries of a file that were not used."""
+    """Return a problem for each entry of the file that was not used."""
     return [
         Problem(
             path, bad.entry, bad.problem, "one price per hour, not negative", Place(bad.line, 1) if bad.line else None

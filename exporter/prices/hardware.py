@@ -1,8 +1,8 @@
-"""The hardware of the instance types that train, for what no price list says.
+"""Look up the hardware of training instance types that a price list does not describe.
 
-`hardware.csv` has every type that the SageMaker API names for training; ml.X has the hardware of EC2's X, as AWS's
-documentation has it. An accelerator that is no GPU, such as Trainium, does not count as one. Nothing is known for sure
-of ml.g7.*: they have rows without values.
+`hardware.csv` has every type that the SageMaker API accepts for training. ml.X has the hardware of EC2's X according to
+AWS's documentation. Accelerators other than GPUs, such as Trainium, are not counted as GPUs. The rows of ml.g7.* are
+empty, because AWS has not published their hardware.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from exporter.prices.book import NO_HARDWARE, Hardware
 
 @cache
 def table() -> Mapping[str, Hardware]:
-    """Return the hardware of every known type."""
+    """Return the hardware by instance type, from `hardware.csv`."""
     text = resources.files(__package__).joinpath("hardware.csv").read_text(encoding="utf-8")
     return {row["instance_type"]: _hardware(row) for row in csv.DictReader(text.splitlines())}
 
 
 def hardware_of(instance_type: str, listed: Hardware = NO_HARDWARE) -> Hardware:
-    """Return the hardware of a type: what a price list says, and from the table what it does not say."""
+    """Return the hardware of a type: `listed`, completed from `hardware.csv`."""
     return listed.completed(table().get(instance_type, NO_HARDWARE))
 
 

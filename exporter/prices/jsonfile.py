@@ -1,7 +1,7 @@
-"""Reads AWS's own index.json of a service: products first, then the terms that price them.
+"""Read the index.json that AWS publishes for a service: first its products, then the terms with their prices.
 
-The file has some hundred megabytes for all regions. It is read twice, an entry at a time, and only what prices an
-instance that trains is kept between the two.
+For all regions the file has several hundred megabytes. To bound the memory, it is read twice, an entry at a time: the
+first pass keeps only the products that are training instances, and the second pass reads their terms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALLOWED = f"AWS's index.json or index.csv of {SERVICE}, or a table in YAML: docs
 
 
 def read(path: str, file: IO[bytes]) -> Collected:
-    """Return the price lists of an open file. Raises ConfigError where it is not such a file, or is cut off."""
+    """Return the price lists of an open file. Raises ConfigError if it is not such a file, or is truncated."""
     try:
         _check(path, file)
         file.seek(0)
@@ -32,14 +32,14 @@ def read(path: str, file: IO[bytes]) -> Collected:
         for sku, attributes in ours.items():
             _add(collector, sku, attributes, {})
     except ijson.JSONError:
-        raise _refused(path, "", "is cut off before its end, or is no JSON") from None
+        raise _refused(path, "", "is truncated, or is not JSON") from None
     except MixedCurrenciesError as error:
         raise _refused(path, f"products.{error.entry}", str(error)) from None
     return collector.collected()
 
 
 def _check(path: str, file: IO[bytes]) -> None:
-    """Look at what stands before the products. Raises ConfigError for the list of another service."""
+    """Check the metadata before the products. Raises ConfigError if this is not SageMaker's price list."""
     for prefix, event, value in ijson.parse(file):
         if prefix == "offerCode" and value != SERVICE:
             raise _refused(path, "offerCode", f"is the price list of {quote(value)}")
@@ -47,11 +47,11 @@ def _check(path: str, file: IO[bytes]) -> None:
             return
         if prefix in ("products", "terms") or (not prefix and event not in ("start_map", "map_key")):
             break
-    raise _refused(path, "offerCode", "is missing: this is not a price list of AWS")
+    raise _refused(path, "offerCode", "is missing: this is not an AWS price list")
 
 
 def _products(file: IO[bytes], collector: Collector) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the attributes of the products that are instances that train, by SKU."""
+    """Yield the SKU and the attributes of each product that is a training instance."""
     for sku, product in ijson.kvitems(file, "products"):
         try:
             attributes = attributes_of(product)

@@ -1,6 +1,6 @@
-"""Recognizes, in AWS's price list, the entries that price an instance that trains.
+"""Find the entries of AWS's price list that are prices of training instances.
 
-The API, the JSON file and the CSV file spell the same attributes differently ("instanceName", "Instance Name"): they
+The API, the JSON file and the CSV file spell the same attributes differently ("instanceName", "Instance Name"), so they
 are compared without case, spaces and punctuation.
 """
 
@@ -19,7 +19,7 @@ SERVICE = "AmazonSageMaker"
 _HOURS = ("hrs", "hours", "hour")
 _SPOT = ("spottraining", "trspt", "spottrain")
 _TRAINING = ("training", "train", "")
-# Nobody has seen the meter of warm pools in a list; bills call it "Training Warm Pool".
+# How price lists name warm pools is not documented. Bills call them "Training Warm Pool".
 _POOL = "warmpool"
 _VOLUME = "volumeusage"
 _NOT_PLAIN = re.compile(r"[^a-z0-9]")
@@ -28,18 +28,21 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class BadOfferError(Exception):
-    """An entry that should have a price, and whose price cannot be used; the text says why."""
+    """Report an entry whose price cannot be used; the text says why."""
 
 
 class Dimension(NamedTuple):
-    """A price as the list has it; prices by currency."""
+    """Hold a price as the list has it, not yet validated: its unit, and the amounts by currency."""
 
     unit: object
     prices: Mapping[str, object]
 
 
 class Offer(NamedTuple):
-    """What an instance costs per hour in a region. None: the list has no price, as for some in China."""
+    """Hold the price of one instance per hour in a region.
+
+    `price` is None if the list has the instance without a price, as it has for some types in China.
+    """
 
     region: str
     instance_type: str
@@ -50,22 +53,22 @@ class Offer(NamedTuple):
 
 
 def plain(name: str) -> str:
-    """Return the name of an attribute, or a value, without case, spaces and punctuation."""
+    """Return a name or value of an attribute in lower case, without spaces and punctuation."""
     return _NOT_PLAIN.sub("", name.lower())
 
 
 def attributes_of(product: Any) -> dict[str, str]:
-    """Return the attributes of a product as the API and the JSON file have it, by their plain names."""
+    """Return the attributes of a product of the API or the JSON file, by their `plain` names. Raises BadOfferError."""
     attributes = product.get("attributes") if isinstance(product, dict) else None
     if not isinstance(attributes, dict):
-        raise BadOfferError("no attributes")
+        raise BadOfferError("has no attributes")
     family = product.get("productFamily")
     found = {plain(key): value for key, value in attributes.items() if isinstance(value, str)}
     return found | {"productfamily": family if isinstance(family, str) else ""}
 
 
 def dimensions_of(terms: Any) -> list[Dimension]:
-    """Return the prices among the on-demand terms of one product, as the API and the JSON file have them."""
+    """Return the prices in the on-demand terms of a product of the API or the JSON file."""
     found = []
     for term in _values(terms):
         for dimension in _values(term.get("priceDimensions")):
@@ -75,8 +78,10 @@ def dimensions_of(terms: Any) -> list[Dimension]:
 
 
 def offer(attributes: Mapping[str, str], dimensions: Iterable[Dimension], region: str = "") -> Offer | None:
-    """Return what an entry of the list says; None for what is no instance that trains in a region. `region` is that of
-    an entry that does not name its own. Raises BadOfferError."""
+    """Return the price of an entry, None if the entry is not a training instance in a region.
+
+    `region` is used for entries that do not name a region. Raises BadOfferError.
+    """
     usage = usage_of(attributes)
     if usage is None:
         return None
@@ -84,16 +89,16 @@ def offer(attributes: Mapping[str, str], dimensions: Iterable[Dimension], region
     if instance_type is None:
         if _VOLUME in attributes.get("usagetype", "").lower():
             return None
-        raise BadOfferError("no instance type in instanceName and usagetype")
+        raise BadOfferError("has no instance type in instanceName or usagetype")
     where = attributes.get("regioncode") or region
     if not where:
-        raise BadOfferError("no regionCode")
+        raise BadOfferError("has no regionCode")
     currency, price = _price(dimensions)
     return Offer(where, instance_type, usage, currency, price, _hardware(attributes))
 
 
 def usage_of(attributes: Mapping[str, str]) -> str | None:
-    """Return what an entry prices an instance for; None for anything but training in a region of AWS."""
+    """Return the `usage` that an entry is a price for, None if it is not about training in a region."""
     family, place = attributes.get("productfamily", ""), attributes.get("locationtype", "")
     if plain(family) != "mlinstance" or plain(place) != "awsregion":
         return None
@@ -110,13 +115,13 @@ def usage_of(attributes: Mapping[str, str]) -> str | None:
 
 
 def _meter(usage_type: str) -> str:
-    """Return what follows the region in "USE1-Train:ml.m5.xlarge"; in N. Virginia there may be no region."""
+    """Return "train" for the usage type "USE1-Train:ml.m5.xlarge". In us-east-1 the region prefix may be missing."""
     before, colon, _ = usage_type.partition(":")
     return plain(before.rpartition("-")[2]) if colon else ""
 
 
 def _instance_type(attributes: Mapping[str, str]) -> str | None:
-    # `instanceType` is "ml.m5.xlarge-Training", "ml.m5.xlarge", "NA" or nothing: of no use.
+    # `instanceType` is not used: it is "ml.m5.xlarge-Training", "ml.m5.xlarge", "NA" or missing.
     candidates = (attributes.get("instancename", ""), attributes.get("usagetype", "").rpartition(":")[2])
     return next((text for text in candidates if _TYPE.fullmatch(text)), None)
 
@@ -126,20 +131,20 @@ def _price(dimensions: Iterable[Dimension]) -> tuple[str, Decimal | None]:
     if not found:
         return "", None
     if len(found) > 1:
-        raise BadOfferError(f"{len(found)} prices instead of one")
+        raise BadOfferError(f"has {len(found)} prices instead of one")
     unit, prices = found[0]
     if not isinstance(unit, str) or unit.lower() not in _HOURS:
-        raise BadOfferError(f"a price by {str(unit)[:30]!r} and not by hour")
+        raise BadOfferError(f"the price is per {str(unit)[:30]!r}, not per hour")
     if len(prices) != 1:
-        raise BadOfferError(f"a price in {len(prices)} currencies")
+        raise BadOfferError(f"has a price in {len(prices)} currencies")
     ((currency, text),) = prices.items()
     if not _CURRENCY.fullmatch(currency):
-        raise BadOfferError(f"{currency[:30]!r} for a currency")
+        raise BadOfferError(f"{currency[:30]!r} is not a currency")
     try:
         price = amounts.price(text)
     except ValueError as error:
         raise BadOfferError(str(error)) from None
-    # Nothing is free but what a free tier or a reservation pays for: that is no list price.
+    # A price of 0 belongs to a free tier or a reservation. It is not a list price.
     return currency, price or None
 
 

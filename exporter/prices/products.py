@@ -1,4 +1,4 @@
-"""Reads the prices of one region from AWS's Price List API."""
+"""Read the prices of one region from AWS's Price List API."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from exporter.prices.collecting import Collected, Collector, MixedCurrenciesErro
 from exporter.prices.offers import BadOfferError, attributes_of, dimensions_of, offer
 
 GET_PRODUCTS = "GetProducts"
-# The code of a region that no endpoint knows the prices of.
+# The error code for a region whose partition has no Price List API.
 NO_ENDPOINT = "NoPriceEndpoint"
 
 
 class PriceSource(Protocol):
-    """AWS's price list."""
+    """Provide access to AWS's price list."""
 
     def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
-        """Yield the entries of a region that may price training, each the text of a JSON object. Raises ApiError."""
+        """Yield pages of the entries of a region that may be about training, each a JSON text. Raises ApiError."""
         ...
 
 
 async def read_products(source: PriceSource, region: str) -> Collected:
-    """Return the list of one region, with at least one price in it. Raises ApiError."""
+    """Return the price list of one region, with at least one price. Raises ApiError."""
     collector = Collector()
     try:
         async with aclosing(source.items(region)) as pages:
@@ -34,11 +34,11 @@ async def read_products(source: PriceSource, region: str) -> Collected:
                 for item in page:
                     _take(collector, item, region)
     except MixedCurrenciesError as error:
-        raise ApiError(GET_PRODUCTS, "MixedCurrencies", f"{error}; name a file in prices.file instead") from None
+        raise ApiError(GET_PRODUCTS, "MixedCurrencies", f"{error}; set prices.file instead") from None
     found = collector.collected()
     if region not in found.lists:
-        broken = f", and cannot be used ({len(found.bad)} of its entries are broken)" if found.bad else ""
-        advice = f"the list has no price of training in this region{broken}; name a file in prices.file"
+        invalid = f" ({len(found.bad)} of its entries are invalid)" if found.bad else ""
+        advice = f"the list has no price for training in this region{invalid}; set prices.file"
         raise ApiError(GET_PRODUCTS, "NoPrices", advice)
     return found
 
@@ -47,7 +47,7 @@ def _take(collector: Collector, item: object, region: str) -> None:
     entry = _parsed(item)
     product = entry.get("product")
     sku = product.get("sku") if isinstance(product, dict) else None
-    name = sku if isinstance(sku, str) else "an entry without a SKU"
+    name = sku if isinstance(sku, str) else "entry without a SKU"
     try:
         found = offer(attributes_of(product), dimensions_of(_on_demand(entry.get("terms"))), region)
     except BadOfferError as error:
@@ -58,7 +58,7 @@ def _take(collector: Collector, item: object, region: str) -> None:
 
 
 def _parsed(item: object) -> dict[str, Any]:
-    """Return an entry; one that is none has nothing in it."""
+    """Return a parsed entry; empty if it is not a JSON object, so that it is reported as invalid."""
     try:
         entry = orjson.loads(item) if isinstance(item, str) else None
     except orjson.JSONDecodeError:

@@ -1,6 +1,7 @@
-"""Reads prices again and again: each region's list from AWS once an interval, and the file that stands above it.
+"""Read prices periodically: the list of each region from AWS, and the price file, which overrides it.
 
-Whatever fails is one warning, and is tried again sooner than after an interval; the last good prices stay in force.
+A failure logs one warning and is retried with backoff, sooner than the refresh interval. Meanwhile the last good prices
+stay in use.
 """
 
 from __future__ import annotations
@@ -20,23 +21,27 @@ from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT, PriceSource, rea
 from exporter.process.logs import Log
 
 _log = Log(__name__)
-# After a failure: a minute, then twice as long each time.
+# The delay of the first retry, which doubles with each failure, and its maximum (seconds).
 _FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
-# A region whose name shows later (the SDK's default one) is found after this time.
+# The regions are checked at least this often (seconds): the SDK's default region is known only once its target runs.
 _LOOK = 60.0
 
 
 class View(Protocol):
-    """Shows what the reader finds."""
+    """Receive what the reader has read."""
 
-    def prices(self, book: PriceBook) -> None: ...
+    def prices(self, book: PriceBook) -> None:
+        """Show a new book."""
+        ...
 
-    def up(self, region: str, up: bool) -> None: ...
+    def up(self, region: str, up: bool) -> None:
+        """Show whether the last read of a region's prices succeeded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PriceSettings:
-    """Where prices come from. `file` is "" for none; the interval is in seconds."""
+    """Configure where prices come from. `file` is "" if there is none; the interval is in seconds."""
 
     api: bool
     file: str
@@ -45,8 +50,10 @@ class PriceSettings:
 
 @dataclass(slots=True)
 class _Attempts:
-    """When a list is read next, by the monotonic clock, and what the last read said. `warned` is what the log has of
-    it already."""
+    """Track the reads of one list: when the next one is due (monotonic clock), and how the last one ended.
+
+    `warned` is the last warning logged since a read succeeded.
+    """
 
     due: float = 0.0
     failures: int = 0
@@ -61,7 +68,7 @@ class _Attempts:
         self.due, self.failures, self.ok = now + pause, self.failures + 1, False
 
     def is_news(self, warning: str) -> bool:
-        """Whether the log does not have it yet."""
+        """Return whether a warning differs from the previous one, and remember it."""
         news, self.warned = warning != self.warned, warning
         return news
 
@@ -73,7 +80,7 @@ class _Region:
 
 
 class PriceReader:
-    """Keeps `book` up to date. `regions` gives the regions that are polled, as far as they are known."""
+    """Keep `book` up to date. `regions` returns the polled regions that are known so far."""
 
     def __init__(
         self,
@@ -101,7 +108,7 @@ class PriceReader:
             await self._clock.sleep(min(max(soonest - now, 1.0), _LOOK))
 
     async def read(self) -> None:
-        """Read whatever is due. Never raises but when cancelled."""
+        """Read every list that is due. Raises only if cancelled."""
         if not self._on:
             return
         if self._settings.file and self._file.due <= self._clock.monotonic():
@@ -130,17 +137,17 @@ class PriceReader:
         try:
             await reading
         except Exception:  # noqa: BLE001
-            # A mistake of ours here must not end the polling of jobs.
+            # A bug here must not stop the polling of jobs.
             _log.exception("reading prices failed unexpectedly", region=region or None)
             attempts = self._regions[region].attempts if region else self._file
             attempts.failed(self._clock.monotonic(), self._settings.refresh_interval)
 
     async def _load(self, region: str) -> None:
-        """Begin with the copy of an earlier run, which is as good as a read as long as it is not too old."""
+        """Load the cached list of an earlier run. The next read is due when it is as old as the refresh interval."""
         try:
             kept = decoded(await self._cache.load(region)) if self._settings.api else None
         except Exception:  # noqa: BLE001
-            _log.exception("the prices of an earlier run cannot be read", region=region)
+            _log.exception("reading cached prices failed", region=region)
             return
         if kept is None:
             return
@@ -159,27 +166,27 @@ class PriceReader:
                 state.attempts.succeeded(self._clock.monotonic(), interval)
                 return
             state.attempts.failed(self._clock.monotonic(), interval)
-            # Credentials that nobody has fail the polls, too, which say so.
+            # Another operation, such as resolving credentials, fails for the polls too, which log it.
             if error.operation == GET_PRODUCTS and state.attempts.is_news(error.code):
-                _log.warning("prices cannot be read", region=region, kept=state.prices is not None, **error.fields)
+                _log.warning("reading prices failed", region=region, kept=state.prices is not None, **error.fields)
             return
         prices = found.lists[region]
         if found.bad:
             state.attempts.failed(self._clock.monotonic(), interval)
-            # What is missing now keeps the price it had.
+            # An entry that is invalid now must not drop the price that was read before.
             state.prices = state.prices.overlaid(prices) if state.prices else prices
             if state.attempts.is_news("half"):
                 first = f"{found.bad[0].entry}: {found.bad[0].problem}"
-                _log.warning("some prices cannot be used", region=region, entries=len(found.bad), first=first)
+                _log.warning("some prices of the list are invalid", region=region, entries=len(found.bad), first=first)
             return
         if state.attempts.warned:
-            _log.info("prices are read again", region=region)
+            _log.info("reading prices works again", region=region)
         state.attempts.succeeded(self._clock.monotonic(), interval)
         state.prices = prices
         try:
             await self._cache.store(region, encoded(Kept(prices, self._clock.time())))
         except Exception:  # noqa: BLE001
-            _log.exception("prices cannot be kept for the next start", region=region)
+            _log.exception("caching prices failed", region=region)
 
     async def _read_file(self) -> None:
         interval = self._settings.refresh_interval
@@ -188,21 +195,19 @@ class PriceReader:
         except ConfigError as error:
             self._file.failed(self._clock.monotonic(), interval)
             if self._is_news_of_file(error.problems):
-                _log.warning(
-                    "the file of prices cannot be used", problems=len(error.problems), **error.problems[0].fields
-                )
+                _log.warning("reading the price file failed", problems=len(error.problems), **error.problems[0].fields)
             return
         if found.bad:
             self._file.failed(self._clock.monotonic(), interval)
-            # What is missing now keeps the price it had.
+            # An entry that is invalid now must not drop the price that was read before.
             self._of_file = {**self._of_file, **_overlaid(self._of_file, found.lists)}
             wrong = files.problems(self._settings.file, found)
             if self._is_news_of_file(wrong):
-                _log.warning("some prices of the file cannot be used", problems=len(wrong), **wrong[0].fields)
+                _log.warning("some prices of the file are invalid", problems=len(wrong), **wrong[0].fields)
             return
         self._of_file = found.lists
         if self._file.warned:
-            _log.info("the file of prices is read again", file=self._settings.file)
+            _log.info("reading the price file works again", file=self._settings.file)
         self._file.succeeded(self._clock.monotonic(), interval)
 
     def _is_news_of_file(self, problems: Sequence[Problem]) -> bool:
@@ -210,10 +215,10 @@ class PriceReader:
 
     def _warn_of_absence(self, region: str) -> None:
         if self._regions[region].attempts.is_news("absent"):
-            _log.warning("the file of prices has no price of a polled region", region=region, file=self._settings.file)
+            _log.warning("the price file has no prices for a polled region", region=region, file=self._settings.file)
 
     def _publish(self, regions: Iterable[str]) -> None:
-        """Show the prices there are, and how the reads of these regions went."""
+        """Show the current prices, and whether the last reads for these regions succeeded."""
         lists = {region: prices for region in self._regions if (prices := self._prices(region))}
         if lists != self.book.regions:
             self.book = PriceBook(lists, self._adjustments)
@@ -235,5 +240,5 @@ class PriceReader:
 
 
 def _overlaid(before: Mapping[str, PriceList], lists: Mapping[str, PriceList]) -> dict[str, PriceList]:
-    """Return the lists with what only the ones before have a price of."""
+    """Return the new lists, completed with the prices that only the earlier lists of the same region have."""
     return {region: before[region].overlaid(found) if region in before else found for region, found in lists.items()}

@@ -1,4 +1,4 @@
-"""Reads a table of prices that a person wrote: YAML, by region, instance type and usage.
+"""Read a handwritten table of prices: YAML, by region, instance type and usage.
 
 currency: USD
 regions:
@@ -33,8 +33,8 @@ _PRICES = "a price per instance and hour, such as 0.23"
 
 
 def read(path: str) -> Collected:
-    """Return the price lists of a file. Raises ConfigError with everything that is wrong with it."""
-    # A price is what is written, not the binary number next to it.
+    """Return the price lists of a file. Raises ConfigError with all of its problems."""
+    # Prices stay text, because a binary number could not hold them exactly.
     document, problems = located.parse(contents(path), path, fraction=str)
     table = _Table(path, document)
     lists = table.lists()
@@ -44,7 +44,7 @@ def read(path: str) -> Collected:
 
 
 class _Table:
-    """A parsed file; what is wrong with it is noted on the way."""
+    """Interpret a parsed file, and collect its problems."""
 
     def __init__(self, file: str, document: Document) -> None:
         self._file, self._document = file, document
@@ -70,7 +70,7 @@ class _Table:
             if not self._fits(here, instance_type, _TYPE, "an instance type", _TYPES):
                 continue
             if not isinstance(usages, dict):
-                # One price alone is that of training.
+                # A single price is that of training.
                 yield from self._price(here, (instance_type, TRAINING), usages)
                 continue
             found = dict(self._items(here, usages, f"prices by {', '.join(USAGES)}"))
@@ -85,8 +85,8 @@ class _Table:
         try:
             yield key, amounts.price(text)
         except ValueError as error:
-            said = str(error) if isinstance(text, str) else f"{kind(value)}, which is not a price"
-            self._refuse(path, f"is {said}", _PRICES)
+            said = str(error) if isinstance(text, str) else f"{kind(value)} is not a price"
+            self._refuse(path, said, _PRICES)
 
     def _items(self, path: Path, value: object, allowed: str) -> Iterator[tuple[str, object]]:
         if isinstance(value, dict):

@@ -33,9 +33,9 @@ def test_code_gives_what_a_file_does(write: Write) -> None:
     ("text", "said"),
     [
         ("{source: aws}", 'source: "aws" is not a choice (allowed: api, file or none)'),
-        ("{source: file}", "file: is empty, and the source is a file (allowed: the path of a file of prices)"),
+        ("{source: file}", "file: is empty, and the source is a file (allowed: the path of a price file)"),
         ("{source: none, file: a}", 'file: means nothing with the source none (allowed: source: file, or "")'),
-        ("{file: 5}", 'file: 5 is not a path (allowed: the path of a file of prices, or "" for none)'),
+        ("{file: 5}", 'file: 5 is not a path (allowed: the path of a price file, or "" for none)'),
         ("{refresh_interval: 30s}", 'refresh_interval: "30s" is out of range (allowed: 1m to 30d)'),
         ("{adjustments: 0.9}", "adjustments: is a number, not a list (allowed: a list)"),
         (

@@ -1,4 +1,4 @@
-"""Entries of AWS's price list as the API, index.json and index.csv have them."""
+"""Build entries of AWS's price list in the formats of the API, index.json and index.csv."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def item(
     unit: object = "Hrs",
     **attributes: str | None,
 ) -> Item:
-    """An entry of the list; an attribute that is None is left out, and so is a price that is None."""
+    """Return an entry of the list. Attributes that are None, and a price that is None, are left out."""
     sku = sku or f"SKU-{name}-{attributes.get('platoinstancetype', 'Training')}".replace(".", "-").upper()
     all_attributes = {
         "locationType": "AWS Region",
@@ -70,7 +70,7 @@ def spot(name: str = "ml.m5.xlarge", price: object = "0.2500000000", **attribute
 
 
 def index_json(items: Iterable[Item], code: str = "AmazonSageMaker") -> str:
-    """The items as AWS's index.json has them."""
+    """Return the items as an index.json of AWS."""
     listed = list(items)
     products = {one["product"]["sku"]: one["product"] for one in listed}
     terms = {one["product"]["sku"]: one["terms"]["OnDemand"] for one in listed}
@@ -79,7 +79,7 @@ def index_json(items: Iterable[Item], code: str = "AmazonSageMaker") -> str:
 
 
 def rows(items: Iterable[Item]) -> list[dict[str, str]]:
-    """The items as rows of index.csv: one for each price."""
+    """Return the items as rows of index.csv, one for each price."""
     found = []
     for one in items:
         product = one["product"]
@@ -104,7 +104,7 @@ def rows(items: Iterable[Item]) -> list[dict[str, str]]:
 
 
 def write_csv(path: Path, lines: Iterable[dict[str, str]], code: str = "AmazonSageMaker") -> Path:
-    """Write index.csv: AWS's five lines about the file, the names of the columns, the rows."""
+    """Write an index.csv: AWS's five lines of metadata, the column names, and the rows."""
     names = ["SKU", "OfferTermCode", "TermType", "PriceDescription", "Unit", "PricePerUnit", "Currency"]
     names += ["Product Family", *COLUMNS.values()]
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -120,7 +120,7 @@ def write_csv(path: Path, lines: Iterable[dict[str, str]], code: str = "AmazonSa
 
 
 class MemoryCache:
-    """A cache of price lists that keeps its texts in memory."""
+    """Cache price lists in memory."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Prices and hardware on /metrics, of a whole application on the simulator."""
+"""Test prices and hardware on /metrics of a whole application on the simulator."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_a_denied_list_is_one_warning_and_everything_else_goes_on(
     assert len(shown.rows("sagemaker_training_job_status", status="InProgress")) == 5
     errors = "sagemaker_exporter_api_errors_total"
     assert shown.by(errors, "aws_region", operation="GetProducts") == {(region,): 1.0 for region in REGIONS}
-    assert messages(caplog) == ["prices cannot be read"] * 2
+    assert messages(caplog) == ["reading prices failed"] * 2
 
 
 async def test_without_a_source_there_are_no_prices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What an account pays, exactly; and the hardware of every type that trains."""
+"""Test the exact rates of an account, and the hardware of all training instance types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check-config` says what is wrong with a file of prices, too."""
+"""Test that `check-config` reports the problems of a price file, too."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ def test_entries_of_awss_list_that_cannot_be_used_are_said(
     Path("config.yaml").write_text("prices: {file: prices.json}")
     Path("prices.json").write_text(index_json([item(), item("ml.m5.large", "-1")]))
     assert main(["check-config", "config.yaml"]) == 1
-    assert "the negative price -1" in capsys.readouterr().err
+    assert "the price -1 is negative" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Files of prices: AWS's two, a table in YAML, and whatever is wrong with them."""
+"""Test price files: AWS's index.json and index.csv, tables in YAML, and the problems reported in each."""
 
 from __future__ import annotations
 
@@ -77,9 +77,10 @@ def test_good_entries_count_and_the_others_are_said(write: Callable[[list[Item]]
     negative, twice = (str(problem) for problem in files.problems(name, found))
     line = ":13" if name.endswith("csv") else ""
     assert negative == (
-        f"{name}{line}: SKU-ML-P4D-24XLARGE-TRAINING: the negative price -1 (allowed: one price per hour, not negative)"
+        f"{name}{line}: SKU-ML-P4D-24XLARGE-TRAINING: the price -1 is negative "
+        "(allowed: one price per hour, not negative)"
     )
-    assert "TWICE: ml.g6.xlarge costs 1.127 and 1.2 for training" in twice
+    assert "TWICE: ml.g6.xlarge has two prices for training: 1.127, 1.2" in twice
 
 
 def refusal(name: str) -> str:
@@ -96,14 +97,14 @@ def test_a_list_of_another_service_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ['{"PriceList": []}', '{"products": {}, "offerCode": "AmazonSageMaker"}', "{}"])
 def test_json_that_is_no_price_list_is_refused(text: str) -> None:
-    missing = "is missing: this is not a price list of AWS"
+    missing = "is missing: this is not an AWS price list"
     assert refusal(written(text)) == f"prices.json: offerCode: {missing} (allowed: {ALLOWED})"
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.99])
 def test_a_truncated_list_is_refused(kept: float) -> None:
     text = index_json(ITEMS)
-    said = f"prices.json: is cut off before its end, or is no JSON (allowed: {ALLOWED})"
+    said = f"prices.json: is truncated, or is not JSON (allowed: {ALLOWED})"
     assert refusal(written(text[: int(len(text) * kept)])) == said
 
 
@@ -112,7 +113,9 @@ def test_a_truncated_table_is_refused_with_its_line(rest: int) -> None:
     text = Path(as_csv(ITEMS)).read_text()
     last = text.count("\n")
     Path("prices.csv").write_text(text[:-rest])
-    assert re.match(rf"prices\.csv:{last}: (has \d+ columns and not|is cut off in the middle)", refusal("prices.csv"))
+    assert re.match(
+        rf"prices\.csv:{last}: (has \d+ columns instead of|is truncated in the middle)", refusal("prices.csv")
+    )
 
 
 def test_two_currencies_are_refused() -> None:
@@ -131,20 +134,18 @@ def test_a_table_without_the_columns_is_refused() -> None:
         "prices.csv:1: has no column priceperunit, currency, productfamily, locationtype, usagetype "
         f"(allowed: {ALLOWED})"
     )
-    assert "no line names the columns" in refusal(written("a,b\n" * 30, "prices.csv"))
+    assert "no line has the column names" in refusal(written("a,b\n" * 30, "prices.csv"))
     Path("prices.csv").write_bytes(b"\xff\n")
-    assert "prices.csv:1: has a byte that is not UTF-8" in refusal("prices.csv")
+    assert "prices.csv:1: is not UTF-8" in refusal("prices.csv")
 
 
 @pytest.mark.parametrize("items", [[], [item(component="Notebook", platoinstancetype="Notebook")], [item(price=None)]])
 def test_a_list_without_a_price_of_training_is_refused(items: list[Item]) -> None:
-    assert "prices.json: has no price of an instance that trains" in refusal(written(index_json(items)))
+    assert "prices.json: has no price for training instances" in refusal(written(index_json(items)))
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:
-    assert refusal("no.json") == (
-        "no.json: cannot be read: No such file or directory (allowed: a file of prices that can be read)"
-    )
+    assert refusal("no.json") == ("no.json: cannot be read: No such file or directory (allowed: a readable price file)")
     assert "cannot be read: Is a directory" in refusal(".")
 
 
@@ -193,11 +194,11 @@ USAGES = "(allowed: training, spot_training, warm_pool)"
             f'4: regions.cn-north-1."m5.large": "m5.large" is not an instance type {TYPES}',
         ),
         ("warm_pool", "warmpool", f"{M5}.warmpool: unknown key, did you mean warm_pool? {USAGES}"),
-        ("0.30", "-0.30", f"{M5}.training: is the negative price -0.30 {NUMBERS}"),
-        ("0.30", "1e3", f"{M5}.training: is the price '1e3', which is not a number {NUMBERS}"),
-        ("0.30", "yes", f"{M5}.training: is the price 'yes', which is not a number {NUMBERS}"),
-        ("0.30", "true", f"{M5}.training: is a boolean, which is not a price {NUMBERS}"),
-        ("0.30", "!!float x", f"{M5}.training: is the price 'x', which is not a number {NUMBERS}"),
+        ("0.30", "-0.30", f"{M5}.training: the price -0.30 is negative {NUMBERS}"),
+        ("0.30", "1e3", f"{M5}.training: the price '1e3' is not a number {NUMBERS}"),
+        ("0.30", "yes", f"{M5}.training: the price 'yes' is not a number {NUMBERS}"),
+        ("0.30", "true", f"{M5}.training: a boolean is not a price {NUMBERS}"),
+        ("0.30", "!!float x", f"{M5}.training: the price 'x' is not a number {NUMBERS}"),
         ("0.30", "!other 1", f'{M5}.training: the tag "!other" has no meaning here (allowed: values without tags)'),
         (
             '{training: 0.30, spot_training: "0.10", warm_pool: 2}',
@@ -228,7 +229,7 @@ def test_all_mistakes_of_a_table_are_said_at_once() -> None:
 
 
 def _many(number: int) -> Iterator[Item]:
-    """The few entries that count among many of others, as in AWS's list."""
+    """Yield the few training entries among many others, as in AWS's list."""
     yield from ITEMS
     for index in range(number):
         yield item(
@@ -244,15 +245,17 @@ def _many(number: int) -> Iterator[Item]:
 
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_a_large_file_takes_little_memory(kind: str) -> None:
-    """AWS's files of all regions have hundreds of megabytes. Memory does not follow the size: ten times the file, the
-    same peak."""
+    """Check that the peak of memory does not depend on the size of the file.
+
+    AWS's files of all regions have hundreds of megabytes.
+    """
     peaks = []
     for number in (400, 4000):
         if kind == "json":
             written(index_json(_many(number)), "prices.json")
         else:
             write_csv(Path("prices.csv"), rows(_many(number)))
-        # What earlier tests left for the collector is not this one's.
+        # Garbage of earlier tests must not be collected, and counted, during this one.
         gc.collect()
         tracemalloc.start()
         found = files.read(f"prices.{kind}")

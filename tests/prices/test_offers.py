@@ -1,4 +1,4 @@
-"""Which entries of AWS's price list price an instance that trains, and what they say."""
+"""Test which entries of AWS's price list are prices of training instances, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -112,15 +112,15 @@ def test_hardware_that_the_list_does_not_say_is_unknown(attributes: dict[str, st
 @pytest.mark.parametrize(
     ("one", "problem"),
     [
-        (item(price="-0.23"), "the negative price -0.23"),
-        (item(price="NaN"), "the price 'NaN', which is not a number"),
-        (item(price="1E+999999"), "the price '1E+999999', which is not a number"),
-        (item(price=0.23), "a price that is not text"),
-        (item(unit="GB-Mo"), "a price by 'GB-Mo' and not by hour"),
-        (item(unit=None), "a price by 'None' and not by hour"),
-        (item(currency="dollars"), "'dollars' for a currency"),
-        (item(instanceName="NA", usagetype="USE1-Train:m5"), "no instance type in instanceName and usagetype"),
-        (item(regionCode=None), "no regionCode"),
+        (item(price="-0.23"), "the price -0.23 is negative"),
+        (item(price="NaN"), "the price 'NaN' is not a number"),
+        (item(price="1E+999999"), "the price '1E+999999' is not a number"),
+        (item(price=0.23), "the price is not a string"),
+        (item(unit="GB-Mo"), "the price is per 'GB-Mo', not per hour"),
+        (item(unit=None), "the price is per 'None', not per hour"),
+        (item(currency="dollars"), "'dollars' is not a currency"),
+        (item(instanceName="NA", usagetype="USE1-Train:m5"), "has no instance type in instanceName or usagetype"),
+        (item(regionCode=None), "has no regionCode"),
     ],
 )
 def test_an_entry_that_cannot_be_used_says_why(one: Item, problem: str) -> None:
@@ -134,17 +134,17 @@ def test_an_entry_has_one_price_in_one_currency() -> None:
     (term,) = two["terms"]["OnDemand"].values()
     (dimension,) = term["priceDimensions"].values()
     term["priceDimensions"]["second"] = dimension
-    with pytest.raises(BadOfferError, match="2 prices instead of one"):
+    with pytest.raises(BadOfferError, match="has 2 prices instead of one"):
         said(two)
     del term["priceDimensions"]["second"]
     dimension["pricePerUnit"]["CNY"] = "1.6"
-    with pytest.raises(BadOfferError, match="a price in 2 currencies"):
+    with pytest.raises(BadOfferError, match="has a price in 2 currencies"):
         said(two)
 
 
 @pytest.mark.parametrize("product", [None, [], {}, {"attributes": []}])
 def test_what_is_no_product_at_all_is_an_entry_that_cannot_be_used(product: object) -> None:
-    with pytest.raises(BadOfferError, match="no attributes"):
+    with pytest.raises(BadOfferError, match="has no attributes"):
         attributes_of(product)
 
 

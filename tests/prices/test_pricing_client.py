@@ -1,4 +1,4 @@
-"""GetProducts as the exporter calls it: which endpoint, which pages, which errors."""
+"""Test the calls of GetProducts: endpoints, pages and errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_an_answer_without_a_list_is_an_error(monkeypatch: pytest.MonkeyPa
 
 async def test_govcloud_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with answering(monkeypatch, page("1")) as requests:
-        with pytest.raises(ApiError, match=r"name a file in prices\.file") as failed:
+        with pytest.raises(ApiError, match=r"set prices\.file") as failed:
             await read(Calls(), "us-gov-west-1")
     assert failed.value.code == NO_ENDPOINT
     assert not requests

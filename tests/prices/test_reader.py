@@ -1,4 +1,4 @@
-"""The loop that reads prices: when it reads, what it warns of, and what stays when a read fails."""
+"""Test the loop that reads prices: when it reads, what it logs, and which prices stay in use after a failure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ML = "ml.m5.xlarge"
 
 @dataclass
 class Lists:
-    """AWS's price lists by region; one that is an error is raised."""
+    """Serve price lists by region; if the value of a region is an error, raise it."""
 
     by_region: dict[str, list[object] | Exception] = field(default_factory=dict)
     reads: list[tuple[float, str]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Lists:
             yield [json.dumps(one) if isinstance(one, dict) else one]
 
     def gaps(self) -> list[float]:
-        """How long it was from each read to the next."""
+        """Return the times between successive reads, in seconds."""
         return [round(later - earlier) for (earlier, _), (later, _) in pairwise(self.reads)]
 
 
@@ -123,7 +123,7 @@ def test_each_region_is_read_once_an_interval(caplog: pytest.LogCaptureFixture) 
         assert at.shown.books == 3
 
     run(scenario())
-    assert messages(caplog) == ["prices cannot be read"]
+    assert messages(caplog) == ["reading prices failed"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_each_region_is_read_once_an_interval(caplog: pytest.LogCaptureFixture) 
         (ApiError(GET_PRODUCTS, "NameNotResolved"), "code=NameNotResolved"),
         ([], "code=NoPrices"),
         ([item(component="Notebook", platoinstancetype="Notebook")], "code=NoPrices"),
-        ([item(price="-1")], "in this region, and cannot be used (1 of its entries are broken)"),
-        (["{", "[]", 5, {}, {"product": {}}], "in this region, and cannot be used (5 of its entries are broken)"),
+        ([item(price="-1")], "in this region (1 of its entries are invalid)"),
+        (["{", "[]", 5, {}, {"product": {}}], "in this region (5 of its entries are invalid)"),
         ([item(), item("ml.g5.xlarge", currency="CNY")], "the prices of us-east-1 are in USD and CNY"),
     ],
     ids=["denied", "unreachable", "empty", "other", "negative", "broken", "currencies"],
@@ -176,7 +176,7 @@ def test_another_failure_is_another_warning_and_the_end_is_said(caplog: pytest.L
 
     with caplog.at_level(logging.INFO, logger="exporter"):
         run(scenario())
-    assert messages(caplog) == ["prices cannot be read", "prices cannot be read", "prices are read again"]
+    assert messages(caplog) == ["reading prices failed", "reading prices failed", "reading prices works again"]
 
 
 def test_of_a_list_that_is_half_broken_the_good_half_counts(caplog: pytest.LogCaptureFixture) -> None:
@@ -195,8 +195,8 @@ def test_of_a_list_that_is_half_broken_the_good_half_counts(caplog: pytest.LogCa
 
     run(scenario())
     (warning,) = lines(caplog)
-    assert warning.startswith('msg="some prices cannot be used" region=us-east-1 entries=3 first=')
-    assert "the negative price -1" in warning
+    assert warning.startswith('msg="some prices of the list are invalid" region=us-east-1 entries=3 first=')
+    assert "the price -1 is negative" in warning
 
 
 def test_a_start_without_the_api_has_the_prices_of_the_last_run(caplog: pytest.LogCaptureFixture) -> None:
@@ -244,8 +244,8 @@ def test_a_cache_that_fails_costs_the_copy_only(caplog: pytest.LogCaptureFixture
 
     run(scenario())
     assert messages(caplog) == [
-        "the prices of an earlier run cannot be read",
-        "prices cannot be kept for the next start",
+        "reading cached prices failed",
+        "caching prices failed",
     ]
 
 
@@ -276,7 +276,7 @@ def test_a_file_alone_asks_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 
     run(scenario())
     (warning,) = lines(caplog)
-    assert warning.startswith('msg="the file of prices has no price of a polled region" region=eu-west-1 file=')
+    assert warning.startswith('msg="the price file has no prices for a polled region" region=eu-west-1 file=')
 
 
 def test_a_file_stands_above_the_list(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_file_stands_above_the_list(tmp_path: Path) -> None:
 def test_govcloud_needs_a_file_and_one_warning_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text(TABLE)
-    error = ApiError(GET_PRODUCTS, NO_ENDPOINT, "name a file in prices.file")
+    error = ApiError(GET_PRODUCTS, NO_ENDPOINT, "set prices.file")
 
     async def scenario(name: str) -> World:
         at = World(Lists({"us-gov-west-1": error}), regions=["us-gov-west-1"])
@@ -309,7 +309,7 @@ def test_govcloud_needs_a_file_and_one_warning_says_so(tmp_path: Path, caplog: p
     assert at.shown.states == {"us-gov-west-1": False}
     (warning,) = lines(caplog)
     assert f"code={NO_ENDPOINT}" in warning
-    assert "name a file in prices.file" in warning
+    assert "set prices.file" in warning
 
 
 def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
@@ -325,9 +325,9 @@ def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
             await asyncio.sleep(DAY)
             assert (at.shown.states, at.shown.price()) == ({REGION: False}, Decimal("0.2"))
             (warning,) = lines(caplog)
-            assert 'msg="the file of prices cannot be used" problems=2' in warning
+            assert 'msg="reading the price file failed" problems=2' in warning
             assert "line=1" in warning
-            assert "the negative price -0.2" in warning
+            assert "the price -0.2 is negative" in warning
             file.write_text(TABLE.replace("0.2}", "0.21}"))
             await asyncio.sleep(3700)
             assert (at.shown.states, at.shown.price()) == ({REGION: True}, Decimal("0.21"))
@@ -357,9 +357,9 @@ def test_of_a_file_that_is_half_broken_the_good_half_counts(tmp_path: Path, capl
     with caplog.at_level(logging.INFO, logger="exporter"):
         run(scenario())
     half, _, absent = lines(caplog)
-    assert 'msg="some prices of the file cannot be used" problems=1' in half
-    assert "the negative price -1" in half
-    assert "has no price of a polled region" in absent
+    assert 'msg="some prices of the file are invalid" problems=1' in half
+    assert "the price -1 is negative" in half
+    assert "has no prices for a polled region" in absent
 
 
 def test_without_a_source_nothing_is_read() -> None:
