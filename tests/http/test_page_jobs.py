@@ -34,7 +34,7 @@ def test_a_running_job() -> None:
         ({"max_runtime_seconds": None}, "no deadline known"),
         ({"transitions": ()}, "none yet"),
         ({"spot": False, "instances": ()}, "unknown, on demand"),
-        ({"spot": None}, "2 ml.p4d.24xlarge Starting"),
+        ({"spot": None}, "2 ml.p4d.24xlarge no bill yet Starting"),
         ({"created": None, "started": None, "modified": None}, "▶ InProgress Training unknown no deadline known"),
     ],
 )
