@@ -6,32 +6,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ledger.harness import Harness
 
-pytestmark = pytest.mark.slow
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 _ONE = os.environ.get("SOAK_SEED")
 _SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
 # How many seeds `make test` runs.
 _FIRST = 60
-_MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture
-def disk() -> Iterator[Path]:
-    """Statements and files are real; only the wait for a disk is saved where there is a file system in memory."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-        yield Path(folder)
-
-
-# Measuring coverage would take as long again, and the same lines have tests of their own.
-@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(_FIRST))
 def test_totals_equal_the_schedule_after_any_history_of_failures(seed: int, disk: Path) -> None:
     _soak(seed, disk)
@@ -44,8 +33,8 @@ def test_totals_equal_the_schedule_on_many_more_seeds(seed: int, disk: Path) -> 
 
 
 @pytest.mark.parametrize("seed", [17, 42])
-def test_a_seed_is_the_same_history_again(seed: int, tmp_path: Path) -> None:
-    first, second = (Harness(seed, tmp_path / name) for name in ("first", "second"))
+def test_a_seed_is_the_same_history_again(seed: int, disk: Path) -> None:
+    first, second = (Harness(seed, disk / name) for name in ("first", "second"))
     for harness in (first, second):
         harness.run()
     assert first.history == second.history

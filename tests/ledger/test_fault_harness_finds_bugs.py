@@ -11,7 +11,8 @@ import pytest
 from tests.ledger import bugs_in_polling, bugs_in_the_ledger
 from tests.ledger.harness import Harness
 
-pytestmark = pytest.mark.slow
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 _SEEDS = 300
 
@@ -57,14 +58,13 @@ _BUGS: dict[Callable[[Patch], None], int] = {
 }
 
 
-@pytest.mark.no_cover
 # A bug whose seed has another history now is looked for in all seeds.
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("bug", "seed"), _BUGS.items())
-def test_bug_is_found(bug: Callable[[Patch], None], seed: int, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_bug_is_found(bug: Callable[[Patch], None], seed: int, disk: Path, monkeypatch: Patch) -> None:
     bug(monkeypatch)
     seeds = (seed, *range(_SEEDS))
-    assert any(_fails(one, tmp_path / str(n)) for n, one in enumerate(seeds)), f"{_SEEDS} seeds do not find it"
+    assert any(_fails(one, disk / str(n)) for n, one in enumerate(seeds)), f"{_SEEDS} seeds do not find it"
 
 
 def _fails(seed: int, folder: Path) -> bool:

@@ -22,7 +22,8 @@ from exporter.ledger.series import Amounts, SeriesKey
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
 
-pytestmark = pytest.mark.slow
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 T = TypeVar("T")
 _NAMES = st.sampled_from("abc")

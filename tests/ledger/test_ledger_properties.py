@@ -23,7 +23,8 @@ from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.totals import DURATION_BUCKETS
 from tests.ledger.books import START, TARGET, Disk, job, ledger, true
 
-pytestmark = pytest.mark.slow
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 Fault = Literal["restart", "break", "repair"]
 Step = Reading | Fault

@@ -16,7 +16,8 @@ from exporter.polling.parse_cache import ParseCache
 from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist
 
-pytestmark = pytest.mark.slow
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NUMBER = 600
