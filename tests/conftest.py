@@ -1,4 +1,4 @@
-"""What every test runs in: no AWS account, no proxy, a Prometheus to ask; and in CI, nothing skipped."""
+"""Set up every test: no AWS account, no proxy, fixtures for Prometheus and promtool, and in CI no skipped tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FAKE_AWS = {
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_aws_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hides the AWS settings, the credentials and the proxies of whoever runs the tests."""
+    """Remove the AWS settings, credentials and proxies of the person who runs the tests."""
     nothing = tmp_path_factory.mktemp("no-aws")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
@@ -46,7 +46,7 @@ def _no_aws_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _environment_is_left_alone() -> Iterator[None]:
-    """What one test leaves in the environment would lead another astray, wherever that one happens to run."""
+    """Fail a test that changes the environment, because that could affect later tests in the same process."""
     before = dict(os.environ)
     yield
     after = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
@@ -55,7 +55,7 @@ def _environment_is_left_alone() -> Iterator[None]:
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> PrometheusFactory:
-    """Starts Prometheus: `async with prometheus(scraping("127.0.0.1:9841")) as p: await p.query("up")`.
+    """Start Prometheus: `async with prometheus(scraping("127.0.0.1:9841")) as p: await p.query("up")`.
 
     Further arguments are flags for Prometheus. Paths in the configuration are relative to `tmp_path`.
     """
@@ -64,17 +64,17 @@ def prometheus(tmp_path: Path) -> PrometheusFactory:
 
 @pytest.fixture
 def promtool() -> Callable[..., real.Outcome]:
-    """Runs promtool: `promtool("check", "metrics", stdin=text).returncode`."""
+    """Run promtool: `promtool("check", "metrics", stdin=text).returncode`."""
     return real.promtool
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import folders of which `make unit` runs nothing."""
+    """Do not import folders in which `make unit` runs no test."""
     return ("not process" in config.getoption("markexpr") and in_folder_of_processes(collection_path)) or None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whoever asks for Prometheus or promtool needs the programs, and starts them."""
+    """Mark tests that use the fixtures `prometheus` or `promtool`, and tests that start processes."""
     if {"prometheus", "promtool"} & set(getattr(item, "fixturenames", ())):
         item.add_marker("prometheus")
     if item.get_closest_marker("prometheus") or in_folder_of_processes(item.path):
@@ -83,7 +83,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the marker true: without it no process can be started, neither by the test nor by its fixtures."""
+    """Check the marker: a test without it, and its fixtures, cannot start a process."""
     with nullcontext() if item.get_closest_marker("process") else no_processes():
         return (yield)
 
@@ -108,7 +108,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """In CI a test that does not run is a test that does not pass."""
+    """Fail skipped tests in CI, where every test has to run."""
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"Skipped, which CI does not allow: {report.longrepr}"

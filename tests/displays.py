@@ -1,4 +1,4 @@
-"""Displays for pollers: one that shows nothing, and one with a board as the application wires it."""
+"""Provide displays for pollers: one that discards everything, and one with a board, wired as in the application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.training.job import TrainingJob
 
 
 class Nowhere:
-    """A display nobody looks at."""
+    """Discard everything that is shown."""
 
     def job(self, job: TrainingJob, rates: Rates | None = None) -> None: ...
 
@@ -29,7 +29,7 @@ class Nowhere:
 
 
 class Showing(BoardDisplay):
-    """A display and its board, which also shows how the process is."""
+    """Hold a display and its board, which also shows the metrics of the process."""
 
     def __init__(
         self,

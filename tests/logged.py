@@ -1,4 +1,4 @@
-"""What the exporter logged, as a user reads it: the message and its fields."""
+"""Return what the exporter logged, as users read it: messages and fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.process.logs import Logfmt
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """All lines of all loggers as logfmt, from their message on."""
+    """Return all lines of all loggers as logfmt, without time, level and caller."""
     return [re.sub(r"^ts=\S+ level=\S+ caller=\S+ ", "", Logfmt().format(record)) for record in caplog.records]
 
 
@@ -19,10 +19,10 @@ def text(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The messages alone, which never vary."""
+    """Return the messages without their fields. Messages are constant."""
     return [record.getMessage() for record in caplog.records]
 
 
 def field(caplog: pytest.LogCaptureFixture, name: str) -> list[object]:
-    """A field of each line that has it."""
+    """Return the value of a field from each line that has it."""
     return [vars(record)["fields"][name] for record in caplog.records if name in getattr(record, "fields", {})]

@@ -1,4 +1,4 @@
-"""A real Prometheus for tests: started on a free port, asked through its API, gone at the end."""
+"""Run a real Prometheus for tests: start it on a free port, query its API, and stop it at the end."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ Outcome = subprocess.CompletedProcess[str]
 
 
 class Sample(NamedTuple):
-    """One element of an instant vector."""
+    """Hold one element of an instant vector."""
 
     labels: dict[str, str]
     value: float
 
 
 class Series(NamedTuple):
-    """One element of a range vector; points are (Unix seconds, value)."""
+    """Hold one element of a range vector; points are (Unix seconds, value)."""
 
     labels: dict[str, str]
     points: list[tuple[float, float]]
 
 
 def programs() -> Path | None:
-    """The folder that holds prometheus and promtool, as hack/prometheus.sh would find it without fetching."""
+    """Return the folder with prometheus and promtool that hack/prometheus.sh would find without downloading them."""
     named = os.environ.get("PROMETHEUS")
     on_path = shutil.which("prometheus")
     folders = [Path(named)] if named else [ROOT / ".cache/prometheus/usr/bin"]
@@ -56,14 +56,14 @@ def programs() -> Path | None:
 
 
 def scraping(*targets: str, interval: str = "500ms", job: str = "sagemaker", extra: str = "") -> str:
-    """A configuration that scrapes these `host:port`; `extra` is more YAML for its top level."""
+    """Return a configuration that scrapes these `host:port`; `extra` is more YAML for its top level."""
     times = f"scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: {interval}"
     static = f"static_configs: [{{targets: {json.dumps(targets)}}}]"
     return f"global: {{{times}}}\nscrape_configs: [{{job_name: {job}, {static}}}]\n{extra}\n"
 
 
 class Prometheus:
-    """A running Prometheus, seen through its HTTP API."""
+    """Query a running Prometheus through its HTTP API."""
 
     def __init__(self, url: str, log: Path, session: aiohttp.ClientSession) -> None:
         self.url = url
@@ -71,14 +71,14 @@ class Prometheus:
         self._session = session
 
     async def api(self, path: str, **parameters: str | float) -> Any:
-        """The `data` of /api/v1/PATH; an AssertionError with Prometheus's words if it refuses."""
+        """Return the `data` of /api/v1/PATH. Raises AssertionError with Prometheus's message if it returns an error."""
         async with self._session.get(f"{self.url}/api/v1/{path}", params=parameters) as response:
             answer = await response.json()
         assert answer["status"] == "success", f"{path} {parameters}: {answer.get('error')}"
         return answer["data"]
 
     async def query(self, expr: str, time: float | None = None) -> list[Sample]:
-        """The instant vector (a scalar has no labels) at `time`, Unix seconds, or now."""
+        """Return the instant vector (a scalar has no labels) at `time`, in Unix seconds, or now."""
         at = {} if time is None else {"time": time}
         data = await self.api("query", query=expr, **at)
         if data["resultType"] == "scalar":
@@ -86,19 +86,19 @@ class Prometheus:
         return [Sample(each["metric"], float(each["value"][1])) for each in data["result"]]
 
     async def query_range(self, expr: str, start: float, end: float, step: float) -> list[Series]:
-        """The range vector between two times, all in seconds."""
+        """Return the range vector between two times, all in seconds."""
         data = await self.api("query_range", query=expr, start=start, end=end, step=step)
         return [Series(each["metric"], _points(each["values"])) for each in data["result"]]
 
     async def targets(self) -> list[dict[str, Any]]:
-        """The active targets with `health`, `lastError` and `lastScrapeDuration`."""
+        """Return the active targets with `health`, `lastError` and `lastScrapeDuration`."""
         active: list[dict[str, Any]] = (await self.api("targets", state="active"))["activeTargets"]
         return active
 
     async def wait_until(self, question: Callable[[], Awaitable[Answer]], within: float = 60.0) -> Answer:
-        """Ask until the answer is truthy and return it: `await p.wait_until(lambda: p.query("up == 1"))`.
+        """Poll until the result is truthy, and return it: `await p.wait_until(lambda: p.query("up == 1"))`.
 
-        An AssertionError after `within` seconds tells the last answer, scrape errors and the end of the log.
+        After `within` seconds, raise AssertionError with the last result, scrape errors and the end of the log.
         """
         deadline = time.monotonic() + within
         while not (answer := await question()):
@@ -111,7 +111,7 @@ class Prometheus:
 
 
 def promtool(*arguments: str | Path, stdin: str | bytes = "") -> Outcome:
-    """Run promtool; look at returncode, stdout and stderr of what comes back."""
+    """Run promtool, and return its returncode, stdout and stderr."""
     folder = programs()
     assert folder, "promtool is missing: hack/prometheus.sh"
     text = stdin.decode() if isinstance(stdin, bytes) else stdin
@@ -121,9 +121,10 @@ def promtool(*arguments: str | Path, stdin: str | bytes = "") -> Outcome:
 
 @asynccontextmanager
 async def running(config: str, directory: Path, *flags: str) -> AsyncIterator[Prometheus]:
-    """Prometheus with this configuration; paths in it are relative to `directory`, where its data lies too.
+    """Run Prometheus with this configuration. Paths in it are relative to `directory`, which also holds its data.
 
-    The first scrape comes 5 s after the start, whatever the interval: so often Prometheus looks for targets.
+    The first scrape comes 5 s after the start, whatever the interval is, because Prometheus updates its targets so
+    often.
     """
     folder = programs()
     assert folder, "prometheus is missing: hack/prometheus.sh"
@@ -144,7 +145,7 @@ async def running(config: str, directory: Path, *flags: str) -> AsyncIterator[Pr
 
 
 async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
-    """The kernel picks the port, so nobody else can have it; the log tells which."""
+    """Return the address from the log. The kernel picks the port, so that tests cannot collide."""
     while not (found := _LISTENING.search(_read(log))):
         assert process.returncode is None, f"prometheus ended with {process.returncode}\n{_tail(log)}"
         await asyncio.sleep(0.02)

@@ -1,7 +1,8 @@
-"""An event loop whose time passes only while nobody has anything to do: hours in a moment, the same each run.
+"""Run an event loop in virtual time: time advances only when all tasks are idle, so that hours pass in a moment.
 
-asyncio's own timeouts and whatever else asks the loop (aiolimiter) follow it. Threads take real time and hold it up,
-unless a `chance` draws how long their work takes.
+Each run is the same. asyncio's own timeouts, and libraries that ask the loop for the time (aiolimiter), follow the
+virtual time. Threads take real time, and virtual time waits for them, unless a `chance` draws how long their work
+takes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _WORK = (0.0, 0.001, 0.05)
 
 @dataclass(slots=True)
 class Time:
-    """`passed` seconds since `start`, which is AWS's clock, Unix seconds; the machine's is `ahead` of it."""
+    """Hold the virtual time.
+
+    `passed` is in seconds since `start`, AWS's clock in Unix seconds; the machine's is `ahead` of it.
+    """
 
     start: float = START
     passed: float = 0.0
@@ -40,7 +44,7 @@ def _no_step(busy: bool) -> None:
 
 
 class _Selector(selectors.DefaultSelector):
-    """Lets virtual time pass instead of waiting, unless a thread will wake the loop."""
+    """Advance virtual time instead of waiting, unless a thread is going to wake the loop."""
 
     def __init__(self, time: Time, step: Callable[[bool], None], patience: float) -> None:
         super().__init__()
@@ -58,9 +62,11 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Call `step` before each turn of the loop with whether anybody has something to do; what it raises leaves the loop
-    at once, as a kill does. With a `chance`, work for threads is done in the loop by one thread that is simulated: the
-    same seed gives the same interleaving, to the statement."""
+    """Run in virtual time, and call `step` before each turn of the loop with whether any task is ready.
+
+    An exception of `step` leaves the loop at once, as a kill does. With a `chance`, a simulated thread does the work
+    for threads inside the loop: the same seed gives the same interleaving, down to the statement.
+    """
 
     def __init__(
         self, time: Time | None = None, step: Callable[[bool], None] = _no_step, chance: random.Random | None = None
@@ -87,7 +93,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _simulate_thread(
         self, chance: random.Random, func: Callable[..., T], args: tuple[Any, ...]
     ) -> asyncio.Future[T]:
-        """Do the work once the thread is free; what was begun is finished, whether or not somebody still waits."""
+        """Do the work once the thread is free. Started work is finished even if its caller was cancelled."""
         future = self.create_future()
         self._thread_free = max(self.time(), self._thread_free) + chance.choice(_WORK)
         self.call_at(self._thread_free, _work, future, func, args, chance.random() < 0.5)
@@ -108,7 +114,7 @@ def _work(future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ..
 
 
 class LoopClock:
-    """The clock of a machine on the running loop: a wall clock that may be set, and a monotonic one."""
+    """Implement the clock of a machine on the running loop: a wall clock that can be set, and a monotonic one."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,6 +132,6 @@ class LoopClock:
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Return what the scenario gives, run in virtual time."""
+    """Run the scenario in virtual time, and return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(scenario)

@@ -1,4 +1,4 @@
-"""`make bench` at a small size: every number is there, and the report says them."""
+"""Test that `make bench`, at a small size, measures every number and reports it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAYS = {"describe", "search", "afternoon", "floor"}
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A run in a process of its own: what it measures begins processes that import its main module."""
+    """Run the benchmarks in a separate process, because they start processes that import its main module."""
     output = tmp_path_factory.mktemp("bench") / "bench.json"
     small = ["--jobs", str(JOBS), "--interval", "1", "--parts", "polls", "scrapes", "steps"]
     command = [sys.executable, "-m", "benchmarks", *small, "--output", str(output)]

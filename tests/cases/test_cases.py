@@ -1,4 +1,4 @@
-"""Real answers of AWS, fed to an exporter by either strategy, and what each must give."""
+"""Test that real responses of AWS give the expected samples, with both strategies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answer(case: str, **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Account:
-    """The Api of a target with one job, of which every operation tells what AWS's does."""
+    """Implement the Api of a target with one job, whose operations agree with each other as AWS's do."""
 
     job: Mapping[str, Any]
     clock: Clock = field(default_factory=lambda: Clock(START))
@@ -66,7 +66,7 @@ class Account:
 
 @asynccontextmanager
 async def polled(job: Mapping[str, Any], search: bool) -> AsyncIterator[Exposed]:
-    """What is exposed once the job was read and settled."""
+    """Return the exposition after the job was read and settled."""
     account: Any = Account(job)
     async with open_ledger("", account.clock.time) as ledger:
         board = Showing(ledger, started=START)

@@ -1,5 +1,7 @@
-"""A churning fleet, a fifth of all answers faulty, the exporter killed with -9 five times and once stopped for a while:
-the totals are the truth."""
+"""Test that the totals are right after kill -9, a pause and faults.
+
+Many jobs come and go, a fifth of all responses is faulty, and the exporter is killed five times and suspended once.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,7 @@ def _never_lower(highest: dict[Series, float], samples: Samples) -> None:
 
 
 def _counted(samples: Samples) -> dict[Series, float]:
-    """What is not 0, without the labels of the target, and of the histograms without the empty buckets."""
+    """Return the samples that are not 0, without the target's labels and the empty buckets of histograms."""
     return {
         (name.removeprefix("sagemaker_training_"), tuple(pair for pair in labels if pair[0] not in _TARGET)): value
         for (name, labels), value in samples.items()
@@ -123,7 +125,7 @@ def _counted(samples: Samples) -> dict[Series, float]:
 
 
 def _expected(truth: Totals) -> dict[Series, float]:
-    """The same by the schedule."""
+    """Return the same samples, computed from the schedule."""
     found: dict[Series, float] = {}
     for name, label_names, values in (
         ("jobs_created", (), {(): truth.created}),

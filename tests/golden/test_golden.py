@@ -1,4 +1,4 @@
-"""A DescribeTrainingJob answer beside the samples it must give, without HELP and TYPE, sorted."""
+"""Test that each DescribeTrainingJob response gives the samples beside it, sorted, without HELP and TYPE."""
 
 from __future__ import annotations
 
