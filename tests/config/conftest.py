@@ -10,7 +10,7 @@ Write = Callable[[str], str]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes config.yaml into the working directory and returns its name."""
+    """Return a function that writes config.yaml into the working directory and returns its name."""
     monkeypatch.chdir(tmp_path)
 
     def write(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What is said of a bad configuration: the complaints about a file, and the words for what is allowed."""
+"""Load invalid configurations and return their problems, and define the texts for allowed values."""
 
 from __future__ import annotations
 

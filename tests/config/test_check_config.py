@@ -1,4 +1,4 @@
-"""`check-config`: the configuration, and the web configuration beside it."""
+"""Test `check-config` with the configuration and the web configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""config.example.yaml and docs/configuration.md say what the code does."""
+"""Test that config.example.yaml and docs/configuration.md agree with the code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = {
 
 
 def fields(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Key path and field of every key that is not itself a section."""
+    """Yield the key path and the field of every key that is not itself a section."""
     for name, field in model.model_fields.items():
         candidates = (field.annotation, *get_args(field.annotation))
         section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
@@ -59,7 +59,7 @@ def keys(data: object, prefix: str = "") -> Iterator[str]:
 
 
 def nested(key: str, text: str) -> str:
-    """A file that has this key only, beside what the key needs."""
+    """Return a file that has only this key, and the keys that it needs."""
     section, _, name = key.partition(".")
     if section == "targets[]":
         role = "" if name == "role_arn" else "role_arn: arn:aws:iam::123456789012:role/a, "

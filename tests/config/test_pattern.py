@@ -1,4 +1,4 @@
-"""Patterns for names of jobs: Python's meaning, in linear time."""
+"""Test that patterns for job names mean what they mean in Python, and match in linear time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section `prices`: what it means, and what is wrong with it."""
+"""Test the section `prices`: its values, and the problems reported for invalid ones."""
 
 from __future__ import annotations
 

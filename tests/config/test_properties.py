@@ -31,7 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def judge(file: Path, data: bytes) -> None:
-    """Either a configuration comes of it, or problems that each have their line in the file."""
+    """Check that the text gives either a configuration, or problems that each have a line in the file."""
     file.write_bytes(data)
     try:
         load(str(file), POD, known_metrics=["sagemaker_training_job_info"])

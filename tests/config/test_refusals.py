@@ -1,4 +1,4 @@
-"""One case for each kind of bad key, entry, section, file, flag and environment, with the exact message."""
+"""Test the exact message for each kind of invalid key, entry, section, file, flag and environment."""
 
 from __future__ import annotations
 

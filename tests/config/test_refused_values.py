@@ -1,4 +1,4 @@
-"""One case for each kind of bad value of a key, with the exact message."""
+"""Test the exact message for each kind of invalid value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The project's documents as readers see them: links, headings, blocks of code and code in the text."""
+"""Parse the project's documents as readers see them: links, headings, code blocks and inline code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARSER = MarkdownIt("commonmark").enable("table")
 
 
 class Block(NamedTuple):
-    """A block of code: its language ("" if it is only indented), its text, and the line on which it begins."""
+    """Hold a code block: its language ("" if it is only indented), its text, and its first line number."""
 
     language: str
     text: str
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file of Markdown."""
+    """Hold one Markdown file."""
 
     path: Path
     links: tuple[str, ...]
@@ -42,7 +42,7 @@ class Document:
 
 
 def documents() -> list[Document]:
-    """Every document of the project; what stands in hidden and generated folders is not its own."""
+    """Return every document of the project, without those in hidden and generated folders."""
     folders = (
         folder for folder in ("docs", "deploy", "tests", "exporter", "hack", "benchmarks") if (ROOT / folder).is_dir()
     )
@@ -72,7 +72,7 @@ def _target(token: Token) -> str | None:
 
 
 def _anchors(tokens: list[Token]) -> Iterator[str]:
-    """What GitHub makes of headings: lower case, without punctuation, numbered where they repeat."""
+    """Return the anchors that GitHub makes of headings: lower case, no punctuation, numbered if repeated."""
     seen: Counter[str] = Counter()
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":

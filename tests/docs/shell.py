@@ -1,4 +1,4 @@
-"""Commands as documents show them: words of one simple command, with what a shell does around it taken away."""
+"""Parse commands in documents: the words of each simple command, without the shell syntax around it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SHELLS = ("", "console", "sh", "shell", "bash")
 
 
 def commands(block: Block) -> Iterator[list[str]]:
-    """Every command of a block; lines that end with a backslash go on, $(...) is a command too."""
+    """Yield every command of a block. A backslash continues a line, and $(...) is a command too."""
     for line in re.sub(r"\\\n\s*", "", block.text).splitlines():
         yield from simple(line)
 
 
 def simple(line: str) -> Iterator[list[str]]:
-    """The commands of a line, without comments and assignments."""
+    """Yield the commands of a line, without comments and assignments."""
     for inner in re.findall(r"\$\(([^()]+)\)", line):
         yield from simple(inner)
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
@@ -39,7 +39,7 @@ def simple(line: str) -> Iterator[list[str]]:
 
 
 def shells(document: Document, programs: set[str]) -> Iterator[Block]:
-    """The blocks in which the first word of the first line is a program."""
+    """Yield the blocks whose first word is a program."""
     for block in document.blocks:
         first = block.text.split(maxsplit=1)[:1]
         if block.language in SHELLS and first and program(first[0]) in programs:

@@ -1,4 +1,4 @@
-"""Every command in the documents is one that there is, with arguments that it takes and files that exist."""
+"""Test that every command in the documents exists, with valid arguments and existing files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def aws(words: list[str]) -> None:
 
 @cache
 def aws_options(service: str, command: str) -> dict[str, bool]:
-    """Each option of a command of the AWS CLI, as botocore's model has it, and whether it is required."""
+    """Return each option of an AWS CLI command according to botocore's model, and whether it is required."""
     model = botocore.session.get_session().get_service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     shape: Any = model.operation_model(operations[command]).input_shape

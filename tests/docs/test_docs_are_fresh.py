@@ -1,4 +1,4 @@
-"""Documents that must not drift from what they speak of."""
+"""Test that documents agree with the code and files that they describe."""
 
 from __future__ import annotations
 

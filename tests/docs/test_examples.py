@@ -1,4 +1,4 @@
-"""Every example in the documents is one that works: configurations, values of the chart, Terraform."""
+"""Test that every example in the documents works: configurations, chart values, Terraform."""
 
 from __future__ import annotations
 

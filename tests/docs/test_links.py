@@ -1,4 +1,4 @@
-"""Every link of every document leads somewhere, and every file that a document names is there."""
+"""Test that every link in the documents has a target, and that every file they name exists."""
 
 from __future__ import annotations
 

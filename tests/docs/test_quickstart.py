@@ -1,7 +1,7 @@
-"""The README's first commands, word by word, on a fresh clone.
+"""Test the first commands of the README, word by word, on a fresh clone.
 
-`make demo` installs into the clone and runs until Ctrl-C; what the README says to do meanwhile is done. `make test` is
-what runs this test: CI runs it in a fresh clone, which `.ci/run` is held to here.
+`make demo` installs into the clone and runs until Ctrl-C; meanwhile the test follows the README. `make test` is not run
+here, because it runs this test: CI runs it in a fresh clone, and this module checks that `.ci/run` does so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OWN = re.compile(r"MAKE|MFLAGS|COV|VIRTUAL_ENV|PYTHON|PYTEST|AWS_|PROMETHEUS$")
 
 
 def command(line: str) -> str:
-    """What a person types: the line without its comment."""
+    """Return what a person types: the line without its comment."""
     return line.partition("#")[0].strip()
 
 
@@ -44,7 +44,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 async def shell(line: str, directory: Path) -> asyncio.subprocess.Process:
-    """A command of its own process group, as in a terminal."""
+    """Start a command in its own process group, as in a terminal."""
     return await asyncio.create_subprocess_exec(
         *("bash", "-o", "pipefail", "-c", line),
         cwd=directory,
@@ -66,7 +66,7 @@ async def printed(line: str, directory: Path) -> str:
 
 @asynccontextmanager
 async def running(line: str, directory: Path, until: str) -> AsyncIterator[None]:
-    """The command, from when it has printed the text until Ctrl-C, which ends it at once."""
+    """Run the command until it has printed the text, yield, then end it with Ctrl-C, which must work at once."""
     process = await shell(line, directory)
     assert process.stdout
     seen = b""
