@@ -1,4 +1,4 @@
-"""The committed dashboards as Grafana would ask them: their panels, their queries, their variables filled in."""
+"""Read the committed dashboards as Grafana does: their panels, queries and variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
 
 
 class Asked(NamedTuple):
-    """A query and where it stands; `label` of a variable's query, whose values are wanted."""
+    """Hold a query and its place. `label` is the label whose values the query of a variable lists."""
 
     where: str
     expr: str
@@ -29,7 +29,7 @@ class Asked(NamedTuple):
 
 
 def panels(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The panels but the rows' titles, those of collapsed rows too."""
+    """Return all panels, including those of collapsed rows, but not the titles of rows."""
     for panel in board["panels"]:
         if panel["type"] == "row":
             yield from panel.get("panels", ())
@@ -38,32 +38,32 @@ def panels(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def variables(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The variables by name."""
+    """Return the variables by name."""
     return {variable["name"]: variable for variable in board["templating"]["list"]}
 
 
 def of_panels(uid: str) -> Iterator[Asked]:
-    """What the panels of a dashboard ask."""
+    """Return the queries of a dashboard's panels."""
     for panel in panels(BOARDS[uid]):
         yield from asked_by(uid, panel)
 
 
 def asked_by(uid: str, panel: Mapping[str, Any]) -> Iterator[Asked]:
-    """What one of them asks."""
+    """Return the queries of one panel."""
     for target in panel["targets"]:
         where = f"{uid}: {panel['title']} {target['refId']}"
         yield Asked(where, target["expr"], target.get("instant", False))
 
 
 def label_columns(panel: Mapping[str, Any]) -> set[str]:
-    """The labels that a table or timeline takes out of what its queries give."""
+    """Return the labels that a table or timeline shows from the results of its queries."""
     kept = [each["options"] for each in panel["transformations"] if each["id"] == "filterFieldsByName"]
     names = {name for options in kept for name in options["include"]["names"]}
     return {name for name in names if name != "Time" and not name.startswith("Value")}
 
 
 def of_variables(uid: str) -> Iterator[Asked]:
-    """What the variables of a dashboard ask."""
+    """Return the queries of a dashboard's variables."""
     for name, variable in variables(BOARDS[uid]).items():
         if variable["type"] == "query":
             found = _LABEL_VALUES.fullmatch(variable["query"])
@@ -72,10 +72,10 @@ def of_variables(uid: str) -> Iterator[Asked]:
 
 
 def filled(expr: str, values: Mapping[str, str]) -> str:
-    """The query with Grafana's variables replaced; one that has no value is a mistake of the dashboard."""
+    """Return the query with Grafana's variables replaced. Raises an error if a variable has no value."""
     return _VARIABLE.sub(lambda found: values[found[1] or found[2]], expr)
 
 
 def is_all(board: Mapping[str, Any]) -> dict[str, str]:
-    """What Grafana puts in for the variables that stand at "All"."""
+    """Return the values that Grafana inserts for variables set to "All"."""
     return {name: each["allValue"] for name, each in variables(board).items() if each.get("includeAll")}

@@ -1,4 +1,4 @@
-"""Values given to the chart: rendered and checked, and changed in one place or in many."""
+"""Render and check the chart with given values, and change values in one or in many places."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Place = tuple[str | int, ...]
 
 
 def rendered(folder: Path, values: Object, *flags: str, release: str = "rel") -> tuple[Object, ...] | str:
-    """Return the objects, or how the chart refuses the values; anything else fails."""
+    """Return the objects, or the error with which the chart refuses the values; anything else fails."""
     (folder / "given.yaml").write_text(json.dumps(values))
     outcome = helm("template", release, CHART, "--namespace", "1", "--values", folder / "given.yaml", *flags)
     if outcome.returncode == 0:
@@ -48,7 +48,7 @@ def merged(below: Any, above: Any) -> Any:
 
 
 def nodes(values: Any, path: Place = ()) -> Iterator[Place]:
-    """Return the path of everything in there, the outer before the inner."""
+    """Return the paths of all nodes, parents before their children."""
     items = values.items() if isinstance(values, Mapping) else enumerate(values) if isinstance(values, list) else ()
     for key, value in items:
         yield (*path, key)
@@ -56,7 +56,7 @@ def nodes(values: Any, path: Place = ()) -> Iterator[Place]:
 
 
 def leaves(values: Any) -> Iterator[Place]:
-    """Return the paths of what has nothing more in it."""
+    """Return the paths of all nodes without children."""
     every = list(nodes(values))
     longer = {path[:-1] for path in every}
     yield from (path for path in every if path not in longer)

@@ -1,4 +1,4 @@
-"""Helm and kubectl for tests, without a cluster; and what an API server would say of what they render."""
+"""Run Helm and kubectl without a cluster, and validate the rendered objects as an API server would."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _run(name: str, *arguments: str | Path) -> Outcome:
 
 
 def helm(*arguments: str | Path) -> Outcome:
-    """Run helm; its note that it follows the chart's links is left out of stderr."""
+    """Run helm. Its note about symbolic links in the chart is removed from stderr."""
     outcome = _run("helm", *arguments)
     outcome.stderr = "".join(line for line in outcome.stderr.splitlines(True) if "found symbolic link" not in line)
     return outcome
@@ -50,20 +50,20 @@ def helm(*arguments: str | Path) -> Outcome:
 
 @cache
 def rendered(*arguments: str, chart: Path = CHART, release: str = "rel") -> tuple[Object, ...]:
-    """The objects that `helm install RELEASE` would create in the namespace "obs"."""
+    """Return the objects that `helm install RELEASE` would create in the namespace "obs"."""
     outcome = helm("template", release, chart, "--namespace", "obs", *arguments)
     assert outcome.returncode == 0, outcome.stderr
     return objects(outcome.stdout)
 
 
 def values(name: str) -> tuple[Object, ...]:
-    """The objects with one of the files of values: "values" are the defaults."""
+    """Return the objects rendered with one of the values files; "values" are the defaults."""
     return rendered("--values", str(VALUES[name]))
 
 
 @cache
 def built(folder: Path) -> tuple[Object, ...]:
-    """The objects that `kubectl apply -k` would create."""
+    """Return the objects that `kubectl apply -k` would create."""
     outcome = _run("kubectl", "kustomize", folder)
     assert (outcome.returncode, outcome.stderr) == (0, "")
     return objects(outcome.stdout)
@@ -78,32 +78,32 @@ def of_kind(kind: str, found: Iterable[Object]) -> list[Object]:
 
 
 def only(kind: str, found: Iterable[Object]) -> Object:
-    """The one object of that kind."""
+    """Return the one object of that kind. Fails if there are more or none."""
     (one,) = of_kind(kind, found)
     return one
 
 
 def workload(found: Iterable[Object]) -> Object:
-    """The Deployment or the StatefulSet: there is one of them."""
+    """Return the only Deployment or StatefulSet."""
     (one,) = (each for each in found if each["kind"] in {"Deployment", "StatefulSet"})
     return one
 
 
 def pod(found: Iterable[Object]) -> Object:
-    """The pod's specification."""
+    """Return the pod's specification."""
     spec: Object = workload(found)["spec"]["template"]["spec"]
     return spec
 
 
 def container(found: Iterable[Object]) -> Object:
-    """The exporter's container."""
+    """Return the exporter's container."""
     (one,) = pod(found)["containers"]
     spec: Object = one
     return spec
 
 
 def problems(thing: Object, version: str) -> str:
-    """What the API server of that version of Kubernetes, strict about unknown fields, has against an object."""
+    """Return the errors of a Kubernetes API server of that version, with strict validation, for an object."""
     try:
         if thing["kind"] in _OPERATOR:
             _operators(thing["kind"]).validate(thing)
@@ -116,5 +116,5 @@ def problems(thing: Object, version: str) -> str:
 
 @cache
 def _operators(kind: str) -> Draft202012Validator:
-    """kubernetes-validate knows the API server's own kinds only."""
+    """Return the schema of a kind of the Prometheus operator, because kubernetes-validate knows only built-in kinds."""
     return Draft202012Validator(json.loads((Path(__file__).parent / "schemas" / f"{kind.lower()}.json").read_text()))

@@ -1,4 +1,4 @@
-"""A pod's exporter as a process of this machine: its files laid out, its flags given, its probes asked."""
+"""Run a pod's exporter as a local process: with its mounted files, its flags and its probes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MOUNTS = ("/etc/sagemaker-exporter", "/var/lib/sagemaker-exporter")
 
 
 class Running(NamedTuple):
-    """A container's process that has said where it listens."""
+    """Hold a container's process that has logged where it listens."""
 
     container: Object
     port: int
     log: Path
 
     async def probe(self, name: str) -> int:
-        """What the kubelet gets to see of startupProbe, livenessProbe or readinessProbe: a status, or 0 for a port."""
+        """Return the status that startupProbe, livenessProbe or readinessProbe gets, or 0 for a port."""
         probe = self.container[name]
         if "tcpSocket" in probe:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -41,7 +41,7 @@ class Running(NamedTuple):
         return await self.get(probe["httpGet"]["path"], probe["httpGet"].get("scheme", "HTTP").lower())
 
     async def get(self, path: str, scheme: str = "http", **headers: str) -> int:
-        """The status of an answer; like a kubelet it takes any certificate."""
+        """Return the status of a response. Like a kubelet, accept any certificate."""
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
         url = f"{scheme}://127.0.0.1:{self.port}{path}"
@@ -49,7 +49,7 @@ class Running(NamedTuple):
             return answer.status
 
     async def until(self, name: str, status: int, within: float = 60.0) -> None:
-        """Ask a probe until it answers so."""
+        """Repeat a probe until it has this status."""
         async with asyncio.timeout(within):
             while await self.probe(name) != status:
                 await asyncio.sleep(0.05)
@@ -64,7 +64,10 @@ async def running(
     environment: Mapping[str, str],
     secrets: Mapping[str, Path] | None = None,
 ) -> AsyncIterator[Running]:
-    """The container with what its manifests mount; `secrets` are folders for those that no manifest makes."""
+    """Run the container with the mounts of its manifests.
+
+    `secrets` are folders for secrets that no manifest creates.
+    """
     _lay_out(container, list(found), pod, folder, secrets or {})
     flags = [_here(each, folder) for each in container["args"]]
     log = folder / "exporter.log"

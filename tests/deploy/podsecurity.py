@@ -1,4 +1,4 @@
-"""The restricted Pod Security standard of Kubernetes, as far as it concerns pods like these."""
+"""Check pods against the restricted Pod Security standard of Kubernetes, as far as it applies here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OF_THE_HOST = ("hostNetwork", "hostPID", "hostIPC", "hostUsers")
 
 
 def violations(pod: dict[str, Any]) -> list[str]:
-    """What in a pod's specification the standard forbids."""
+    """Return the violations of the standard in a pod's specification."""
     containers = [*pod.get("initContainers", ()), *pod["containers"]]
     return [*_of_the_pod(pod), *(found for each in containers for found in _of_a_container(each, pod))]
 

@@ -1,4 +1,4 @@
-"""Which metrics, labels and label values a query may name."""
+"""Define which metrics, labels and label values a query may use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STATUSES = {
 
 
 def mistakes(expr: str) -> Iterator[str]:
-    """What a query names that the exporter does not have."""
+    """Return the names in a query that the exporter does not export."""
     for selector in selectors(expr):
         name = selector.name or ""
         if name not in _LABELS and name not in RECORDS:
@@ -63,12 +63,12 @@ def _labels(name: str) -> set[str]:
 
 
 def _values(name: str, label: str) -> set[str]:
-    """The values that a label can have; empty where they are the users'."""
+    """Return the values that a label can have; empty if users define them."""
     return _STATUSES.get(name, {*STATUSES}) if label == "status" else _VALUES.get(label, set())
 
 
 def _named(matcher: promql_parser.Matcher) -> set[str]:
-    """The values that a matcher means: alternatives of a regular expression one by one."""
+    """Return the values that a matcher matches; alternatives of a regular expression count separately."""
     equal = matcher.op in (promql_parser.MatchOp.Equal, promql_parser.MatchOp.NotEqual)
     values = {matcher.value} if equal else {*matcher.value.split("|")}
     return values - {"", "STATUS"}

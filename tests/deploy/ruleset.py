@@ -1,4 +1,4 @@
-"""The rules of deploy/prometheus and their cases, as data."""
+"""Read the rules of deploy/prometheus and their test cases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RECORDS: dict[str, Rule] = {rule["record"]: rule for rule in RULES if "record" i
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every query of the rules with the rule's name, those that annotations ask included."""
+    """Yield every query of the rules with the rule's name, including queries in annotations."""
     for rule in RULES:
         name = rule.get("alert") or rule["record"]
         yield name, rule["expr"]
@@ -44,7 +44,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def selectors(expr: str) -> list[promql_parser.VectorSelector]:
-    """The selectors of a query, wherever they stand."""
+    """Return the selectors of a query, at any depth."""
     found: list[promql_parser.VectorSelector] = []
 
     def visit(node: object) -> bool:

@@ -1,4 +1,4 @@
-"""What the Prometheus operator makes of a ServiceMonitor or PodMonitor, in so far as it concerns labels."""
+"""Compute the labels that the Prometheus operator gives targets of a ServiceMonitor or PodMonitor."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tests.prometheus import promtool
 
 
 def labels(monitor: Object, folder: Path, **discovered: str) -> dict[str, str]:
-    """The labels of a target, as Prometheus itself says; `discovered` are those of service discovery and operator.
+    """Return the labels of a target, as computed by Prometheus itself.
 
-    Prometheus also takes the relabelling of metrics, or an AssertionError tells its words.
+    `discovered` are the labels from service discovery and the operator. Prometheus must also accept the relabelling of
+    metrics; otherwise an AssertionError has its message.
     """
     (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
     job = {

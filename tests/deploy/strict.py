@@ -1,4 +1,4 @@
-"""What an API server checks beyond its schemas: names, labels, what must be unique, how long a scrape may take."""
+"""Check what an API server checks beyond its schemas: names, labels, uniqueness, scrape timeouts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def violations(thing: Object) -> list[str]:
 
 
 def milliseconds(duration: str) -> int:
-    """Return how long one of Prometheus's durations is."""
+    """Return the length of a Prometheus duration."""
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[ywdhms])", duration))
 
 
@@ -43,7 +43,7 @@ def _named(thing: Object) -> Iterator[str]:
 
 
 def _keyed(node: Any, key: str = "") -> Iterator[str]:
-    """Follow an object down to its labels, annotations and references."""
+    """Yield the invalid labels, annotations and references of an object, at any depth."""
     if isinstance(node, list):
         for each in node:
             yield from _keyed(each)

@@ -1,6 +1,6 @@
-"""A Terraform module as python-hcl2 reads it, and what in it refers to what.
+"""Read a Terraform module with python-hcl2, and resolve its references.
 
-Terraform itself and its AWS provider are in no registry that the tests may use: nothing here is planned or applied.
+Terraform and its AWS provider are in no registry that the tests may use, so that nothing is planned or applied.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _KINDS = {"variable": "var", "module": "module", "output": "output"}
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One folder of .tf files. Blocks are known by what expressions call them: var.name, data.aws_x.name."""
+    """Hold the .tf files of one folder. Blocks have the names used in expressions: var.name, data.aws_x.name."""
 
     path: Path
     blocks: dict[str, dict[str, Any]]
     expressions: tuple[str, ...]
 
     def named(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The blocks of a kind (var, local, module, output, aws_, data.) by the rest of their names."""
+        """Return the blocks of a kind (var, local, module, output, aws_, data.) by the rest of their names."""
         return {name.removeprefix(kind): block for name, block in self.blocks.items() if name.startswith(kind)}
 
     def references(self) -> set[str]:
@@ -35,7 +35,7 @@ class Module:
 
 
 def read(path: Path) -> Module:
-    """Everything in the .tf files of a folder."""
+    """Return the blocks of all .tf files in a folder."""
     blocks: dict[str, dict[str, Any]] = {}
     expressions: list[str] = []
     for file in sorted(path.glob("*.tf")):
@@ -48,7 +48,7 @@ def read(path: Path) -> Module:
 
 
 def arguments(block: dict[str, Any]) -> set[str]:
-    """The arguments and nested blocks of a block, those of its dynamic blocks too, less Terraform's own."""
+    """Return the arguments and nested blocks of a block, including dynamic ones, without Terraform's own."""
     dynamic = {kind for item in block.get("dynamic", []) for kind in item}
     return (block.keys() | dynamic) - _META
 
@@ -66,7 +66,7 @@ def _blocks(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _unquoted(value: Any) -> Any:
-    """Without the parser's own marks, and with plain strings as they are."""
+    """Return a value without the parser's markers, and with plain strings unquoted."""
     if isinstance(value, dict):
         return {key.strip('"'): _unquoted(item) for key, item in value.items() if not key.startswith("__")}
     if isinstance(value, list):
@@ -75,7 +75,7 @@ def _unquoted(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in which something may be referred to: ${...} whole, of a plain text what is interpolated."""
+    """Yield every text that can contain references: ${...} whole, and the interpolations of strings."""
     if isinstance(value, dict):
         for item in value.values():
             yield from _texts(item)

@@ -1,4 +1,4 @@
-"""The CloudFormation templates: linted, deployed to moto's IAM, and held against the policies of deploy/iam."""
+"""Test the CloudFormation templates: lint, deployment to moto's IAM, equality with the policies of deploy/iam."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Statement = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
-    """An account in which nothing is yet."""
+    """Provide an empty AWS account."""
     with mock_aws():
         yield
 
@@ -37,7 +37,7 @@ def statements(feature: str) -> list[Statement]:
 
 
 def deployed(template: str, **parameters: str) -> tuple[dict[str, Any], dict[str, list[Statement]]]:
-    """The role that a stack of the template makes, and the statements of its policies by name."""
+    """Return the role that a stack of the template creates, and the statements of its policies by name."""
     cloudformation, iam = boto3.client("cloudformation", REGION), boto3.client("iam", REGION)
     cloudformation.create_stack(
         StackName="stack",

@@ -1,4 +1,4 @@
-"""docker-compose: what is mounted is there, the three find each other, and a real Prometheus takes its file."""
+"""Test docker-compose: mounted files exist, the three services find each other, and Prometheus accepts its file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def mounts(service: str) -> dict[str, str]:
-    """Where each file or volume of this machine is seen in the service."""
+    """Return the local file or volume of each path in the service."""
     return {target: source for source, target, *_ in (each.split(":") for each in SERVICES[service]["volumes"])}
 
 

@@ -1,4 +1,4 @@
-"""The compose file that puts one's own jobs in the demo's place."""
+"""Test the compose file that replaces the demo by the user's own jobs."""
 
 from __future__ import annotations
 

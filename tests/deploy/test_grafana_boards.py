@@ -1,4 +1,4 @@
-"""The dashboards as they are committed: what the code makes, whole, and linked to each other."""
+"""Test the committed dashboards: they equal what the code generates, are complete, and link to each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINK = re.compile(r"/d/([\w-]+)\?(.*)")
 
 
 def texts(value: Any, key: str) -> list[str]:
-    """Every text that stands under this key, anywhere in the dashboard."""
+    """Yield every text under this key, anywhere in the dashboard."""
     if isinstance(value, dict):
         own = [value[key]] if isinstance(value.get(key), str) else []
         return own + [text for inner in value.values() for text in texts(inner, key)]
@@ -80,7 +80,7 @@ def test_everything_asks_the_chosen_data_source(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", UIDS)
 def test_a_variable_of_many_values_stands_in_a_regular_expression_and_one_of_one_does_not(uid: str) -> None:
-    """Grafana escapes the values of the former for a regular expression, and of the latter for a string."""
+    """Grafana escapes the values of multi-value variables for regular expressions, and those of others for strings."""
     several = {name for name, each in variables(BOARDS[uid]).items() if each.get("multi")}
     for query in [*boards.of_panels(uid), *boards.of_variables(uid)]:
         for operator, name in re.findall(r'(=~?)"\$(\w+)"', query.expr):
@@ -130,6 +130,6 @@ def test_every_known_state_has_a_color() -> None:
 
 
 def test_the_demo_of_docker_compose_keeps_the_time_that_the_dashboards_count_from() -> None:
-    """Faster than real, its times run ahead of Prometheus's time(): no age, no deadline would be right."""
+    """With a faster demo, job times would be ahead of Prometheus's time(), and ages and deadlines would be wrong."""
     services = yaml.safe_load((FOLDER.parent / "docker-compose.yml").read_text())["services"]
     assert [flag for flag in services["exporter"]["command"] if "speed" in flag] == []

@@ -1,4 +1,4 @@
-"""The pictures of the dashboards: there, small, and drawn by something that knows every kind of panel."""
+"""Test the pictures of the dashboards: they exist, are small, and their renderer supports every kind of panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every query of the dashboards: right PromQL, on families and labels that there are, that gives data."""
+"""Test every query of the dashboards: valid PromQL, existing families and labels, and results from the demo."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ groups:
 
 
 def selectors(expr: str) -> list[promql_parser.VectorSelector]:
-    """The selectors of a query, wherever they stand."""
+    """Return the selectors of a query, at any depth."""
     found: list[promql_parser.VectorSelector] = []
 
     def visit(node: object) -> bool:
@@ -75,7 +75,7 @@ def selectors(expr: str) -> list[promql_parser.VectorSelector]:
 
 
 def families(selector: promql_parser.VectorSelector) -> set[str]:
-    """The names that a selector means; a set of names stands in `__name__=~"prefix_(a|b)"`."""
+    """Return the metric names that a selector matches, including `__name__=~"prefix_(a|b)"`."""
     if selector.name:
         return {selector.name}
     (pattern,) = [m.value for m in selector.matchers.matchers if m.name == "__name__"]
@@ -108,7 +108,7 @@ def test_labels_that_are_summed_by_or_shown_exist() -> None:
 async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:
-    """Scraped twice, as two exporters or the two lives of a pod are: no query may fail for it, or count twice."""
+    """The demo is scraped twice, like two exporters or a restarted pod: no query may fail or count twice."""
     (tmp_path / "prices.yml").write_text(PRICE_RULE)
     with demonstration(tmp_path, "--jobs", "120", "--seed", "5", "--speed", "4") as demo:
         demo.wait_until_ready()
@@ -130,7 +130,7 @@ async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
 
 
 async def _labels_of_answers(server: Prometheus, within: float) -> dict[Asked, set[str]]:
-    """The labels of those queries that gave data at some time; jobs do not do everything at once."""
+    """Return the labels of the queries that had results at some time, as not all things happen at once."""
     began, deadline = time.time(), time.monotonic() + within
     found: dict[Asked, set[str]] = {}
     while (missing := [query for query in QUERIES if query not in found]) and time.monotonic() < deadline:
@@ -142,7 +142,7 @@ async def _labels_of_answers(server: Prometheus, within: float) -> dict[Asked, s
 
 
 async def _answer(server: Prometheus, query: Asked, began: float) -> list[dict[str, str]]:
-    """The labels of each series. Instead of one job all are asked for, as no job has everything."""
+    """Return the labels of each series. The query is for all jobs, because no single job has every series."""
     expr = boards.filled(query.expr.replace('="$job"', '=~"$job"'), {**ALL_PANELS, "job": ".+"})
     if query.instant:
         return [sample.labels for sample in await server.query(expr)]

@@ -1,4 +1,4 @@
-"""The Helm chart as a package: linted, its schema as its values are, its rules and dashboards the project's."""
+"""Test the Helm chart as a package: lint, the schema of its values, and its copies of rules and dashboards."""
 
 from __future__ import annotations
 
@@ -155,14 +155,14 @@ def notes(*arguments: str) -> str:
 
 
 def keys(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The paths of all keys that a schema names."""
+    """Return the paths of all keys in a schema."""
     for name, each in schema.get("properties", {}).items():
         yield f"{path}{name}"
         yield from keys(each, f"{path}{name}.")
 
 
 def written_keys(values: Mapping[str, Any], schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The paths of all keys of the values, down to what the schema leaves to Kubernetes."""
+    """Return the paths of all keys in the values, down to those whose schema is Kubernetes's."""
     for name, value in values.items():
         yield f"{path}{name}"
         inner = schema["properties"].get(name, {})

@@ -1,4 +1,4 @@
-"""What each choice in the chart's values does: volumes, shards, TLS, rules, dashboards, network."""
+"""Test what each choice in the chart's values does: volumes, shards, TLS, rules, dashboards, network."""
 
 from __future__ import annotations
 

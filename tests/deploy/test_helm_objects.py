@@ -1,4 +1,4 @@
-"""What the chart renders: valid in old and new Kubernetes, restricted, fitting together and fitting the exporter."""
+"""Test the rendered objects: valid in old and new Kubernetes, restricted, consistent, and suitable for the exporter."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def selects(selector: dict[str, str], thing: Object) -> bool:
 
 
 def config_of(found: tuple[Object, ...], folder: Path, pod_name: str = "rel-0") -> Config:
-    """The exporter's own reading of the ConfigMap that its container mounts, the state in a folder that exists."""
+    """Return the configuration loaded from the mounted ConfigMap, with the state in an existing folder."""
     (volume,) = (each for each in pod(found)["volumes"] if each["name"] == "config")
     (mounted,) = (m for m in of_kind("ConfigMap", found) if m["metadata"]["name"] == volume["configMap"]["name"])
     text = mounted["data"]["config.yaml"].replace("/var/lib/sagemaker-exporter", str(folder))

@@ -1,4 +1,4 @@
-"""The container as the chart renders it, as a process: it starts with those flags and files, and the probes get in."""
+"""Test the rendered container as a process: it starts with its flags and files, and the probes succeed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_REGION = ("--set", f"config.targets[0].regions[0]={REGION}")
 
 @pytest.fixture
 async def sagemaker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
-    """A simulated SageMaker to which the environment leads."""
+    """Run a simulated SageMaker, and point the environment at it."""
     async with Simulator() as simulator:
         simulator.store.add(ACCOUNT, REGION, *steady(3, simulator.clock.time() - 3600))
         lead_to(simulator, monkeypatch)
@@ -31,7 +31,7 @@ async def sagemaker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """What a Secret of type kubernetes.io/tls looks like when it is mounted."""
+    """Return the mounted files of a Secret of type kubernetes.io/tls."""
     pem, key = Authority.new(tmp_path / "ca").sign("exporter", *LOOPBACK)
     folder = tmp_path / "tls"
     folder.mkdir()

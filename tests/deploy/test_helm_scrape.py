@@ -1,4 +1,4 @@
-"""What a monitor of the chart makes of a target: the same series after a restart, whatever the pod is called."""
+"""Test the labels that the chart's monitors give a target: the same series after a restart, whatever the pod's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, durations, numbers and words that look like numbers: what the chart makes of them."""
+"""Test how the chart handles names, durations, numbers, and words that look like numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_any_release_of_helm_has_objects_with_valid_names(release: str, tmp_path
 
 
 def test_a_release_keeps_the_name_it_had() -> None:
-    """Another name would be another volume, and totals that begin anew."""
+    """With another name the release would get a new volume, and the totals would start again from 0."""
     named = {release: chosen(release) for release in ("rel", "sagemaker-exporter", "my-sagemaker-exporter-2", "r" * 53)}
     assert named == {
         "rel": "rel-sagemaker-exporter",

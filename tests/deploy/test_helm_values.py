@@ -1,4 +1,4 @@
-"""Whatever stands in the values, the chart makes objects that Kubernetes takes, or says which value is wrong."""
+"""Test that the chart, for any values, renders valid objects or names the invalid value."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_null_removes_what_kubernetes_would_be_given(tmp_path: Path) -> None:
 
 
 def test_every_value_may_be_null_where_it_has_a_default(tmp_path: Path) -> None:
-    """As with a file in which everything below a key is commented out."""
+    """A key is null if everything below it in a values file is commented out."""
     for depth in (2, 3):
         nothing: Object = {}
         for path in (

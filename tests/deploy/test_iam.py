@@ -1,4 +1,4 @@
-"""The exporter calls nothing that its policies do not allow, and they allow nothing that it does not call."""
+"""Test that the exporter calls only what its policies allow, and that they allow only what it calls."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _config(strategy: str, tags: list[str], source: str = "api", **target: str) 
 async def _called(
     config: Config, expected: set[str], monkeypatch: pytest.MonkeyPatch, *accounts: str
 ) -> set[tuple[str, str]]:
-    """Every action that is asked for, and of which account, until all that are expected were."""
+    """Return every action that is called, with its account, once all expected actions were called."""
     clock = SystemClock()
     async with Simulator(clock=clock, seed=1, accounts=accounts, regions=("us-east-1",)) as simulator:
         for account in accounts:

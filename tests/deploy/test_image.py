@@ -1,4 +1,7 @@
-"""The Dockerfile, linted; and (`make image-test`) built for real, run as nobody on a read-only root, and scraped."""
+"""Test the Dockerfile with a linter, and with `make image-test` build, run and scrape the image.
+
+The image runs as an unprivileged user on a read-only root file system.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,14 @@ mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec chroo
 
 
 class Image(NamedTuple):
-    """A built image: its configuration as `docker inspect` shows it, and its files."""
+    """Hold a built image: its configuration from `docker inspect`, and its files."""
 
     config: dict[str, Any]
     layers: list[str]
     root: Path
 
     def command(self, *arguments: str, **environment: str) -> list[str]:
-        """What runs these arguments in the image as its user, with nothing to write to."""
+        """Return a command that runs these arguments in the image as its user, with nothing writable."""
         variables = [*self.config["Env"], *(f"{name}={value}" for name, value in environment.items())]
         script = _RUN.format(user=self.config["User"])
         return ["unshare", "--mount", "sh", "-c", script, str(self.root), *variables, *arguments]
@@ -50,7 +53,7 @@ class Image(NamedTuple):
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-        """The entrypoint with these arguments; yields where it says it listens."""
+        """Run the entrypoint with these arguments, and yield the address from its log."""
         command = self.command(*self.config["Entrypoint"], *arguments)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
@@ -134,7 +137,7 @@ def assert_nothing_to_build_with(root: Path) -> None:
 
 
 def assert_nothing_to_write(image: Image) -> None:
-    """Its user owns one empty folder and may write nowhere else; bytecode is there and asks for no source."""
+    """Check that the user owns one empty folder and can write nowhere else, and that bytecode is complete."""
     state = image.root / "var/lib/sagemaker-exporter"
     assert (state.stat().st_mode & 0o777, os.listdir(state)) == (0o750, [])
     entries = [Path(folder, name) for folder, folders, files in os.walk(image.root) for name in folders + files]
@@ -159,7 +162,7 @@ def healthy(image: Image, url: str) -> bool:
 
 
 def wait_for_jobs(url: str) -> str:
-    """The metrics, as soon as jobs have been described."""
+    """Return the metrics as soon as jobs have been described."""
     deadline = time.monotonic() + 60
     while "\nsagemaker_training_job_info{" not in (metrics := fetch(f"{url}/metrics")):
         assert time.monotonic() < deadline, metrics

@@ -1,4 +1,4 @@
-"""The plain manifests: they build without a network, Kubernetes takes them, and they say what the Helm chart says."""
+"""Test the plain manifests: they build offline, are valid in Kubernetes, and equal what the Helm chart renders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ LIKE_THE_CHART = (
 
 
 def config_of(folder: Path, tmp_path: Path, pod_name: str = "sagemaker-exporter-0") -> Config:
-    """What the exporter reads; the name of the ConfigMap in the pod has the hash of its content."""
+    """Return the configuration that the exporter reads.
+
+    The pod refers to the ConfigMap by a name with a content hash.
+    """
     (mounted,) = (each["configMap"]["name"] for each in pod(built(folder))["volumes"] if "configMap" in each)
     (found,) = (each for each in of_kind("ConfigMap", built(folder)) if each["metadata"]["name"] == mounted)
     text: str = found["data"]["config.yaml"]
@@ -162,7 +165,7 @@ def test_an_instance_is_a_shard_and_not_a_pod(
 
 
 def test_a_kustomization_of_ones_own_builds_on_the_base(tmp_path: Path) -> None:
-    """As docs/kubernetes.md says: another image, another configuration, a role."""
+    """Builds the example of docs/kubernetes.md: another image, another configuration, a role."""
     (block,) = own_kustomizations()
     folder = tmp_path / "own"
     folder.mkdir()
@@ -178,6 +181,6 @@ def test_a_kustomization_of_ones_own_builds_on_the_base(tmp_path: Path) -> None:
 
 
 def own_kustomizations() -> list[str]:
-    """The kustomizations that docs/kubernetes.md shows."""
+    """Return the kustomizations in docs/kubernetes.md."""
     blocks = (ROOT / "docs/kubernetes.md").read_text().split("```yaml\n")[1:]
     return [text for block in blocks if "kind: Kustomization" in (text := block.split("```")[0])]

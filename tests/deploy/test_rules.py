@@ -1,4 +1,4 @@
-"""The rules are valid, name only what the exporter has, and each has cases that promtool finds right."""
+"""Test that the rules are valid, use only existing metrics, and have test cases that pass in promtool."""
 
 from __future__ import annotations
 

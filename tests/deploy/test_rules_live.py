@@ -1,4 +1,4 @@
-"""A real Prometheus with the rules scrapes the demo: every rule evaluates, every recording rule gives data."""
+"""Test the rules in a real Prometheus that scrapes the demo: all evaluate, and recording rules have results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
 
 
 def copy_rules(directory: Path) -> None:
-    """As they are, but evaluated as often as the test's Prometheus does everything."""
+    """Copy the rules with an interval as short as that of the test's Prometheus."""
     for file in FILES:
         (directory / file.name).write_text(file.read_text().replace("interval: 2m", "interval: 500ms"))
 
@@ -47,7 +47,7 @@ async def rules_of(server: Prometheus) -> list[dict[str, Any]]:
 
 
 async def silent(server: Prometheus) -> list[str]:
-    """The recording rules that have given nothing yet."""
+    """Return the recording rules without results so far."""
     answers = await asyncio.gather(*(server.query(record) for record in RECORDS))
     return [record for record, samples in zip(RECORDS, answers, strict=True) if not samples]
 

@@ -1,4 +1,4 @@
-"""Each alert has its runbook, each runbook its alert; what a runbook tells to ask or to run can be asked and run."""
+"""Test that alerts and runbooks match one to one, and that the queries and commands of runbooks work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def queries(text: str) -> list[str]:
-    """One a line; what is indented, or closes a bracket, goes on."""
+    """Yield one query per line. Indented lines and closing brackets continue a query."""
     return [query for block in blocks(text, "promql") for query in re.split(r"\n(?![ )]|$)", block)]
 
 

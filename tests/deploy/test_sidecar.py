@@ -1,4 +1,4 @@
-"""The exporter beside an application: a sidecar that nobody waits for, restricted, and with its own jobs only."""
+"""Test the exporter as a sidecar: it does not block the pod, is restricted, and exports only its own jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The systemd unit: systemd understands it, finds little to attack, and its flags and paths fit the exporter."""
+"""Test the systemd unit: it is valid, has low exposure, and its flags and paths suit the exporter."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 def settings(name: str) -> list[str]:
-    """Every value that the unit gives this setting."""
+    """Return every value of this setting in the unit."""
     return re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit as on a host where the program is where the unit expects it."""
+    """Return the unit as on a host that has the program where the unit expects it."""
     unit = tmp_path / "sagemaker-exporter.service"
     unit.write_text(UNIT.replace(PROGRAM, sys.executable))
     return unit
@@ -54,7 +54,7 @@ def test_verify_would_have_found_a_mistake(installed: Path) -> None:
 
 @needs_systemd
 def test_there_is_little_to_attack(installed: Path) -> None:
-    """Exposure in tenths: 12 are left, most of them for the network that an exporter is for."""
+    """The exposure is in tenths: 12 remain, most of them for the network access that an exporter needs."""
     outcome = analyze("security", "--offline=true", "--threshold=15", installed)
     assert outcome.returncode == 0, outcome.stdout
 
@@ -88,7 +88,7 @@ def test_the_state_file_lies_in_the_only_folder_it_may_write() -> None:
 
 
 def process_metrics(proc: Path, *entries: str) -> set[str]:
-    """Return the families of the exporter's own process when this is all that it sees of /proc."""
+    """Return the families of the exporter's own process if it can read only this part of /proc."""
     proc.mkdir()
     for name in entries:
         (proc / name).symlink_to(f"/proc/{name}")
@@ -96,7 +96,7 @@ def process_metrics(proc: Path, *entries: str) -> set[str]:
 
 
 def test_the_unit_leaves_what_the_metrics_of_the_process_are_read_from(tmp_path: Path) -> None:
-    """ProcSubset=pid hides /proc/stat, which has the time of booting, and without that there is no process_* at all."""
+    """ProcSubset=pid hides /proc/stat with the boot time, without which there are no process_* metrics."""
     hidden = settings("ProcSubset") == ["pid"]
     found = process_metrics(tmp_path / "unit", "self", *(() if hidden else ("stat",)))
     wanted = {"process_resident_memory_bytes", "process_start_time_seconds", "process_cpu_seconds", "process_open_fds"}

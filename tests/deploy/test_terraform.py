@@ -1,4 +1,4 @@
-"""The Terraform modules: what they refer to exists, and their policies are those of deploy/iam."""
+"""Test the Terraform modules: their references resolve, and their policies equal those of deploy/iam."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARGUMENTS = {
 
 
 def every(module: Module) -> dict[str, dict[str, Any]]:
-    """Its resources and data sources, by type and name."""
+    """Return the resources and data sources of a module by type and name."""
     return module.named("aws_") and {
         name.removeprefix("data."): block
         for name, block in module.blocks.items()
