@@ -1,4 +1,4 @@
-"""Runs the program as a shell does, with what a shell can do to its output and its locale."""
+"""Run the program from a shell, with the redirections and locales that a shell can set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOWHERE = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
 
 
 class Told(NamedTuple):
-    """How a command ended, and what it said."""
+    """Hold how a command ended, and its output."""
 
     status: int
     out: str
@@ -26,7 +26,7 @@ class Told(NamedTuple):
 def run(
     *arguments: str, module: str = "exporter", redirect: str = "", environ: Mapping[str, str] | None = None
 ) -> Told:
-    """Run a module; `redirect` is appended to the command line of the shell, `{pid}` not being needed."""
+    """Run a module. `redirect` is appended to the command line of the shell."""
     command = f'"$@" {redirect}' if redirect else '"$@"'
     done = subprocess.run(
         ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}", "bash", sys.executable, "-m", module, *arguments],

@@ -1,4 +1,4 @@
-"""`sagemaker-exporter demo` in a process of its own, as a user starts it."""
+"""Run `sagemaker-exporter demo` in a separate process, as a user does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANNOUNCED = re.compile(r"metrics at (http://127\.0\.0\.1:\d+)/metrics, status a
 
 
 class Answer(NamedTuple):
-    """What came back over HTTP, unpacked."""
+    """Hold an HTTP response, decompressed."""
 
     status: int
     content_type: str
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
 
 class Demonstration(NamedTuple):
-    """A demo that runs at `url`; its log is in a file."""
+    """Query a running demo at `url`; its log is in a file."""
 
     url: str
     process: subprocess.Popen[str]
@@ -40,7 +40,7 @@ class Demonstration(NamedTuple):
         return self.url.removeprefix("http://")
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """One request; headers are written with _ for -."""
+        """Send one request; headers are written with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             with urlopen(Request(self.url + path, headers=named, method=method), timeout=60) as response:
@@ -53,7 +53,7 @@ class Demonstration(NamedTuple):
         return Answer(status, its.get("Content-Type", ""), encoding, text.decode())
 
     def wait_until_ready(self, within: float = 90.0) -> None:
-        """Every target has been tried."""
+        """Wait until every target has been polled."""
         deadline = time.monotonic() + within
         while (answer := self.get("/readyz")).status != 200:
             assert time.monotonic() < deadline, f"{answer.text}\n{self.log.read_text()}"
@@ -62,7 +62,7 @@ class Demonstration(NamedTuple):
 
 @contextmanager
 def demonstration(directory: Path, *flags: str) -> Iterator[Demonstration]:
-    """A demo that has said where it listens, and is gone afterwards."""
+    """Run a demo: yield once it listens, and stop it at the end."""
     log = directory / "demo.log"
     command = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0", *flags]
     with (

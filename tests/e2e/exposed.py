@@ -1,4 +1,4 @@
-"""What an exposition says, looked up by family and labels; and the environment that leads to a simulator."""
+"""Look up samples in an exposition by family and labels, and point the environment at a simulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Labels = dict[str, str]
 
 
 class Exposed:
-    """A parsed exposition in Prometheus's text format."""
+    """Hold a parsed exposition in Prometheus's text format."""
 
     def __init__(self, text: str) -> None:
         self.families = list(text_string_to_metric_families(text))
@@ -21,17 +21,17 @@ class Exposed:
                 self._rows.setdefault(sample.name, []).append((sample.labels, sample.value))
 
     def rows(self, name: str, **labels: str) -> list[tuple[Labels, float]]:
-        """The samples of that name that have these labels among theirs."""
+        """Return the samples of that name that have these labels."""
         return [(its, value) for its, value in self._rows.get(name, ()) if labels.items() <= its.items()]
 
     def value(self, name: str, **labels: str) -> float | None:
-        """The value of the only such sample; None where there is none."""
+        """Return the value of the only such sample, None if there is none."""
         rows = self.rows(name, **labels)
         assert len(rows) < 2, f"{name} {labels}: {rows}"
         return rows[0][1] if rows else None
 
     def by(self, name: str, *by: str, **labels: str) -> dict[tuple[str, ...], float]:
-        """Values that are not 0, by the values of these labels; series that differ in others only would be a bug."""
+        """Return the values other than 0 by these labels. Fails if two series differ only in other labels."""
         found: dict[tuple[str, ...], float] = {}
         for its, value in self.rows(name, **labels):
             key = tuple(its[label] for label in by)

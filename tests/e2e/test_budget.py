@@ -1,4 +1,4 @@
-"""What a running exporter asks of AWS while nothing new happens: one list a discovery, one describe a job."""
+"""Test the requests of an idle exporter: one list per discovery, and one describe per active job and interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what each command prints and the code with which it ends."""
+"""Test the command line: the output and the exit code of each command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LUCK: frozenset[str] = frozenset()
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """`main` sets logging up for the whole process."""
+    """Restore logging, because `main` configures it for the whole process."""
     root, own = logging.getLogger(), logging.getLogger("exporter")
     handlers, levels = root.handlers[:], (root.level, own.level)
     yield
@@ -172,7 +172,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
 
 
 def series(answer: str, openmetrics: bool) -> set[tuple[str, tuple[tuple[str, str], ...], str]]:
-    """The exporter's samples. When a counter began is OpenMetrics' own."""
+    """Return the exporter's samples, without the _created samples of OpenMetrics."""
     parse: Callable[[str], Iterable[Metric]] = openmetrics_families if openmetrics else text_families
     samples = [s for family in parse(answer) for s in family.samples if s.name.startswith("sagemaker_")]
     common = [s for s in samples if not s.name.endswith("_created")]
@@ -192,7 +192,7 @@ def test_the_demo_has_every_family_within_a_minute(demo: Demonstration) -> None:
 
 
 def test_all_formats_say_the_same(demo: Demonstration) -> None:
-    """The demo's jobs go on living, so some scrapes have a change between them; most have none."""
+    """The jobs of the demo change, so some scrapes differ; most pairs of scrapes have no change between them."""
     for _ in range(20):
         text, zipped = demo.get("/metrics"), demo.get("/metrics", Accept_Encoding="gzip")
         opened = demo.get("/metrics", Accept=OPENMETRICS)

@@ -1,4 +1,4 @@
-"""A name server that does not answer holds up neither scrapes nor the end of the process."""
+"""Test that a name server that does not respond delays neither scrapes nor the exit of the process."""
 
 from __future__ import annotations
 

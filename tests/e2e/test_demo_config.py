@@ -1,4 +1,4 @@
-"""`demo --config.file`: the configuration on the simulated API."""
+"""Test `demo --config.file`, which uses the configuration on the simulated API."""
 
 from __future__ import annotations
 

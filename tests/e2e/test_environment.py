@@ -1,4 +1,4 @@
-"""The user's own AWS settings: what is wrong with a profile is said, and none of them leads the demo astray."""
+"""Test the user's AWS settings: problems of a profile are reported, and none of them affects the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exporter on moto's SageMaker, which others wrote: it polls, and shows the job that was created there."""
+"""Test the exporter on moto's SageMaker, an independent implementation: it polls, and exports the job created there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ JOB: dict[str, Any] = {
 
 @pytest.fixture
 def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a moto server to which the AWS settings point."""
+    """Run a moto server, point the AWS settings at it, and return its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -66,7 +66,7 @@ async def test_a_job_of_moto_is_shown(moto: str) -> None:
 
 
 async def test_cloudwatch_of_moto_answers_a_client_of_the_same_kind(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CloudWatch speaks three protocols: the SDK has to choose the one whose answers are read as JSON."""
+    """CloudWatch supports three protocols: the SDK has to choose the one with JSON responses."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto)
     namespace, read, now = "/aws/sagemaker/TrainingJobs", "GetMetricData", datetime.now(UTC)
     metric = {"MetricName": "GPUUtilization", "Dimensions": [{"Name": "Host", "Value": "a-job/algo-1"}]}

@@ -1,4 +1,4 @@
-"""The exporter polls the simulated API once: every series agrees with what the API would say, at the expected price."""
+"""Test `once` on the simulated API: every series agrees with the API, for the expected number of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JOB = "sagemaker_training_job_"
 
 
 class Leaping(ManualClock):
-    """Whoever sleeps is there at once, and so is everybody else."""
+    """Skip every sleep: a sleep ends at once, for all tasks."""
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)

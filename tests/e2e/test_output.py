@@ -1,4 +1,4 @@
-"""Output that cannot be written, names that a locale cannot spell, bad arguments: each is told in a line."""
+"""Test that unwritable output, names outside the locale and bad arguments are each reported in one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL = "cannot write the output: No space left on device"
 
 
 def lines(told: Told) -> list[str]:
-    """What was said on standard error, without the log."""
+    """Return the lines on standard error, without the log."""
     return [line for line in told.err.splitlines() if not line.startswith("ts=")]
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the demo, and PromQL finds what `/metrics` says."""
+"""Test that a real Prometheus scrapes the demo, and that PromQL returns what `/metrics` shows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def total(metrics: Exposed) -> dict[str, float]:
 
 
 async def agreed(server: Prometheus, demo: Demonstration) -> bool:
-    """Whether Prometheus, half a second behind, has what the exporter says now: jobs change every few seconds."""
+    """Return whether Prometheus, half a second behind, agrees with the exporter. Jobs change every few seconds."""
     samples = await server.query(f"sum by (status) ({STATUS})")
     return {s.labels["status"]: s.value for s in samples} == total(await exposed(demo))
 
@@ -62,7 +62,7 @@ async def test_promql_finds_what_the_exporter_says(prometheus: PrometheusFactory
 
 
 def family_name(family: Family[Any]) -> str:
-    """In OpenMetrics, which Prometheus asks for, a counter's family has no _total and an info's no _info."""
+    """Return the name of a family in OpenMetrics, where counters have no _total and infos no _info."""
     return re.sub("_(total|info)$", "", family.name)
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT at any time, to any command, as any process: it ends soon, with a status, without a traceback."""
+"""Test SIGTERM and SIGINT at any time, in any command: it exits soon, with a status and without a traceback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _until(done: Callable[[], bool], what: str) -> None:
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler, by the mask that the kernel shows."""
+    """Return whether a process has a handler for a signal, by the mask that the kernel shows."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
@@ -99,7 +99,7 @@ def test_a_signal_during_the_start_is_obeyed(
 async def test_once_ends_while_it_polls(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it waits for never comes; its state file is closed in order."""
+    """The polls never finish. The state file is closed cleanly."""
     config = tmp_path / "config.yaml"
     config.write_text(f"state: {{path: {tmp_path}/state.db}}\npolling: {{timeout: 5m}}\n")
     async with Simulator() as sim:
@@ -118,7 +118,7 @@ async def test_once_ends_while_it_polls(
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_command_that_waits_for_a_file_ends(number: signal.Signals, tmp_path: Path) -> None:
-    """Nobody ever writes into the pipe."""
+    """The file is a named pipe without a writer."""
     fifo = tmp_path / "config.yaml"
     os.mkfifo(fifo)
     with _started("check-config", str(fifo)) as (process, pid):
@@ -180,7 +180,7 @@ def test_an_announcement_that_cannot_be_written_ends_nothing(redirect: str, tmp_
 
 
 def _waits(pid: int) -> bool:
-    """Whether the program sleeps in open(), by its system call (where the kernel shows it)."""
+    """Return whether the program sleeps in open(), by its system call (if the kernel shows it)."""
     return Path(f"/proc/{pid}/syscall").read_text().split()[0] in {"2", "257", "56"}
 
 

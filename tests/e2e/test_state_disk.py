@@ -1,4 +1,4 @@
-"""A state file on a disk that is full, read-only or forbidden: told as that, never as a damaged file."""
+"""Test that a full, read-only or forbidden disk is reported as such, and never as a damaged state file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_ONLY = "mount -o remount,ro {disk}"
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an exporter that was killed has left."""
+    """Return what a killed exporter left on the disk."""
     folder, grave = tmp_path_factory.mktemp("state"), tmp_path_factory.mktemp("killed") / "grave"
 
     async def live() -> None:
@@ -36,7 +36,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(tmp_path: Path, left: Path, *trouble: str) -> str:
-    """What `once` says of a disk of 300 KiB with the state file after some trouble; the state is as it was then."""
+    """Return the output of `once` on a disk of 300 KiB after a failure, and check that the state file is unchanged."""
     disk, config = tmp_path / "disk", tmp_path / "config.yaml"
     disk.mkdir()
     config.write_text(f"state: {{path: {disk}/state.db}}\n")

@@ -1,4 +1,4 @@
-"""Tag keys that become the same label, from the configuration to a scrape."""
+"""Test tag keys that become the same label, from the configuration to a scrape."""
 
 from __future__ import annotations
 

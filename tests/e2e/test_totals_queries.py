@@ -1,4 +1,4 @@
-"""The queries of docs/totals.md, asked of a real Prometheus that scraped for weeks, over a restart of the exporter."""
+"""Test the queries of docs/totals.md in a real Prometheus with weeks of scrapes, across a restart of the exporter."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_every_query_answers_what_the_schedule_says(prometheus: Prometheus
 
 
 def _assert_the_median_is_in_its_bucket(case: Case) -> None:
-    """The estimate is as good as the buckets are."""
+    """Check the estimated median, which is as accurate as the buckets."""
     (estimate,) = ANSWERS["Median wait for capacity"](case).values()
     exact = statistics.median(waits(case))
     assert bisect_left(BOUNDS, estimate) == bisect_left(BOUNDS, exact)
@@ -102,7 +102,7 @@ async def _assert_the_month_begins_at_midnight(server: Prometheus, history: Hist
 
 
 async def _assert_increase_goes_astray(server: Prometheus, case: Case) -> None:
-    """What the document says of increase(), on a type whose first job came with its bill in one scrape."""
+    """Check what the document says about increase(), on a type whose first job appeared together with its bill."""
     series = f'{BILLED}{{instance_type="ml.p5.48xlarge"}}'
     (found,) = await server.query(f"sum(increase({series}[{case.end - case.start:.0f}s]))", case.end)
     due = case.gained(billed)["ml.p5.48xlarge"]

@@ -1,4 +1,4 @@
-"""The queries of docs/totals.md on a Prometheus that scrapes the exporter while it is killed and started again."""
+"""Test the queries of docs/totals.md in a Prometheus that scrapes the exporter while it is killed and restarted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PACE = 1 / 3000
 
 
 def jobs(created: float, seed: int) -> Iterator[Life]:
-    """Within two seconds. What comes late in reality comes at once here, as nobody wants to wait for it."""
+    """Return jobs that end within two seconds. Events that are late in reality come at once, to keep the test short."""
     rng = random.Random(seed)
     for serial in range(40):
         cast = Casting(rng, created + rng.uniform(0, 2), *TARGET, pace=PACE, serial=serial)
@@ -66,7 +66,7 @@ def jobs(created: float, seed: int) -> Iterator[Life]:
 
 @asynccontextmanager
 async def exporting(config: Path, simulator: Simulator, address: str) -> AsyncIterator[str]:
-    """An exporter that ends with -9; gives its address."""
+    """Run an exporter, yield its address, and kill it with -9."""
     environ = {
         **os.environ,
         "AWS_ENDPOINT_URL_SAGEMAKER": simulator.url,
@@ -86,7 +86,7 @@ async def exporting(config: Path, simulator: Simulator, address: str) -> AsyncIt
 
 
 async def counted(address: str, simulator: Simulator) -> bool:
-    """Whether every job that comes to an end has, and is in the totals."""
+    """Return whether every job that ends has ended, and is in the totals."""
     async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as response:
         shown = Exposed(await response.text())
     lives, now = simulator.store.lives(), simulator.clock.time()
@@ -100,7 +100,7 @@ def over(life: Life) -> float:
 
 
 async def quiet(server: Prometheus, address: str, simulator: Simulator) -> float:
-    """Until Prometheus has what happened so far; gives a whole second since when nothing changes."""
+    """Wait until Prometheus has all changes, and return a whole second after the last one."""
     await server.wait_until(lambda: counted(address, simulator), 60)
     moment = math.ceil(time.time())
     scraped = f"timestamp(sagemaker_exporter_build_info) > {moment}"
@@ -110,7 +110,7 @@ async def quiet(server: Prometheus, address: str, simulator: Simulator) -> float
 
 
 def prices() -> str:
-    """As a user's rules have them."""
+    """Return a price series like one from a user's rules."""
     name = "sagemaker_instance_price_dollars_per_hour"
     rules = [
         {"record": name, "labels": {"instance_type": kind}, "expr": f"vector({dollars})"}

@@ -1,4 +1,4 @@
-"""The queries of docs/totals.md, and what each must answer by the schedule of the jobs."""
+"""Compute what each query of docs/totals.md must return according to the schedule of the jobs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BLOCK = re.compile(r"^```promql\n(.+?)^```\n", re.MULTILINE | re.DOTALL)
 
 
 def queries() -> dict[str, str]:
-    """By the heading above each: one heading, one query."""
+    """Return the queries by the heading above each: one query per heading."""
     text = (ROOT / "docs/totals.md").read_text()
     found = {}
     for section in re.split(r"^#{2,3} ", text, flags=re.MULTILINE):
@@ -46,13 +46,13 @@ def queries() -> dict[str, str]:
 
 
 def asked(query: str, seconds: float) -> str:
-    """As Grafana sends it for a range of that length."""
+    """Return the query as Grafana sends it for a range of that length."""
     return query.replace("$__range_s", f"{seconds:.0f}").replace("$__range", f"{seconds:.0f}s")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The jobs, from when to when they are asked for, and what an hour costs by type."""
+    """Hold the jobs, the time range of the query, and the price per hour by type."""
 
     lives: Sequence[Life]
     start: float
@@ -60,7 +60,7 @@ class Case:
     prices: Mapping[str, float]
 
     def gained(self, of: Callable[[Totals], Counter[str]], lives: Sequence[Life] | None = None) -> Counter[str]:
-        """What a sum gained between start and end."""
+        """Return how much a sum grew between start and end."""
         those = self.lives if lives is None else lives
         found = Counter(of(total(those, self.end)))
         found.subtract(of(total(those, self.start)))
@@ -150,7 +150,7 @@ def median_queue_time(case: Case) -> Vector:
 
 
 def waits(case: Case) -> list[float]:
-    """The stays without instances that ended in time."""
+    """Return the stays without instances that ended in the range."""
     found = Counter[float]()
     for life in case.lives:
         for when, sign in ((case.end, 1), (case.start, -1)):
@@ -165,7 +165,7 @@ def median_wait(case: Case) -> Vector:
 
 
 def queue_time(case: Case) -> Vector:
-    """Of all jobs so far, whatever the start."""
+    """Return the queue time of all jobs so far, whatever the start of the range."""
     queues: dict[str, list[float]] = {}
     for (types, _), seconds in total(case.lives, case.end).queues.items():
         queues.setdefault(types, []).extend(seconds)
@@ -173,7 +173,7 @@ def queue_time(case: Case) -> Vector:
 
 
 def _interpolated(observed: Sequence[float], quantile: float) -> float:
-    """As histogram_quantile does: what was observed is spread evenly within its bucket."""
+    """Return the quantile as histogram_quantile does: observations are spread evenly within a bucket."""
     upto = [sum(seconds <= bound for seconds in observed) for bound in BOUNDS]
     rank = len(observed) * quantile
     bucket = bisect_left(upto, rank)
@@ -182,14 +182,14 @@ def _interpolated(observed: Sequence[float], quantile: float) -> float:
 
 
 def _ran(life: Life, now: float) -> float:
-    """Seconds on instances so far."""
+    """Return the seconds on instances so far."""
     return sum(
         min(span.end, now) - span.start for span in timeline(life) if span.phase.on_instances and span.start <= now
     )
 
 
 def _current(life: Life, now: float) -> Span | None:
-    """The phase of a job in progress."""
+    """Return the phase of a job in progress."""
     span = next((span for span in timeline(life) if span.start <= now < span.end), None)
     return span if span and span.phase.job_status == "InProgress" else None
 
@@ -243,7 +243,7 @@ OF_THE_MOMENT = frozenset(
 
 
 def vector(samples: Sequence[Sample]) -> Vector:
-    """What Prometheus answered, without what is 0."""
+    """Return the result of Prometheus without values of 0."""
     found: Vector = {}
     for sample in samples:
         key = tuple(value for _, value in sorted(sample.labels.items()))
@@ -253,5 +253,5 @@ def vector(samples: Sequence[Sample]) -> Vector:
 
 
 def nonzero(values: Vector) -> Vector:
-    """A type or kind that adds nothing may be there or not."""
+    """Return the values other than 0: a type or kind that adds nothing may be missing."""
     return {key: value for key, value in values.items() if value}

@@ -1,4 +1,4 @@
-"""Weeks of scrapes as Prometheus blocks: expositions of the exporter at simulated times, across a restart of it."""
+"""Write weeks of scrapes as Prometheus blocks: expositions at simulated times, across a restart of the exporter."""
 
 from __future__ import annotations
 
@@ -57,20 +57,22 @@ _UNASKED = re.compile(rb'_seconds_(count|sum)\{|_bucket\{.*secondary_status="(?!
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happened, and when Prometheus saw it."""
+    """Hold what happened, and when Prometheus scraped it."""
 
     lives: Sequence[Life]
     scrapes: Sequence[float]
     blocks: Path
 
     def seen(self, when: float) -> float:
-        """The last scrape up to then; before the first one, then."""
+        """Return the time of the last scrape up to `when`, or `when` before the first one."""
         return max((scrape for scrape in self.scrapes if scrape <= when), default=when)
 
 
 def lives() -> list[Life]:
-    """A small fleet since the first start; from November on also a type of instance that was never used before, and
-    in the end some jobs near their limits."""
+    """Return a small fleet since the first start.
+
+    From November on it also uses a new instance type, and at the end it has some jobs near their limits.
+    """
     fleet = Fleet(Plan(jobs=1, pace=1.5, history=0.0), 3, FIRST_START, *TARGET)
     found = [life for life in fleet.until(END) if FIRST_START < life.created < END - 60]
     found += [*_late_arrivals(), *near_their_limits(END)]
@@ -89,8 +91,11 @@ def _late_arrivals() -> Iterator[Life]:
 
 
 def near_their_limits(now: float) -> Iterator[Life]:
-    """Two on-demand jobs, near and far; a spot job whose interruptions do not count as run time, one whose wait is
-    nearly over, and one that has given up."""
+    """Return jobs near their limits.
+
+    There are two on-demand jobs, one near and one far; a spot job whose interruptions do not count as run time; one
+    whose wait is nearly over; and one that has given up.
+    """
     for name, began, limit in (("near", 5.5, 6), ("far", 5.5, 8)):
         yield _running(f"limit-{name}", now - began * HOUR, limit)
     spot = _running("limit-interrupted", now - 9 * HOUR, 8)
@@ -117,8 +122,7 @@ def _cast(created: float, serial: int) -> Casting:
 
 
 async def record(directory: Path, names: Container[str]) -> History:
-    """Let the exporter live through it all, and write as blocks what Prometheus would have scraped of the families
-    with these names."""
+    """Run the exporter through the history, and write the scrapes of these families as Prometheus blocks."""
     world, state, text = World(*lives(), clock=Clock(FIRST_START)), directory / "state.db", directory / "scrapes.txt"
     scrapes = []
     with text.open("wb") as file:
@@ -140,7 +144,7 @@ async def record(directory: Path, names: Container[str]) -> History:
 
 
 async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
-    """The exposition after each poll of one process."""
+    """Yield the exposition after each poll of one process."""
     async with open_ledger(str(state), world.clock.time) as ledger:
         board = Showing(ledger, lambda family: family in names, started=world.now())
         exporter = Exporter(world, ledger, _SETTINGS, board)
@@ -159,7 +163,7 @@ def _prices() -> Iterator[bytes]:
 
 
 def _stamped(lines: Iterable[bytes], labels: str, now: float) -> Iterator[bytes]:
-    """As the samples of a scrape at `now`, with the labels of the scrape."""
+    """Return the exposition as the samples of a scrape at `now`, with the labels of the scrape."""
     more, when = labels.encode(), b" %.0f\n" % now
     for line in lines:
         if (found := _SAMPLE.match(line)) and not _UNASKED.search(line):
