@@ -1,4 +1,4 @@
-"""Certificates made for one test: an authority, and what it signs."""
+"""Create certificates for one test: an authority, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOPBACK: tuple[x509.GeneralName, ...] = (
 
 @dataclass(frozen=True)
 class Authority:
-    """Signs certificates into files of its directory; its own is `ca.pem` there."""
+    """Sign certificates into files of its directory; its own is `ca.pem` there."""
 
     directory: Path
     name: str
@@ -42,7 +42,7 @@ class Authority:
         return self.directory / "ca.pem"
 
     def sign(self, name: str, *sans: x509.GeneralName, password: bytes | None = None) -> tuple[Path, Path]:
-        """Writes NAME.pem and NAME.key and gives their paths."""
+        """Write NAME.pem and NAME.key, and return their paths."""
         key = ec.generate_private_key(ec.SECP256R1())
         unsigned = _certificate(name, self.name, key.public_key())
         if sans:
@@ -56,7 +56,7 @@ class Authority:
         return pem, key_file
 
     def client(self, name: str | None = None, *sans: x509.GeneralName) -> ssl.SSLContext:
-        """What trusts this authority, and shows a certificate of its own if it has a name."""
+        """Return an SSL context that trusts this authority, with a client certificate if it has a name."""
         context = ssl.create_default_context(cafile=str(self.file))
         if name is not None:
             context.load_cert_chain(*self.sign(name, *sans))

@@ -1,4 +1,4 @@
-"""An authority of the test's own, and configuration files beside its certificates."""
+"""Provide an authority for each test, and configuration files beside its certificates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def configured(tmp_path: Path, authority: Authority) -> Callable[[str], WebConfigFile]:
-    """A configuration file with this text, in the directory of the authority's certificates."""
+    """Write a configuration file with this text into the directory of the authority's certificates."""
 
     def write(text: str) -> WebConfigFile:
         (tmp_path / "web.yml").write_text(text)

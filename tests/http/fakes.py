@@ -1,4 +1,4 @@
-"""An application for the server to show, and raw sockets to talk to it."""
+"""Provide an application for the server to serve, and raw sockets to talk to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def status(*jobs: page.ShownJob, targets: tuple[page.TargetRow, ...] = ()) -> pa
 
 @dataclass
 class FakeExporter:
-    """Answers with `chunks`; one that is an exception is raised in its place, a future is awaited."""
+    """Respond with `chunks`. An exception among them is raised, a future is awaited."""
 
     chunks: Sequence[bytes | Exception | asyncio.Future[bytes]] = (b"up 1\n",)
     is_ready: bool = True
@@ -69,7 +69,7 @@ async def serving(
     security: WebSecurity | None = None,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[int]:
-    """The port of a server on this machine."""
+    """Run a server on this machine, and yield its port."""
     async with serve(
         exporter or FakeExporter(), options, security=security, limits=limits or ConnectionLimits()
     ) as bound:
@@ -88,7 +88,7 @@ async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
 
 
 async def exchange(port: int, request: bytes, *, seconds: float = 10.0) -> bytes:
-    """What the server says to raw bytes before it closes; a reset ends the answer too."""
+    """Send raw bytes, and return everything that the server sends until it closes or resets the connection."""
     answer = b""
     async with asyncio.timeout(seconds), connected(port) as (reader, writer):
         writer.write(request)
@@ -99,7 +99,7 @@ async def exchange(port: int, request: bytes, *, seconds: float = 10.0) -> bytes
 
 
 async def cut_off(reader: asyncio.StreamReader) -> bool:
-    """Whether the connection ends with a reset, not with a proper end."""
+    """Return whether the connection ends with a reset instead of a clean close."""
     try:
         async with asyncio.timeout(60):
             while await reader.read(65536):
@@ -110,6 +110,6 @@ async def cut_off(reader: asyncio.StreamReader) -> bool:
 
 
 def get(path: str, *headers: str, version: str = "1.1") -> bytes:
-    """The bytes of a GET after which the connection ends."""
+    """Return the bytes of a GET request that closes the connection."""
     lines = [f"GET {path} HTTP/{version}", "Host: test", "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode()

@@ -1,4 +1,4 @@
-"""A server with TLS as the web configuration file asks for it, and what its clients get."""
+"""Run a server with TLS from a web configuration file, and connect clients to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def healthy(port: int, client: ssl.SSLContext) -> int:
 
 
 async def refused(port: int, client: ssl.SSLContext) -> bool:
-    """Whether TLS itself fails: at the handshake, or with TLS 1.3 at the first read after it."""
+    """Return whether TLS itself fails: in the handshake, or with TLS 1.3 at the first read after it."""
     try:
         await healthy(port, client)
     except ClientError:

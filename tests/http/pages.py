@@ -1,4 +1,4 @@
-"""Statuses for the page to show: an ordinary one, and one full of what should never be in it."""
+"""Provide statuses for the page: an ordinary one, and one full of text that must never appear unescaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTILE = (
 
 
 def job(number: int = 0, /, **fields: object) -> ShownJob:
-    """A job in the middle of its training, but for `fields`."""
+    """Return a job in the middle of its training; `fields` override its attributes."""
     settled = bool(fields.pop("settled", False))
     values: dict[str, object] = {
         "account": "123456789012",
@@ -41,7 +41,7 @@ def job(number: int = 0, /, **fields: object) -> ShownJob:
 
 
 def phases(*spans: tuple[str, float]) -> tuple[Transition, ...]:
-    """Transitions that took so many seconds, one after the other, the last one until now."""
+    """Return successive transitions of these lengths in seconds, the last one ending now."""
     found, start = [], NOW - sum(seconds for _, seconds in spans)
     for status, seconds in spans:
         found.append(Transition(status, start, start + seconds))
@@ -50,7 +50,7 @@ def phases(*spans: tuple[str, float]) -> tuple[Transition, ...]:
 
 
 def ordinary(jobs: int = 40) -> Status:
-    """Targets in every state, and jobs of every status."""
+    """Return targets in every state, and jobs of every status."""
     statuses = ("InProgress", "Completed", "Failed", "Stopped", "Stopping", "Deleting", "Paused")
     errors = (
         ErrorRow("DescribeTrainingJob", "ThrottlingException", "Rate exceeded", NOW - 60, 12),
@@ -84,7 +84,7 @@ def ordinary(jobs: int = 40) -> Status:
 
 
 def hostile() -> Status:
-    """Every text that comes from elsewhere is one of the hostile ones."""
+    """Return a status in which every text from elsewhere is hostile."""
     targets = tuple(
         TargetRow(text, text, False, NOW, NOW, 1.0, 1, 1, text, NOW, (ErrorRow(text, text, text, NOW, 3),))
         for text in HOSTILE

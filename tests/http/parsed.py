@@ -1,4 +1,4 @@
-"""A status page as a strict parser sees it: known elements, closed in order, and what they say."""
+"""Parse a status page strictly: known elements only, closed in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTRIBUTES = {
 
 
 class Page(HTMLParser):
-    """A parsed page; an unknown element or attribute, or one that is not closed in order, fails."""
+    """Parse a page. Fails on unknown elements or attributes, and on elements not closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -64,7 +64,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
     def names(self) -> list[str]:
-        """The names of the jobs shown, in order."""
+        """Return the names of the shown jobs, in order."""
         return [
             href["href"].rpartition("/")[2]
             for href in self.all("a")

@@ -1,4 +1,4 @@
-"""Users, their passwords, and the header that says them."""
+"""Define users, their passwords, and the header for them."""
 
 from __future__ import annotations
 

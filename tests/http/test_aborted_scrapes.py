@@ -1,4 +1,4 @@
-"""Clients that disconnect before they have their answer leave nothing behind for the garbage collector."""
+"""Test that clients that disconnect before the response leave nothing behind for the garbage collector."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BEHIND = (Connection, RequestHandler, StreamWriter, web.Request, web.StreamRespo
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Nothing is collected: what is in a cycle stays."""
+    """Disable garbage collection, so that objects in a cycle stay."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -45,7 +45,7 @@ def no_collector() -> Iterator[None]:
 
 
 async def leave(port: int, request: bytes, *, read: int = 0, tls: ssl.SSLContext | None = None) -> None:
-    """Send a request, read `read` bytes of the answer at least, and disconnect with a reset."""
+    """Send a request, read at least `read` bytes of the response, and disconnect with a reset."""
     loop = asyncio.get_running_loop()
     if tls is not None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
@@ -71,7 +71,7 @@ def is_of_a_request(thing: object) -> bool:
 
 
 async def left_behind() -> Counter[str]:
-    """What is still there of answered requests once the server is done with all of them."""
+    """Return the objects of requests that still exist once the server is done with all of them."""
     found: Counter[str] = Counter()
     for _ in range(100):
         found = Counter(type(thing).__qualname__ for thing in gc.get_objects() if is_of_a_request(thing))
@@ -114,7 +114,7 @@ async def test_nor_does_one_over_tls(read: int, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 async def test_nor_does_a_scrape_that_times_out() -> None:
-    """The client reads some, then nothing until the server cuts it off."""
+    """The client reads a part, then nothing until the server closes the connection."""
     async with serving(FakeExporter(chunks=LARGE), limits=ConnectionLimits(write_timeout=0.2)) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
@@ -168,14 +168,14 @@ async def test_nor_does_a_body_that_does_not_come() -> None:
 
 
 def resident() -> int:
-    """Resident memory in MiB."""
+    """Return the resident memory in MiB."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * resource.getpagesize() >> 20
 
 
 @dataclass
 class _Compressed(FakeExporter):
-    """Has its chunks compressed already, as the exporter has those that did not change."""
+    """Hold chunks that are already compressed, as the exporter does for unchanged ones."""
 
     async def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         for chunk in LARGE:

@@ -1,4 +1,4 @@
-"""Passwords: what is compared, how often, and who waits for it."""
+"""Test passwords: what is compared, how often, and which requests wait for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.http.passwords import ALICE, USERS, basic, hashed
 
 
 class Comparisons:
-    """Counts what bcrypt is asked, and with hashes of which cost."""
+    """Count the calls of bcrypt, and the costs of their hashes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.costs: list[str] = []
@@ -96,7 +96,7 @@ async def test_a_hash_that_bcrypt_does_not_take_fits_nothing() -> None:
 
 
 async def test_the_loop_runs_on_while_a_password_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One comparison of cost 12 takes a quarter of a second, on a busy machine longer: the loop turns in its midst."""
+    """A comparison of cost 12 takes a quarter of a second or more; the loop must run meanwhile."""
     compared: list[tuple[float, float]] = []
     real = bcrypt.checkpw
 
@@ -122,7 +122,7 @@ async def test_the_loop_runs_on_while_a_password_is_compared(monkeypatch: pytest
 
 
 class Held:
-    """bcrypt, whose first comparison waits for `go`; says which passwords were compared, in order."""
+    """Fake bcrypt: the first comparison waits for `go`. Record the compared passwords in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.passwords: list[bytes] = []
@@ -176,7 +176,7 @@ async def test_nor_do_those_that_come_again_at_once(monkeypatch: pytest.MonkeyPa
 
 
 async def test_nor_do_new_ones_that_keep_coming_and_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each comparison brings ten more, so that the newest is always a wrong one; their clients give up soon."""
+    """Each comparison causes ten more, so that the newest is always wrong. Their clients time out soon."""
     held, auth = Held(monkeypatch), BasicAuthenticator()
     tasks: list[asyncio.Task[bool]] = []
     gone = 0

@@ -1,4 +1,4 @@
-"""Clients that are slow, greedy or mad; afterwards the server still serves."""
+"""Test that the server still serves after slow, greedy and malformed clients."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_client_that_stops_reading_is_cut_off() -> None:
 
 
 async def test_a_client_that_reads_slowly_gets_everything() -> None:
-    """Over a longer time than one may take who does not read at all."""
+    """It takes longer than the deadline of a client that does not read at all."""
     exporter = FakeExporter(chunks=[bytes(500_000)] * 16)
     got, began = 0, time.monotonic()
     async with serving(exporter, limits=QUICK) as port, connected(port) as (reader, writer):
@@ -155,7 +155,7 @@ async def test_at_the_limit_the_connection_that_is_idle_for_longest_makes_room()
 
 @pytest.mark.parametrize("sent", [b"", b"GET /metr", ALIVE, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"])
 async def test_clients_that_keep_their_connections_lock_nobody_out(sent: bytes) -> None:
-    """Half as many again as there may be; whatever they sent, nothing is being answered on their connections."""
+    """They are half as many again as the limit allows, and no response is pending on their connections."""
     exporter = FakeExporter()
     async with AsyncExitStack() as clients, serving(exporter, limits=ConnectionLimits(connections=60)) as port:
         for _ in range(90):
@@ -196,7 +196,7 @@ async def test_connections_beyond_the_limit_are_closed_at_once_while_all_are_ans
 
 
 async def test_page_readers_that_are_slow_leave_scrapes_their_room() -> None:
-    """As many as there may be: each has its page in the server's buffers and takes nothing."""
+    """They are as many as the limit allows: each has its page in the server's buffers and reads nothing."""
     exporter = FakeExporter(shown=lambda: ordinary(400))
     async with AsyncExitStack() as clients, serving(exporter, limits=ConnectionLimits(pages=50, requests=1)) as port:
         for _ in range(60):
@@ -226,7 +226,7 @@ async def test_a_page_reader_that_stops_reading_is_cut_off() -> None:
 
 
 def nonsense(chance: random.Random) -> bytes:
-    """A request with some of its bytes changed, lost or doubled, or nothing like a request at all."""
+    """Return a request with bytes changed, lost or doubled, or something that is no request at all."""
     if chance.random() < 0.3:
         return chance.randbytes(chance.randrange(1, 400))
     data = bytearray(

@@ -1,4 +1,4 @@
-"""Where the server listens, and what it says when it cannot."""
+"""Test where the server listens, and the error if it cannot."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_what_the_system_says_otherwise(number: int, reason: str, monkeypatch: p
 async def test_accepting_goes_on_after_errors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that gave up is nothing; too many open files is a warning, and waited out."""
+    """A client that disconnected is ignored; too many open files log a warning and are retried."""
     loop = asyncio.get_running_loop()
     real, errors, slept = loop.sock_accept, [errno.ECONNABORTED, errno.EMFILE], []
 

@@ -1,4 +1,4 @@
-"""Content negotiation with what clients really send."""
+"""Test content negotiation with the headers of real clients."""
 
 from __future__ import annotations
 

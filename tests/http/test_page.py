@@ -1,4 +1,4 @@
-"""The status page: what it says, and that nothing said in it can break out of it."""
+"""Test the status page: its content, and that no text in it can break out of it."""
 
 from __future__ import annotations
 

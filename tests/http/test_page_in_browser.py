@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing overflows on a phone, and the policy lets the style through."""
+"""Test the page in a real browser: nothing overflows on a phone, and the policy permits the style sheet."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def browser() -> str:
 
 
 async def browse(directory: Path, url: str, *flags: str) -> tuple[str, str]:
-    """What the browser prints, and what it logs."""
+    """Return what the browser prints, and what it logs."""
     process = await asyncio.create_subprocess_exec(
         *(browser(), *FLAGS, f"--user-data-dir={directory / 'profile'}", *flags, url),
         stdout=asyncio.subprocess.PIPE,
@@ -69,7 +69,7 @@ async def browse(directory: Path, url: str, *flags: str) -> tuple[str, str]:
 
 
 async def measure(status: Status, directory: Path) -> dict[int, dict[str, Any]]:
-    """What MEASURE finds at each width."""
+    """Return the results of MEASURE at each width."""
     page = html.escape(render(status, {}))
     frames = "".join(f'<iframe srcdoc="{page}" style="border:0;width:{width}px"></iframe>' for width in WIDTHS)
     wrapper = directory / "wrapper.html"

@@ -1,4 +1,4 @@
-"""The jobs of the status page: what it says of each, which it shows and in what order."""
+"""Test the jobs on the status page: their content, selection and order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of many jobs takes a while to make: others get their turn meanwhile."""
+"""Test that rendering a page of many jobs does not block the event loop."""
 
 from __future__ import annotations
 

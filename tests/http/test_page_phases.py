@@ -1,4 +1,4 @@
-"""What the status page says of a job: phases so far, and when its limits end it."""
+"""Test the phases and deadlines of a job on the status page."""
 
 from __future__ import annotations
 

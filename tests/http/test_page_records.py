@@ -1,4 +1,4 @@
-"""What the application gives the status page to show."""
+"""Test the data that the application passes to the status page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path
 
 
 def test_a_failed_job_shows_the_category_and_never_the_reason() -> None:
-    """Nor anything else of what an allowlist let into the record for labels."""
+    """Nor does it show anything else that an allowlist permits for labels."""
     failed = TrainingJob(
         account="1",
         region="r",

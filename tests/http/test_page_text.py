@@ -1,4 +1,4 @@
-"""The pieces of the status page: colours that can be read, bars, spans, moments and escaped text."""
+"""Test the parts of the status page: contrast of colours, bars, durations, times and escaped text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_contrast(scheme: int) -> None:
-    """WCAG AA: 4.5 for text, 3 for what is not text."""
+    """WCAG AA requires 4.5 for text, and 3 for everything else."""
     colours: dict[str, str] = {}
     for block in re.findall(r":root\{(.*?)\}", STYLE, re.DOTALL)[: scheme + 1]:
         colours |= dict(re.findall(r"--(\w+):(#[0-9a-f]+)", block))

@@ -1,4 +1,4 @@
-"""One rendering of the status page serves everybody who asks for it within a second."""
+"""Test that one rendering of the status page serves all requests within a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.web.pages import Pages, TooManyPagesError
 
 
 class Made:
-    """Renders pages and says of which queries; each waits for `go`."""
+    """Render pages, and record their queries; each rendering waits for `go`."""
 
     def __init__(self) -> None:
         self.queries: list[Mapping[str, str]] = []

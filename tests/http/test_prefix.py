@@ -1,4 +1,4 @@
-"""Behind a proxy: every route under a prefix, and links that are right whatever the proxy does with it."""
+"""Test the exporter behind a proxy: every route under a prefix, and links that work whatever the proxy strips."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def links(text: str) -> set[str]:
 
 @asynccontextmanager
 async def stripped(port: int, prefix: str = "/sm") -> AsyncIterator[int]:
-    """A proxy that serves what is on `port` under a prefix, which it strips. The policy of the page, which does not let
-    it be put into the frame of a test, is stripped too."""
+    """Serve what is on `port` under a prefix, like a proxy that strips it.
+
+    The Content-Security-Policy of the page is stripped too, because it forbids the frame that the test uses.
+    """
     frame = f'<iframe src="{prefix}/?q=job&amp;status=Failed"></iframe>'
     wrapper = f'<!DOCTYPE html><meta charset="utf-8"><script>{FOLLOW}</script><body>{frame}'
 

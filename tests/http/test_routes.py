@@ -1,4 +1,4 @@
-"""What each route answers, over real sockets."""
+"""Test the response of each route over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS as the web configuration file asks for it, over real sockets."""
+"""Test TLS from a web configuration file, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates, authorities and files that are replaced while the server runs."""
+"""Test certificates, authorities and files that are replaced while the server runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.logged import lines, messages
 
 
 async def serial(port: int, client: ssl.SSLContext) -> str:
-    """Which certificate the server shows to a new connection."""
+    """Return the serial number of the certificate that the server shows to a new connection."""
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
     certificate = writer.get_extra_info("peercert")
     writer.close()
@@ -28,7 +28,7 @@ async def serial(port: int, client: ssl.SSLContext) -> str:
 
 
 def replace(path: Path, content: bytes | str) -> None:
-    """As a careful writer does it, and so that a new time or a new inode shows it."""
+    """Replace a file atomically, so that a new modification time or inode shows the change."""
     fresh = path.with_suffix(".new")
     fresh.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(fresh, path)
@@ -85,7 +85,7 @@ async def test_an_authority_that_is_taken_away_is_trusted_no_longer(
 async def test_the_file_itself_is_read_again(
     configured: Callable[[str], WebConfigFile], authority: Authority, tmp_path: Path
 ) -> None:
-    """Also a file that names a certificate before it is there, and one that is broken for a while."""
+    """Also if the file names a certificate that does not exist yet, or is invalid for a while."""
     async with secured(configured(SERVER)) as port:
         replace(tmp_path / "web.yml", SERVER.replace("server.", "next."))
         assert await healthy(port, authority.client()) == 200

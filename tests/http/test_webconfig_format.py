@@ -1,4 +1,4 @@
-"""What a web configuration file may say, and what is said about one that is wrong."""
+"""Test the format of the web configuration file, and the problems reported for invalid ones."""
 
 from __future__ import annotations
 

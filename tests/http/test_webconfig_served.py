@@ -1,4 +1,4 @@
-"""Basic auth, headers and the rate limit of the web configuration file, as clients of the server see them."""
+"""Test basic auth, headers and the rate limit of the web configuration file from a client's view."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ask(port: int, path: str, auth: str | None = None) -> tuple[int, dict[
 
 
 async def test_a_hundred_clients_with_wrong_passwords_do_not_delay_the_first_scrape(tmp_path: Path) -> None:
-    """They ask again as soon as they are refused. In a queue, a hundred comparisons of cost 10 are five seconds."""
+    """They retry as soon as they are refused. In one queue, a hundred comparisons of cost 10 take five seconds."""
     users = f"basic_auth_users:\n  alice: {hashed('wonderland', 10)}\n"
     began = asyncio.Event()
 
