@@ -47,10 +47,14 @@ def _no_aws_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _environment_is_left_alone() -> Iterator[None]:
     """Fail a test that changes the environment, because that could affect later tests in the same process."""
-    before = dict(os.environ)
+    before = _environment()
     yield
-    after = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    assert after == {name: value for name, value in before.items() if name != "PYTEST_CURRENT_TEST"}
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what pytest and coverage note in it for themselves."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Makes the bills of a schedule late: by minutes or hours, around the day for which they are awaited, or for ever."""
+"""Delay the bills of a schedule: by minutes or hours, around the day after which they are given up, or for ever."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ _SOON = 60.0
 
 
 def delayed(life: Life, chance: random.Random, likely: float) -> Life:
-    """The life, maybe with a bill or a rule that is late. A bill that comes after the day comes with a change: without
-    one nobody would look for it."""
+    """Return the life, in some cases with a late bill or rule.
+
+    A bill that comes after that day changes LastModifiedTime too; otherwise no exporter would find it.
+    """
     if chance.random() < likely and life.groups and life.billable_ratio is not None:
         hours = _HOUR * chance.choice((0.1, 1.0, 23.0)) * chance.random()
         first = Billing(_SOON + hours, chance.uniform(0.5, 1.0), chance.random() < 0.5)
@@ -37,12 +39,12 @@ def delayed(life: Life, chance: random.Random, likely: float) -> Life:
 
 
 def so_far(life: Life, now: float) -> Life:
-    """The life of a job that is deleted now: what has not come does not come."""
+    """Return the life of a job that is deleted now, without the bills that have not come yet."""
     return replace(life, billing=tuple(step for step in life.billing if round(life.end + step.after, 3) <= now))
 
 
 def moments(lives: Iterable[Life], now: float) -> Iterator[float]:
-    """When late bills come and when they are given up, from now on."""
+    """Yield the times, from now on, at which late bills come or are given up."""
     for life in lives:
         late = [step.after for step in life.billing if step.after > _SOON] if life.billable_ratio is not None else []
         waits = life.billable_ratio is None and bool(life.groups)

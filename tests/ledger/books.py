@@ -1,4 +1,4 @@
-"""Jobs, readings and disks for the tests of the ledger."""
+"""Build jobs, readings and disks for the tests of the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86400.0
 
 
 def job(name: str = "train", created: float = START + 10, **fields: Any) -> TrainingJob:
-    """A completed job of two machines, unless `fields` say otherwise."""
+    """Return a completed job on two instances; `fields` override its attributes."""
     ended = {
         "status": "Completed",
         "ended": created + 100,
@@ -37,7 +37,7 @@ def job(name: str = "train", created: float = START + 10, **fields: Any) -> Trai
 
 
 def running(name: str = "train", created: float = START + 10, **fields: Any) -> TrainingJob:
-    """The same before its end."""
+    """Return the same job before its end."""
     nothing = dict.fromkeys(("ended", "training_seconds", "billable_seconds"))
     return job(name, created, **{**nothing, "status": "InProgress", "modified": created + 5, **fields})
 
@@ -47,7 +47,7 @@ def readings(*jobs: TrainingJob, settled: bool = False) -> list[Reading]:
 
 
 class Time:
-    """A clock that stands still."""
+    """Implement a clock that stands still."""
 
     def __init__(self, now: float = START) -> None:
         self.now = now
@@ -76,9 +76,11 @@ class _Connection(sqlite3.Connection):
 
 @dataclass(slots=True)
 class Disk:
-    """Where a ledger writes. While `broken`, or from the moment number `dies_at` on, every statement fails; each has
-    two moments, one before it and one after. `doing` is the statement of the last one, and `db` the connection that was
-    opened last."""
+    """Simulate the disk of a ledger.
+
+    While it is `broken`, or from moment number `dies_at` on, every statement fails. A statement has two moments, one
+    before it and one after. `doing` is the last statement, and `db` the connection opened last.
+    """
 
     broken: bool = False
     dies_at: int | None = None
@@ -110,17 +112,17 @@ def ledger(
 
 
 def shown(books: Ledger, family: str, *labels: str, tags: Pairs = ()) -> float | None:
-    """What /metrics shows of a counter; None where there is no such series."""
+    """Return the value of a counter on /metrics, None if the series does not exist."""
     series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}_total", labels, tags))
     return None if series is None else series.shown[0] / 1000
 
 
 def true(books: Ledger) -> dict[SeriesKey, Amounts]:
-    """What the totals are, in thousandths, without the series that are 0."""
+    """Return the true totals in thousandths, without series of 0."""
     return {key: series.true for key, series in books.totals(TARGET).items() if any(series.true)}
 
 
 def histogram(books: Ledger, family: str, *labels: str, tags: Pairs = ()) -> tuple[float, float] | None:
-    """How many observations, and their sum."""
+    """Return the count and the sum of a histogram."""
     series = books.totals(TARGET).get(SeriesKey(f"sagemaker_training_{family}", labels, tags))
     return None if series is None else (series.shown[-2] / 1000, series.shown[-1] / 1000)

@@ -1,4 +1,4 @@
-"""Bugs that a poller could have, to be put in on purpose."""
+"""Define bugs of a poller, to be injected on purpose."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settle_before_the_warm_pool_is_over(patch: Patch) -> None:
 
 
 def settle_at_the_end(patch: Patch) -> None:
-    """Bills and corrections that come later are missed."""
+    """Settle jobs when they end: later bills and corrections are missed."""
     patch.setattr(Tracker, "_is_settled", lambda _tracker, job, *_: job.terminal)
 
 
@@ -74,7 +74,7 @@ def never_try_a_denied_job_again(patch: Patch) -> None:
 
 
 def call_a_denied_job_recorded(patch: Patch) -> None:
-    """A restart after a long downtime does not list it again."""
+    """Record denied jobs as known: after a long downtime a restart does not list them again."""
     jobs = Tracker.jobs
 
     def recorded_until(poller: Poller) -> float | None:
@@ -97,7 +97,7 @@ def count_a_job_for_nobody_when_its_tags_are_denied(patch: Patch) -> None:
 
 
 def believe_a_creation_time(patch: Patch) -> None:
-    """Up to when the jobs are known is when the newest one was created."""
+    """Take the newest CreationTime for the time up to which jobs are known."""
     walk = discovery.Discovery.walk
 
     async def wrong(self: discovery.Discovery, *sources: Any) -> AsyncIterator[discovery.Found]:
@@ -112,5 +112,5 @@ def believe_a_creation_time(patch: Patch) -> None:
 
 
 def believe_every_date(patch: Patch) -> None:
-    """Of a host whose clock is months ahead, too: a bill is given up, and comes after all."""
+    """Trust any Date, also of a host whose clock is months ahead: bills are given up too early."""
     patch.setattr(AwsClock, "heard", lambda clock, date, wall, at: clock._accept(date - at))

@@ -1,4 +1,4 @@
-"""Bugs that the ledger could have, to be put in on purpose."""
+"""Define bugs of the ledger, to be injected on purpose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Patch = pytest.MonkeyPatch
 
 
 def count_again(patch: Patch) -> None:
-    """Every reading adds all of the job."""
+    """Add the whole job with every reading."""
     enter = accounting._Books.enter
     patch.setattr(accounting._Books, "enter", lambda books, reading, _: enter(books, reading, None))
 
@@ -71,7 +71,7 @@ def trust_a_commit_that_failed(patch: Patch) -> None:
 
 
 def take_the_first_of_two_readings_of_a_moment(patch: Patch) -> None:
-    """Seconds that grow while LastModifiedTime stands still are missed."""
+    """Ignore seconds that grow while LastModifiedTime does not change."""
 
     def rank(fact: Dated) -> tuple[float, float, bytes]:
         return fact[0], 0.0, b""
@@ -129,7 +129,7 @@ def count_training_seconds_before_the_bill(patch: Patch) -> None:
 
 
 def count_training_seconds_again_with_a_late_bill(patch: Patch) -> None:
-    """That a bill was given up is not kept."""
+    """Do not record that a bill was given up."""
     write = Tables.write
 
     def without(record: JobRecord) -> JobRecord:
@@ -143,7 +143,7 @@ def count_training_seconds_again_with_a_late_bill(patch: Patch) -> None:
 
 
 def forget_at_a_restart_what_was_open(patch: Patch) -> None:
-    """A job that was deleted meanwhile is in no listing."""
+    """Forget unsettled jobs at a restart: those deleted meanwhile are in no listing."""
 
     async def nothing(ledger: Ledger, target: Target) -> list[Identity]:
         return []
@@ -161,7 +161,7 @@ def price_anew_at_each_reading(patch: Patch) -> None:
 
 
 def price_nothing_later(patch: Patch) -> None:
-    """What had no price when it was read never gets one."""
+    """Never price a job that had no price when it was read."""
 
     async def nothing(ledger: Ledger, target: Target) -> dict[Identity, facts.Facts]:
         return {}
@@ -177,7 +177,7 @@ def count_money_in_floats(patch: Patch) -> None:
 
 
 def keep_no_rates(patch: Patch) -> None:
-    """A restart prices a job by the price list of then."""
+    """Do not store rates: after a restart a job is priced by the current price list."""
     patch.setattr(cost, "to_json", lambda rates: [])
 
 

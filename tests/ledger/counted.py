@@ -1,4 +1,4 @@
-"""A store that takes down which of its methods are called: across a network each is a round trip."""
+"""Count the calls of a store. In a store across a network, each call is a round trip."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _CountedTransaction(_CountedReads):
 
 @dataclass
 class CountedStore(_CountedReads):
-    """`calls` names each call of the store or of one of its transactions, and begin and commit."""
+    """Record in `calls` each call of the store or of one of its transactions, including begin and commit."""
 
     reads: Store
     calls: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is drawn for a run of the harness, and for each life of its exporter."""
+"""Draw the settings for a run of the harness, and for each life of its exporter."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _GONE = ("ValidationException", "ResourceNotFound")
 
 
 class KilledError(BaseException):
-    """SIGKILL: nothing in the process gets to see it."""
+    """Represent SIGKILL. Nothing in the process may handle it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What differs from seed to seed for the whole of a run."""
+    """Hold what differs between seeds for a whole run."""
 
     search: bool
     denied: frozenset[str]
@@ -44,7 +44,7 @@ class Setting:
 
 
 def respelled(life: Life) -> Life:
-    """Some people write a tag key in another way, which becomes the same label."""
+    """Return some lives with another spelling of a tag key, which becomes the same label."""
     if len(life.name) % 2 or "team" not in life.tags:
         return life
     return replace(life, tags={"Team" if key == "team" else key: value for key, value in life.tags.items()})
@@ -52,9 +52,11 @@ def respelled(life: Life) -> Life:
 
 @dataclass(frozen=True, slots=True)
 class Oddities:
-    """What is odd about the answers of a whole run. `denied` names operations that the policy denies for every third
-    job, `jitter` is what Describe adds to a CreationTime; the others are the share of answers with a wrong Date,
-    and of pages whose NextToken repeats."""
+    """Hold what is odd about the responses of a whole run.
+
+    `denied` names operations that the policy denies for every third job. `jitter` is what Describe adds to a
+    CreationTime. The others are the share of responses with a wrong Date, and of pages with a repeated NextToken.
+    """
 
     denied: frozenset[str] = frozenset()
     jitter: float = 0.0
@@ -63,7 +65,7 @@ class Oddities:
 
     @classmethod
     def drawn(cls, seed: int) -> Oddities:
-        """Apart from everything else, so that what else a seed brings stays the same."""
+        """Draw from a separate generator, so that everything else in a seed stays the same."""
         chance = random.Random(f"odd {seed}")
         return cls(
             chance.choice((frozenset(), frozenset(), frozenset({DESCRIBE}), frozenset({TAGS}))),
@@ -78,9 +80,12 @@ class Oddities:
 
 @dataclass(slots=True)
 class Fate:
-    """How a life of the exporter ends: in good order after some time; or then killed, so many busy turns of the loop
-    or moments of the disk later. Before that its machine may sleep for `asleep` seconds. Where all is calm it ends when
-    the totals are right, or lives on for the `whole` time."""
+    """Define how a life of the exporter ends.
+
+    It is stopped cleanly after some time, or killed a number of busy turns of the loop or moments of the disk later.
+    Before that, its machine may be suspended for `asleep` seconds. If all is calm, it ends when the totals are right,
+    or runs for the `whole` time.
+    """
 
     at: float
     turns: int | None = None

@@ -1,6 +1,6 @@
-"""A schedule of jobs, an exporter that polls it through troubles and deaths, and people who delete jobs meanwhile.
+"""Run a schedule of jobs, an exporter that polls it through failures and kills, and people who delete jobs meanwhile.
 
-Everything follows from the seed.
+The seed determines everything.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _WITH_THE_BILL = ("sagemaker_training_seconds_total", "sagemaker_training_instan
 
 
 class Harness:
-    """Of one seed; `path` is the state file, which after each kill is a copy of what the dead process left."""
+    """Run one seed. `path` is the state file; after each kill it is a copy of what the killed process left."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.chance, self._folder, self._graves = random.Random(seed), folder, 0
@@ -80,7 +80,7 @@ class Harness:
         self.unfinished: list[str] = []
 
     def run(self) -> None:
-        """Raises AssertionError where a total goes down, or is not the schedule's in the end."""
+        """Run the schedule. Raises AssertionError if a total goes down, or differs from the schedule at the end."""
         random.seed(self._seed)
         self._schedule.add(START, 600.0, history=self.chance.choice((0.0, 400.0)))
         long = self.chance.choice((0.0, 0.0, 6 * _HOUR, 40 * DAY))
@@ -108,14 +108,14 @@ class Harness:
         self._finds_new_jobs()
 
     def _finds_new_jobs(self) -> None:
-        """Walks alone find what appears: the next resync would come later, and heal what a wrong time hid."""
+        """Check that new jobs are found by walks alone, because a later resync would hide a wrong time."""
         self._schedule.add_after_one_from_the_future(self.time.now)
         self._live(Fate(self.time.now + _FRESH, whole=True))
         found, due = ({k: v for k, v in of.items() if k.family == _CREATED} for of in (self.totals(), self.due()))
         assert found == due, "new jobs are hidden"
 
     def _wait_for_bills(self) -> None:
-        """Be there at some of the moments when a bill comes or is given up, and let the others go by."""
+        """Run the exporter at some of the times when a bill comes or is given up, and skip the others."""
         for _ in range(self._schedule.late.randint(0, 4)):
             if not (later := list(moments(self.jobs.all(), self.time.now))):
                 break
@@ -130,15 +130,15 @@ class Harness:
         self.time.passed += over + 1.0 - self.time.now
 
     def _knows_its_jobs(self) -> bool:
-        """An exporter that never saw a whole list looks back as far as it is told to, and no further."""
+        """Return whether the exporter has seen a whole list; if not, it looks back only as far as `lookback`."""
         return self._ledger is not None and self._ledger.marks(TARGET).discovered_until > 0
 
     def _due_by(self, now: float = math.inf) -> dict[SeriesKey, Amounts]:
-        """What is counted by now or in the end, but for money."""
+        """Return what must be counted by now or at the end, without costs."""
         return expected(self._counted(), self.setting.by_tags, now)
 
     def due(self) -> dict[SeriesKey, Amounts]:
-        """Everything in the end."""
+        """Return everything that must be counted at the end."""
         return self._due_by() | self._market.due(self._counted(), self.setting.by_tags)
 
     def totals(self) -> dict[SeriesKey, Amounts]:
@@ -150,7 +150,7 @@ class Harness:
         return [one for one in self.jobs.all() if one.end >= baseline]
 
     def _live(self, fate: Fate) -> None:
-        """One life of the exporter."""
+        """Run one life of the exporter."""
         self.client.faulty = 0.0 if self._calm else self.setting.faulty
 
         loop = partial(VirtualLoop, self.time, partial(self._turn, fate), self.chance)
@@ -197,7 +197,7 @@ class Harness:
                 self.path.with_name("state.db-wal").unlink()
 
     async def _until(self, fate: Fate) -> None:
-        """A kill that finds nothing to interrupt gives up; where all is calm, until the totals are right."""
+        """Wait until this life ends: at the time of its fate, or if all is calm, once the totals are right."""
         if fate.asleep:
             await asyncio.sleep(self._schedule.late.uniform(0, 100))
             self.time.passed += fate.asleep
@@ -222,7 +222,7 @@ class Harness:
         return assemble(TARGET, api, settings, ledger, self.board, Health("/".join(TARGET), calls, clock.time), clock)
 
     def _turn(self, fate: Fate, busy: bool) -> None:
-        """Before each turn of the loop."""
+        """Run before each turn of the loop."""
         if fate.over:
             return
         self._never_lower()
@@ -234,7 +234,7 @@ class Harness:
             raise KilledError
 
     def _moment(self, fate: Fate, statement: str) -> None:
-        """Before and after each statement."""
+        """Run before and after each statement."""
         if fate.dead or fate.over:
             return
         if fate.moments is not None and self.time.now >= fate.at:
@@ -251,7 +251,7 @@ class Harness:
             raise sqlite3.OperationalError(self.chance.choice(("database or disk is full", "disk I/O error")))
 
     def _bury(self, fate: Fate) -> None:
-        """The process is dead now: go on with what it left on the disk."""
+        """Continue with what the killed process left on the disk."""
         fate.dead = True
         self._graves += 1
         grave = self._folder / f"killed-{self._graves}"
@@ -263,8 +263,8 @@ class Harness:
             self._damage_log()
 
     def _damage_log(self) -> None:
-        """By chances of its own, so that a seed has the same history with and without damage. What a log has is in the
-        file too by the time it is shown; only a log that the file may need is refused."""
+        """Damage the write-ahead log: totals must survive, since they are shown only once the file has them too."""
+        # A generator of its own keeps the history of a seed the same with and without damage.
         log = self.path.with_name("state.db-wal")
         data = bytearray(log.read_bytes()) if log.exists() else bytearray()
         if data:
@@ -277,7 +277,7 @@ class Harness:
             self._market.committed(update)
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
-        """Unless something is under way, or was left in the middle."""
+        """Check that the shown totals are those in the store, unless a write is pending or has failed."""
         if ledger.pending or ledger.last_error:
             return
         written = self._written.totals(TARGET)

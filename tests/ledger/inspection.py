@@ -1,4 +1,4 @@
-"""Looks at what a ledger has written: through the protocol of its store while it is open, and read-only in its file."""
+"""Inspect what a ledger has written: through the store's protocol while it is open, and read-only in its file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from exporter.training.job import Identity
 
 
 class Inspection:
-    """`open` opens the store of a ledger, which is looked at from then on. It is for whoever runs between two
-    transactions, as the store is not for two threads at a time. `committed` is called with each update that was."""
+    """Inspect a store that was opened with `open`.
+
+    Use it only between two transactions, because a store is not thread-safe. `committed` is called with each committed
+    update.
+    """
 
     def __init__(
         self, open_store: Callable[[float], Store], committed: Callable[[LedgerUpdate], None] | None = None
@@ -27,14 +30,14 @@ class Inspection:
         return _Watched(self.store, self._committed) if self._committed else self.store
 
     def totals(self, target: Target) -> Totals | None:
-        """Return the totals that are written; None where they cannot be read now."""
+        """Return the written totals, None if they cannot be read now."""
         try:
             return self.store.snapshot().totals.get(target, {})
         except StoreError:
             return None
 
     def record(self, identity: Identity) -> JobRecord | None:
-        """Return what is recorded of a job; None where nothing is, or it cannot be read now."""
+        """Return the record of a job, None if there is none or it cannot be read now."""
         try:
             return self.store.records([identity]).get(identity)
         except StoreError:
@@ -42,7 +45,7 @@ class Inspection:
 
 
 class _Watched:
-    """A store that tells which updates were committed."""
+    """Report the committed updates of a store."""
 
     def __init__(self, store: Store, committed: Callable[[LedgerUpdate], object]) -> None:
         self._store, self._committed = store, committed
@@ -72,6 +75,6 @@ class _WatchedTransaction:
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Return what a query finds in a file that nobody has open; nothing in its folder changes."""
+    """Return the result of a query in a file that no process has open. Nothing in its folder changes."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as db:
         return db.execute(sql).fetchall()

@@ -1,7 +1,7 @@
-"""Prices that stay, change, come late, vanish and return, or never come; and what the schedule costs at those kept.
+"""Simulate prices that stay, change, come late, disappear and return, or never come, and compute the resulting costs.
 
-Which price was in force when a job was first priced depends on when it was read: that is taken from what the exporter
-kept, and must be a price that there was, and the same for ever after. All else is the schedule's truth.
+The price of a job depends on when it was first read. That price is taken from what the exporter stored; it must be one
+that existed, and must never change. Everything else comes from the schedule.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Offers = list[tuple[float, Fraction | None]]
 
 
 class Market:
-    """The price list of a run, apart from everything else that its seed brings."""
+    """Hold the price list of a run, drawn separately from everything else in its seed."""
 
     def __init__(self, seed: int, time: Time) -> None:
         self._chance, self._time, self._seed = random.Random(f"market {seed}"), time, seed
@@ -41,7 +41,7 @@ class Market:
         self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
-        """Return the price in force; where spot or warm pools have none, the one for training."""
+        """Return the current price; without one for spot or warm pools, the training price."""
         for one in (usage, "training"):
             price = next((p for when, p in reversed(self._of(instance_type, one)) if when <= self._time.now), None)
             if price is not None:
@@ -49,13 +49,13 @@ class Market:
         return None
 
     async def tell(self, poller: Poller) -> None:
-        """Let a poller know now and then that there are new prices."""
+        """Tell a poller at times that there are new prices."""
         while True:
             await asyncio.sleep(self._chance.uniform(20, 90))
             await poller.price()
 
     def keep(self, name: str, created_ms: int, rates: Rates) -> None:
-        """Take down what the exporter keeps with a job: a price that it has once it has for ever."""
+        """Record the rates that the exporter stored with a job, and report a job that was repriced."""
         kept = self._kept[name]
         key = next((ms for ms in kept if abs(ms - created_ms) <= SAME_JOB_MS), created_ms)
         priced = {what: rate for what, rate in kept.get(key, {}).items() if isinstance(rate, Rate)}
@@ -67,19 +67,19 @@ class Market:
         kept[key] = rates
 
     def committed(self, update: LedgerUpdate) -> None:
-        """Take down what was written of jobs: some are deleted from the state file in the same life."""
+        """Record the rates of written jobs, as some jobs are deleted from the state file in the same life."""
         for record in update.records:
             self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
 
     def look_at(self, path: Path) -> None:
-        """Take down what a state file has, which nobody has open."""
+        """Record the rates in a state file that no process has open."""
         # A kill may have left a file without its tables.
         if path.exists() and rows(path, "PRAGMA user_version") != [(0,)]:
             for name, created_ms, facts in rows(path, "SELECT name, created_ms, facts FROM job"):
                 self.keep(name, created_ms, Facts.from_json(facts).rates)
 
     def due(self, lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
-        """Return every series of money that is not 0 in the end."""
+        """Return every series of costs that is not 0 at the end."""
         found = Counter[SeriesKey]()
         for tags, group in by_team(lives, by_tags).items():
             for life in group:

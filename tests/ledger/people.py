@@ -1,7 +1,7 @@
-"""People who delete jobs while the exporter runs, use their names again, and set the machine's clock.
+"""Simulate people who delete jobs while the exporter runs, reuse their names, and set the machine's clock.
 
-What nobody can know is not counted: a job is deleted only when the state file has all of it, since what happened to it
-after the last reading, or between two, AWS never tells.
+A job is deleted only when the state file has all of it, because AWS does not report what happened to a deleted job
+after its last reading, and the totals could not contain it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STEPS_OF_THE_CLOCK = (0.0, 2 * _HOUR, -2 * _HOUR, -DAY, 2 * DAY, 200 * DAY)
 
 
 class People:
-    """They do nothing any more once all is `calm`."""
+    """Delete jobs and set the clock until all is `calm`."""
 
     def __init__(self, time: Time, jobs: Jobs, chance: random.Random, schedule: Schedule) -> None:
         self._time, self._jobs, self._chance, self._schedule = time, jobs, chance, schedule
@@ -39,7 +39,7 @@ class People:
         self.calm = False
 
     async def interfere(self, written: Inspection, afterwards: Callable[[], None]) -> None:
-        """Do one thing or another now and then, for ever, by what is `written`; `afterwards` is called each time."""
+        """Delete a job or set the clock at times, depending on what is `written`; call `afterwards` each time."""
         while not self.calm:
             await asyncio.sleep(self._chance.uniform(5, 40))
             if self._chance.random() < 0.1:
@@ -62,7 +62,7 @@ class People:
             self._schedule.add_namesake(gone)
 
     def _knows(self, written: Inspection, one: Life) -> bool:
-        """Whether the state file has all that AWS will ever say of a job that is deleted now."""
+        """Return whether the state file has all that AWS will ever return about a job that is deleted now."""
         job = parse(answers.describe(so_far(one, self._time.now), _AFTER_EVERYTHING), *TARGET, Allowlist())
         assert job is not None
         record = written.record(job.identity)

@@ -1,5 +1,7 @@
-"""The jobs of a run of the harness: what the simulator's generator draws, some with bills and rules that are late, some
-with a CreationTime that lies in the future when they appear."""
+"""Draw the jobs of a run of the harness with the simulator's generator.
+
+Some have late bills and rules, and some appear with a CreationTime in the future.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ _SHAPES_OF_NAMESAKES = (
 
 
 class Schedule:
-    """Adds lives to the jobs of the simulator. `late` draws whatever concerns late bills, apart from all else."""
+    """Add lives to the jobs of the simulator. `late` draws everything about late bills, separately from all else."""
 
     def __init__(self, seed: int, chance: random.Random, jobs: Jobs) -> None:
         self._chance, self._jobs = chance, jobs
@@ -43,31 +45,31 @@ class Schedule:
         return self._likely > 0
 
     def add(self, start: float, seconds: float, history: float = 0.0) -> None:
-        """Add jobs that are created from `start` on for some seconds, and those of a `history` before."""
+        """Add jobs that are created within some seconds from `start`, and jobs of a `history` before."""
         plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
         fleet = generator.Fleet(plan, self._chance.randrange(2**32), start, *TARGET)
         lives = map(respelled, fleet.until(start + seconds))
         self._jobs.add(*(self._dated(delayed(one, self.late, self._likely)) for one in lives))
 
     def add_after_one_from_the_future(self, now: float) -> None:
-        """Add jobs that begin in the next minutes, and one that is there now with a CreationTime that lies ahead."""
+        """Add jobs that start in the next minutes, and one that exists now with a CreationTime in the future."""
         ahead = self._early.uniform(_MINUTE, _HOUR)
         first, *others = (replace(one, account=TARGET[0], region=TARGET[1]) for one in steady(4, now, "fresh", 60))
         dated = (replace(one, created=now + self._early.uniform(0, 300)) for one in others)
         self._jobs.add(replace(first, created=now + ahead, ahead=ahead), *dated)
 
     def _dated(self, life: Life) -> Life:
-        """The life, maybe with a CreationTime that lies in the future when the job appears."""
+        """Return the life, in some cases with a CreationTime in the future when the job appears."""
         if self._early.random() >= self._ahead:
             return life
         return replace(life, ahead=self._early.uniform(_MINUTE, _HOUR))
 
     def add_namesake(self, gone: Life) -> None:
-        """Add a job that has the name of one that was deleted."""
+        """Add a job that reuses the name of a deleted one."""
         cast = Casting(self._chance, gone.gone + self._chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
         shape = SHAPES[self._chance.choice(_SHAPES_OF_NAMESAKES)]
         self._jobs.add(delayed(replace(shape(cast)[0], name=gone.name), self.late, self._likely))
 
     def all_over(self) -> float:
-        """When the last job and the last warm pool end."""
+        """Return when the last job and the last warm pool end."""
         return max(one.end + (one.pool.released_after if one.pool else 0.0) for one in self._jobs.all())

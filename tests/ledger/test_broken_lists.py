@@ -1,4 +1,4 @@
-"""An answer of 200 that holds nothing says nothing: not that there are no jobs, nor that a job has no tags."""
+"""Test that an empty 200 response means neither that there are no jobs, nor that a job has no tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exporter.polling.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, Creat
 
 
 class _Hollow:
-    """Answers everything with what a proxy made of it."""
+    """Respond to everything with an object that a proxy emptied."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
         self._answer = answer

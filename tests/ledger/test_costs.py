@@ -1,4 +1,4 @@
-"""Costs: exact, at the price that was in force when a job was first priced, whatever prices do later."""
+"""Test costs: exact, at the price when a job was first priced, whatever prices do later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _V2 = Path(__file__).parent / "data" / "state-v2.db"
 
 
 class Prices:
-    """Prices per hour in force, by type and usage."""
+    """Hold the current prices per hour, by type and usage."""
 
     def __init__(self, **prices: str) -> None:
         self.now = {M5: "0.115", **prices}
@@ -44,7 +44,7 @@ def books(prices: Prices | None, path: Path | str = "", time: Time | None = None
 
 
 def costs(one: Ledger, family: str = "cost_total") -> dict[tuple[object, ...], Fraction]:
-    """What the totals of a family are, without those that are 0."""
+    """Return the totals of a family, without series of 0."""
     found = {key: series for key, series in one.totals(TARGET).items() if key.family == f"sagemaker_training_{family}"}
     parts = 1000 if family.startswith("unpriced") else NANO
     return {(*key.labels, *key.tags): Fraction(s.true[0], parts) for key, s in found.items() if s.true[0]}
@@ -139,7 +139,7 @@ async def test_spot_has_its_own_price_and_savings_wait_until_the_bill_is_settled
 
 
 async def test_groups_of_one_type_are_rounded_once_together(prices: Prices) -> None:
-    """A third of a nano-dollar each would be lost three times."""
+    """Rounded separately, a third of a nano-dollar would be lost three times."""
     prices.now[M5] = "0.0000012"
     groups = tuple(Instances(M5, f"g{n}", 1) for n in range(3))
     other = Instances(G5, "gpu", 2)
@@ -153,7 +153,7 @@ async def test_groups_of_one_type_are_rounded_once_together(prices: Prices) -> N
 
 
 async def test_halves_are_rounded_to_even(prices: Prices) -> None:
-    """0.5 nano-dollars are 0, 1.5 are 2."""
+    """0.5 nano-dollars become 0, and 1.5 become 2."""
     async with books(prices) as one:
         for price, expected in (("0.0000000018", 0), ("0.0000000054", 2)):
             prices.now = {M5: price}
@@ -230,7 +230,7 @@ def _amounts(one: Ledger) -> Mapping[SeriesKey, tuple[int, ...]]:
 async def test_costs_of_a_file_of_version_2_begin_with_what_is_read_again(
     prices: Prices, path_of_version_2: Path
 ) -> None:
-    """What was closed before there were prices is in no total; nothing else of it changes."""
+    """Jobs closed before there were prices are in no total of costs. Their other totals stay."""
     async with books(None, path_of_version_2) as one:
         before = _amounts(one)
     async with books(prices, path_of_version_2) as one:

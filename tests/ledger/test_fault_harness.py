@@ -1,6 +1,6 @@
-"""Seeded schedules polled through every kind of trouble: in the end the totals are the schedule's, to the millisecond.
+"""Test that seeded schedules, polled through every kind of failure, end with the schedule's totals.
 
-`make soak SEEDS=5000` runs more seeds, as `.ci/run` does with 200; `make soak SEED=17` runs one again.
+`make soak SEEDS=5000` runs more seeds than `.ci/run`, which runs 200; `make soak SEED=17` repeats one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bugs that a ledger or a poller could have, put in on purpose: the harness finds each of them within a few seeds."""
+"""Test that the harness finds each bug, injected into ledger or poller on purpose, within a few seeds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Patch = pytest.MonkeyPatch
 _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.count_again: 0,
     bugs_in_the_ledger.commit_jobs_and_totals_apart: 2,
-    bugs_in_the_ledger.drop_what_could_not_be_written: 19,
+    bugs_in_the_ledger.drop_what_could_not_be_written: 35,
     bugs_in_the_ledger.show_before_it_is_written: 0,
-    bugs_in_the_ledger.trust_a_commit_that_failed: 3,
+    bugs_in_the_ledger.trust_a_commit_that_failed: 30,
     bugs_in_the_ledger.take_the_first_of_two_readings_of_a_moment: 1,
     bugs_in_the_ledger.count_a_bucket_too_far: 0,
     bugs_in_the_ledger.prune_by_the_clock_of_the_machine: 13,
@@ -37,16 +37,16 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.give_two_keys_one_label: 8,
     bugs_in_polling.settle_without_the_bill: 0,
     bugs_in_polling.settle_while_a_rule_goes_on: 7,
-    bugs_in_polling.give_a_bill_up_too_early: 15,
+    bugs_in_polling.give_a_bill_up_too_early: 29,
     bugs_in_polling.give_a_bill_up_never: 8,
     bugs_in_polling.give_a_bill_up_by_the_clock_of_the_machine: 1,
     bugs_in_the_ledger.give_up_no_bill_of_a_job_that_is_gone: 3,
     bugs_in_the_ledger.count_training_seconds_before_the_bill: 0,
     bugs_in_the_ledger.count_training_seconds_again_with_a_late_bill: 4,
-    bugs_in_the_ledger.forget_at_a_restart_what_was_open: 1,
+    bugs_in_the_ledger.forget_at_a_restart_what_was_open: 2,
     bugs_in_the_ledger.price_anew_at_each_reading: 1,
     bugs_in_the_ledger.price_nothing_later: 0,
-    bugs_in_the_ledger.count_money_in_floats: 1,
+    bugs_in_the_ledger.count_money_in_floats: 5,
     bugs_in_the_ledger.keep_no_rates: 1,
     bugs_in_the_ledger.bill_a_training_plan: 2,
     bugs_in_the_ledger.tell_jobs_apart_by_the_millisecond: 0,

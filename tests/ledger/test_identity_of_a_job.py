@@ -1,4 +1,4 @@
-"""A CreationTime that differs by some milliseconds between operations is one job, and counts once."""
+"""Test that a job whose CreationTime differs by milliseconds between operations counts once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "
 
 
 class Jittery(World):
-    """Gives jobs another CreationTime by each operation: so many seconds off."""
+    """Return a different CreationTime with each operation, shifted by this many seconds."""
 
     listed = searched = described = 0.0
 

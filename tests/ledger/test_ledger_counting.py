@@ -1,4 +1,4 @@
-"""Each job counts exactly once, whatever comes after its first reading."""
+"""Test that each job counts exactly once, whatever comes after its first reading."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_seconds_reported_while_a_job_runs_wait_too() -> None:
 
 
 async def test_bill_without_training_seconds_does_not_wait() -> None:
-    """It is money, and savings look no better with it."""
+    """The bill is money, and does not make savings look better."""
     async with ledger() as books:
         await books.apply(readings(job(training_seconds=None)))
         assert shown(books, "billable_seconds", "false") == 80
@@ -107,7 +107,7 @@ async def test_job_whose_bill_is_given_up_counts_alone_and_once(given_up: list[R
 
 
 async def test_bill_that_was_given_up_before_the_seconds_were_known() -> None:
-    """The last reading before the job went said nothing of them; an older one that comes late does."""
+    """The last reading before the deletion had no training seconds; an older one, which arrives late, has."""
     async with ledger() as books:
         await books.apply(readings(running()))
         await books.apply([Reading.last(job().identity)])

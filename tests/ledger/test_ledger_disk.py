@@ -1,4 +1,4 @@
-"""A disk that fails: the totals stand still, and nothing is lost once it works again."""
+"""Test a failing disk: the totals do not advance, and nothing is lost once it works again."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_disk_that_fails_from_the_start_is_told(tmp_path: Path) -> None:
 
 
 async def test_failure_at_any_moment_loses_and_doubles_nothing(place: Path | str) -> None:
-    """`dies_at` is counted from the second batch on, and each moment has its own ledger."""
+    """`dies_at` counts from the second batch on, and each moment has its own ledger."""
     died = 0
     for moment in range(1, 200):
         where = place.with_name(f"{moment}.db") if isinstance(place, Path) else place
@@ -154,7 +154,7 @@ async def test_reading_that_nobody_waited_for_is_shown_with_the_next(place: Path
 
 
 async def test_file_that_another_process_took_meanwhile_stops_nobody(tmp_path: Path) -> None:
-    """After an error the file is opened anew, and may be somebody else's by then."""
+    """After an error the file is reopened, and another process may have locked it by then."""
     path, disk = tmp_path / "state.db", Disk()
     async with ledger(path, connect=disk.connect) as books:
         await books.apply(readings(running()))

@@ -1,4 +1,4 @@
-"""The state file: kept over restarts and deaths, shared with nobody, and left alone where it cannot be used."""
+"""Test the state file: it survives restarts and kills, has one owner, and stays unchanged if it is unusable."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ async def test_file_can_be_opened_whenever_its_process_was_killed(path: Path, tm
     deaths: list[Path] = []
 
     def copy(moment: int) -> None:
-        """What a process that is killed now leaves behind."""
+        """Return a copy of what a process that is killed now would leave."""
         grave = tmp_path / f"killed-{moment}"
         grave.mkdir()
         for file in tmp_path.glob("state.db*"):

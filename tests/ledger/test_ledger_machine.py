@@ -1,4 +1,4 @@
-"""Hypothesis drives one ledger through readings, restarts, failing disks, kills and pruning, beside a plain model."""
+"""Drive a ledger and a plain model by Hypothesis: readings, restarts, failing disks, kills and pruning."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ _OVER = START - 1000.0
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """`said` has of each job the reading of the latest LastModifiedTime, which with those whose bill was `given_up` is
-    all that a plain sum needs. Those that were settled or lost are `over`; once pruned they are `past`, and nothing is
-    ever read of them again."""
+    """Drive a ledger and a plain model.
+
+    `said` has for each job the reading with the latest LastModifiedTime. Together with the jobs whose bill was
+    `given_up`, that is all that a plain sum needs. Settled or lost jobs are `over`; once pruned they are `past` and are
+    never read again.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def read(
         self, name: str, generation: int, seconds: float, billed: bool, retained: float | None, settled: bool
     ) -> None:
-        """A new answer about a job: a name may be used again, by a job of another creation."""
+        """Apply a new response about a job. A name may be reused by a job with another CreationTime."""
         created = START + 10 + generation
         if (name, created) in self.past:
             return
@@ -98,7 +101,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data(), seconds=_SECONDS)
     def keep_the_pool(self, data: st.DataObject, seconds: float) -> None:
-        """What a warm pool costs grows while LastModifiedTime stands still."""
+        """Let the cost of a warm pool grow while LastModifiedTime does not change."""
         at = self._one(data)
         pool = self.said[at].warm_pool
         retained = (pool.retained_seconds or 0.0 if pool else 0.0) + seconds
@@ -108,7 +111,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data())
     def send_the_bill(self, data: st.DataObject) -> None:
-        """It may come at any time, and LastModifiedTime may stand still."""
+        """Send the bill, which may come at any time, without a change of LastModifiedTime."""
         at = self._one(data)
         self.said[at] = replace(self.said[at], billable_seconds=(self.said[at].training_seconds or 0.0) / 2)
         self._do(self.books.apply([Reading.of(self.said[at], settled=False)]))
@@ -116,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data(), seconds=_SECONDS)
     def read_late(self, data: st.DataObject, seconds: float) -> None:
-        """An older answer than the last one, or the last one again, says nothing new."""
+        """Apply an older response, or the last one again: it must change nothing."""
         last = self.said[self._one(data)]
         late = data.draw(
             st.sampled_from([last, replace(last, modified=0.5, training_seconds=seconds, status="Failed")])
@@ -125,13 +128,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=_NAMES)
     def read_one_that_was_over(self, name: str) -> None:
-        """It ended before the very first start."""
+        """Apply a job that ended before the very first start."""
         self._do(self.books.apply([Reading.of(job(name, _OVER, ended=_OVER + 10, modified=_OVER + 20), settled=True)]))
 
     @precondition(lambda self: self.said.keys() - self.past)
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
-        """AWS does not know the job any more."""
+        """Apply the last reading of a job that AWS does not have any more."""
         at = self._one(data)
         self.over.add(at)
         if self.said[at].billable_seconds is None:
@@ -140,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([1, 5, 10, 20, 50]))
     def prune(self, days: int) -> None:
-        """Jobs that are followed and not settled are kept, and their time is; an old one never seen is not to come."""
+        """Prune the ledger. Records of tracked, unsettled jobs stay, and so do records from their time on."""
         if days > 32:
             self.past |= self.over | (_JOBS - self.said.keys())
         followed = [one.identity for one in self.said.values()]
@@ -158,7 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """What was not written yet is read again by whoever comes next, as AWS still says it, and is given up again."""
+        """Kill the process. Readings not written yet are read again after the restart, and are given up again."""
         self._lives += 1
         grave = self._folder / str(self._lives)
         grave.mkdir()
@@ -197,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert (series.true[-1] if series else 0) == due, family
 
     def _thousandths(self, jobs: Iterable[tuple[str, float]]) -> int:
-        """How long these jobs trained."""
+        """Return the training seconds of these jobs."""
         return round(sum(self.said[at].training_seconds or 0.0 for at in jobs) * 1000)
 
     def teardown(self) -> None:
@@ -209,7 +212,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.said.keys() - self.past)))
 
     def _leave(self) -> None:
-        """Not in good order."""
+        """Leave the ledger without closing it cleanly."""
         self._disk.broken = True
         self._do(self.books.__aexit__(KeyboardInterrupt, KeyboardInterrupt(), None))
 

@@ -1,4 +1,4 @@
-"""Any readings in any order, with repetition, loss, restarts and a failing disk: the totals are the plain sums."""
+"""Test that totals are plain sums for readings in any order, with repetition, loss, restarts and a failing disk."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ _PHASES = st.sampled_from(["Starting", "Downloading", "Training", "Interrupted",
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The last readings of some jobs, what came in before them, and the jobs that were `alone` in one of them: no bill
-    was waited for."""
+    """Hold the last readings of some jobs and the readings before them.
+
+    Jobs that are `alone` had a reading whose bill was not waited for.
+    """
 
     final: list[TrainingJob]
     steps: list[Step]
@@ -74,7 +76,7 @@ def _finals(draw: st.DrawFn, name: str) -> TrainingJob:
 
 @st.composite
 def _earlier(draw: st.DrawFn, final: TrainingJob) -> TrainingJob:
-    """What could have been read before: less, or values that AWS corrected since, up or down."""
+    """Return what could have been read before: less, or values that AWS corrected since, up or down."""
     assert final.modified is not None
     before = draw(st.floats(START, final.modified - 1))
 
@@ -118,7 +120,7 @@ def _histories(draw: st.DrawFn, faults: bool) -> History:
 
 
 def _sums(history: History) -> dict[SeriesKey, Amounts]:
-    """The same totals worked out plainly from the last readings, without those that are 0."""
+    """Return the same totals, computed plainly from the last readings, without those that are 0."""
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
     observed: defaultdict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
     for one in history.final:

@@ -1,4 +1,4 @@
-"""What no listing can bring back is pruned, and never counts again; what may still come is kept."""
+"""Test pruning: jobs that no listing can return are pruned and never count again; all others are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_young_jobs_are_not_forgotten() -> None:
 
 
 async def test_nothing_is_forgotten_from_the_time_of_a_job_that_is_followed_and_not_settled() -> None:
-    """After a long downtime jobs may be listed, and not described yet, when the rest is pruned."""
+    """After a long downtime, jobs may be listed but not described yet when pruning runs."""
     time = Time()
     listed = job("listed", START + 5)
     async with ledger(time=time) as books:

@@ -1,4 +1,4 @@
-"""The wait for the first start is observed once for each job, also on a state file from before there was this total."""
+"""Test that the queue time of each job is observed once, also with a state file older than this total."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OLD = Path(__file__).parent / "data" / "state-v1.db"
 
 
 def queue(name: str = "train", after: float = 40.0, **fields: Any) -> TrainingJob:
-    """A job that runs and started so long after its creation."""
+    """Return a running job that started this long after its creation."""
     return running(name, started=START + 10 + after, **fields)
 
 

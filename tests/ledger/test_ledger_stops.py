@@ -1,4 +1,4 @@
-"""A job that was stopped counts once under its cause, also on a state file from before there were causes."""
+"""Test that a stopped job counts once under its cause, also with a state file older than causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State files that are deleted, exchanged or damaged: nothing is lost in silence, and what can be kept is."""
+"""Test deleted, replaced and damaged state files: every loss is reported, and everything that can be kept is kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 async def refusal(path: Path) -> str:
-    """Why the file is refused; nothing in its folder changes."""
+    """Return why the file is refused, and check that nothing in its folder changes."""
     before = contents(path.parent)
     with pytest.raises(StoreError) as refused:
         async with ledger(path):
@@ -44,7 +44,7 @@ async def refusal(path: Path) -> str:
 
 
 async def killed(path: Path, grave: Path, number: int = 20, time: Time | None = None) -> float:
-    """Leaves in `grave` what an exporter that counted so many jobs and was killed leaves; says what it showed."""
+    """Leave in `grave` what a killed exporter leaves that counted so many jobs, and return the total that it showed."""
     async with ledger(path, time) as books:
         for each in range(number):
             await books.apply(readings(job(f"job-{each}")))
@@ -54,7 +54,7 @@ async def killed(path: Path, grave: Path, number: int = 20, time: Time | None = 
 
 @pytest.fixture
 def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As exporters did that left what they counted in the log."""
+    """Behave like old exporters, which left committed totals in the write-ahead log."""
     for module in (openfile, statefile):
         monkeypatch.setattr(module, "empty_log", lambda db: None)
 

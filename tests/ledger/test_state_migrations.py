@@ -1,4 +1,4 @@
-"""An older state file becomes one of today in one transaction, or stays as it was."""
+"""Test that a state file of an older schema is migrated in one transaction, or stays as it was."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LATER = Schema(_TODAY + 2, SCHEMA.script, _STEPS)
 
 @pytest.fixture
 async def old(tmp_path: Path) -> Path:
-    """A file of today's version with totals in it."""
+    """Return a file of the current version with totals in it."""
     path = tmp_path / "state.db"
     async with ledger(path) as books:
         await books.apply(readings(job(), job("second")), {TARGET: START})
@@ -73,7 +73,7 @@ async def test_kill_at_any_moment_leaves_the_old_file_or_the_new_one(old: Path, 
     graves: list[Path] = []
 
     def bury(moment: int) -> None:
-        """What a process that is killed now leaves behind."""
+        """Copy what a process that is killed now would leave."""
         grave = tmp_path / f"killed-{moment}"
         grave.mkdir()
         for file in tmp_path.glob("state.db*"):

@@ -1,4 +1,4 @@
-"""A sound database with rows that no exporter can have written: refused by name, and left as it is."""
+"""Test that an intact database with rows that no exporter can have written is refused and left unchanged."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_row_of_nonsense_is_refused_and_the_file_left_as_it_is(sql: str, s
 
 
 async def test_damage_beside_a_log_is_refused_and_both_left_as_they_are(tmp_path: Path) -> None:
-    """What a killed exporter left, and a disk then ruined."""
+    """The exporter was killed, and the disk then damaged the file."""
     path, grave = tmp_path / "state.db", tmp_path / "grave"
     async with ledger(path) as books:
         await books.apply(readings(*(job(f"job-{n}") for n in range(200))))

@@ -1,6 +1,6 @@
-"""A file of schema 1, where training seconds were counted before the bill: nothing of it is lost or counted again.
+"""Test that a file of schema 1, which counted training seconds before the bill, loses nothing and counts nothing twice.
 
-`data/make_state_v1.py` says how the file was made, and has the jobs that are in it.
+`data/make_state_v1.py` describes how the file was made, and which jobs are in it.
 """
 
 from __future__ import annotations

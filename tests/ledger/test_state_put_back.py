@@ -1,4 +1,4 @@
-"""A deleted state file is written again also where the file system knows no hard links, as CIFS, exFAT and FUSE."""
+"""Test that a deleted state file is restored, also on file systems without hard links, such as CIFS, exFAT and FUSE."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_without_hard_links(tmp_path: Path) -> None:
 
 
 def come_back(path: Path) -> Callable[..., None]:
-    """Somebody restores a copy in the moment before the exporter does."""
+    """Restore a copy just before the exporter does."""
 
     def link(*_: object) -> None:
         path.write_bytes(b"restored")

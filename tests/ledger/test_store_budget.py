@@ -1,4 +1,4 @@
-"""What a ledger asks of its store: a handful of calls for any number of jobs, so that a store may be far away."""
+"""Test that a ledger needs only a few calls of its store for any number of jobs, so that a store may be remote."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRANSACTION = ["begin", "records", "write", "commit"]
 
 @dataclass
 class _Counted:
-    """A ledger, the calls of its store, and the disk below that."""
+    """Hold a ledger, the calls of its store, and its disk."""
 
     books: Ledger
     store: CountedStore

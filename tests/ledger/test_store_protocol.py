@@ -1,4 +1,4 @@
-"""What every store does alike; a further store becomes a further parameter of the fixture."""
+"""Test the behaviour that all stores share. Add a parameter to the fixture for another store."""
 
 from __future__ import annotations
 

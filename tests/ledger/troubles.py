@@ -1,6 +1,6 @@
-"""SageMaker's simulator in place of an SDK client, with everything that can happen to a call on the way.
+"""Replace an SDK client by SageMaker's simulator, with every failure that a call can have.
 
-What comes back goes through the exporter's own parser of answers and, as in the SDK, becomes its exceptions.
+Responses pass through the exporter's own parser, and errors become the SDK's exceptions.
 """
 
 from __future__ import annotations
@@ -41,8 +41,11 @@ _SHAPE = Shape("Answer", {"type": "structure"})
 
 @dataclass
 class Client:
-    """`faulty` is the share of calls that go wrong, `denied` the operations that no policy allows. What is `odd` has a
-    chance of its own; its denials end at `allowed_from`."""
+    """Call the simulator with failures.
+
+    `faulty` is the share of calls that fail, `denied` the operations that no policy allows. `odd` responses are drawn
+    separately; their denials end at `allowed_from`.
+    """
 
     target: Target
     jobs: Jobs

@@ -1,4 +1,4 @@
-"""What the totals must be for a schedule, by the schedule's own truth; nothing here is the exporter's arithmetic."""
+"""Compute the totals of a schedule from the schedule itself, without the exporter's arithmetic."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ COST, SAVED, UNPRICED = (
 
 
 def expected(lives: Iterable[Life], by_tags: Sequence[str], now: float = math.inf) -> dict[SeriesKey, Amounts]:
-    """Every series that is not 0, by now or in the end; money is apart."""
+    """Return every series that is not 0, by now or at the end, without costs."""
     groups = by_team(lives, by_tags)
     return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group, now), tags)}
 
 
 def by_team(lives: Iterable[Life], by_tags: Sequence[str]) -> Mapping[Pairs, Sequence[Life]]:
-    """The lives by their cost tags."""
+    """Return the lives by their cost tags."""
     groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
     for life in lives:
         groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
@@ -35,15 +35,20 @@ def by_team(lives: Iterable[Life], by_tags: Sequence[str]) -> Mapping[Pairs, Seq
 
 
 def shown(totals: Mapping[SeriesKey, Series]) -> dict[SeriesKey, Amounts]:
-    """Every series that is not 0. A gauge is what it is, a counter the most that it was. Savings are taken as they are,
-    too: they shrink when a bill grows that seemed to be final, and stand still until others have saved as much."""
+    """Return every series that is not 0.
+
+    The value of a gauge is the current one, that of a counter its maximum. Savings are compared like gauges: they
+    shrink when a bill that seemed final grows, and the counter waits until others have saved as much.
+    """
     found = ((key, one.true if key.family in (UNPRICED, SAVED) else one.shown) for key, one in totals.items())
     return {key: amounts for key, amounts in found if any(amounts)}
 
 
 def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Counter[tuple[str, int]]:
-    """The samples of counters and gauges that a scrape would show and that are not 0: how many have a value, in parts
-    as the ledger counts. Without savings: see `shown`."""
+    """Return how many samples of a scrape have each value, without those of 0.
+
+    Values are in the parts in which the ledger counts. Savings are left out: see `shown`.
+    """
     samples = sums(totals, KeyNames.of(by_tags))
     found = Counter[tuple[str, int]]()
     for family in TOTAL_FAMILIES:
@@ -55,7 +60,7 @@ def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Count
 
 
 def to_be_exposed(due: Mapping[SeriesKey, Amounts]) -> Counter[tuple[str, int]]:
-    """The same of what is due: each series is a sample of its own."""
+    """Return the same for expected series: each is one sample."""
     return Counter((key.family, due[key][0]) for key in due if len(due[key]) == 1 and key.family != SAVED)
 
 

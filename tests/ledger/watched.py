@@ -1,4 +1,4 @@
-"""The board of the harness: it takes down what no scrape may be left with."""
+"""Record what no scrape may end with, on the board of the harness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.virtual_time import Time
 
 
 class Watched:
-    """A board that takes down whose last picture has a rule that goes on, though AWS knows better."""
+    """Record jobs whose last shown state has an unfinished rule that AWS has finished."""
 
     def __init__(self, jobs: Jobs, time: Time, unfinished: list[str], market: Market) -> None:
         self._lives, self._time, self._unfinished, self._market = jobs, time, unfinished, market

@@ -1,5 +1,7 @@
-"""Writes state-v1.db, which lies beside this script: run on the last exporter of schema 1 (commit 383d885), which
-counted the training seconds of a job before its bill.
+"""Write state-v1.db, which is beside this script.
+
+It was run on the last exporter of schema 1 (commit 383d885), which counted the training seconds of a job before its
+bill.
 
     python -m tests.ledger.data.make_state_v1 tests/ledger/data/state-v1.db
 """
@@ -14,7 +16,7 @@ from tests.ledger.books import START, TARGET, job, ledger, readings, running
 
 
 async def write(path: Path) -> None:
-    """Every way in which a job can stand in a file of schema 1."""
+    """Write a job in every state that a file of schema 1 can have."""
     async with ledger(path) as books:
         await books.begin(TARGET)
         await books.apply(

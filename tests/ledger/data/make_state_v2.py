@@ -1,5 +1,6 @@
-"""Writes state-v2.db, which lies beside this script: run on the last exporter of schema 2 (commit baac5dc), which knew
-no prices.
+"""Write state-v2.db, which is beside this script.
+
+It was run on the last exporter of schema 2 (commit baac5dc), which had no prices.
 
     python -m tests.ledger.data.make_state_v2 tests/ledger/data/state-v2.db
 """
@@ -17,7 +18,7 @@ _TWO_GROUPS = (Instances("ml.g5.xlarge", "workers", 2), Instances("ml.m5.large",
 
 
 async def write(path: Path) -> None:
-    """Every way in which a job can stand in a file of schema 2."""
+    """Write a job in every state that a file of schema 2 can have."""
     async with ledger(path) as books:
         await books.begin(TARGET)
         await books.apply(
