@@ -1,4 +1,4 @@
-"""The simulated SageMaker in the same process, without HTTP, and an exporter on it whose clock a test moves by hand."""
+"""Run an exporter on the simulated SageMaker in one process, without HTTP, with a clock that tests advance."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PAGE = {"MaxResults": 100, "SortBy": "CreationTime", "SortOrder": "Descending"}
 
 
 class Clock(ManualClock):
-    """Knows how many wait for it."""
+    """Implement a clock that knows how many tasks wait for it."""
 
     def __init__(self, start: float = START) -> None:
         super().__init__(start)
@@ -49,8 +49,11 @@ class Clock(ManualClock):
 
 
 class World:
-    """The Api of one target over lives, which behave as in the simulator. `calls` counts by operation; `strike` is
-    called before each with the operation and the name asked for, and may raise the ApiError that it fails with."""
+    """Implement the Api of one target over lives that behave as in the simulator.
+
+    `calls` counts requests by operation. `strike` is called before each with the operation and the job's name, and may
+    raise the ApiError of a failure.
+    """
 
     def __init__(self, *lives: Life, clock: Clock | None = None, consistency: Consistency | None = None) -> None:
         self.clock = clock or Clock()
@@ -67,7 +70,7 @@ class World:
         return False
 
     def truth(self) -> Totals:
-        """What all that happened so far sums up to."""
+        """Return the totals of everything that has happened so far."""
         return total(self.jobs.all(), self.now())
 
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
@@ -115,7 +118,7 @@ def _iso(when: float) -> str:
 
 
 class Shown:
-    """A board that remembers what it shows, and every count of jobs without a bill that it ever showed."""
+    """Implement a board that records what it shows, and every shown number of unbilled jobs."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, TrainingJob] = {}
@@ -134,7 +137,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the exporter is set up; seconds."""
+    """Hold the settings of the exporter; times are in seconds."""
 
     search: bool = False
     cost_tags: tuple[str, ...] = ()
@@ -146,7 +149,7 @@ class Settings:
 
 
 class Exporter:
-    """One life of a process: a poller of the one target, and the ledger that it fills."""
+    """Represent one life of a process: a poller of the one target, and its ledger."""
 
     def __init__(self, world: World, ledger: Ledger, settings: Settings, display: Display) -> None:
         self.ledger, self._clock = ledger, world.clock
@@ -166,7 +169,7 @@ class Exporter:
         self.tracker = self.poller.tracker
 
     async def live(self, seconds: float, step: float = 15.0) -> None:
-        """Poll as it does by itself for so long, on a machine that gets round to it every `step` seconds."""
+        """Poll for this many seconds, on a machine that runs the poller every `step` seconds."""
         if self._polling is None:
             self._others = asyncio.all_tasks()
             self._polling = asyncio.create_task(self.poller.run())
@@ -177,13 +180,13 @@ class Exporter:
             await self._quiet()
 
     async def stop(self) -> None:
-        """As a kill does, or an error: nothing more is done."""
+        """Stop at once, as after a kill or an error."""
         if self._polling:
             self._polling.cancel()
             await asyncio.wait([self._polling])
 
     async def _quiet(self) -> None:
-        """Until all loops of the poller wait for the clock."""
+        """Wait until all loops of the poller wait for the clock."""
         turns = 0
         async with asyncio.timeout(60):
             await asyncio.sleep(0)
@@ -194,7 +197,7 @@ class Exporter:
                 turns += 1
 
     def counted(self, family: str) -> dict[tuple[str, ...], float]:
-        """What a counter shows by its labels and cost tags, without what is 0."""
+        """Return the values of a counter by its labels and cost tags, without those that are 0."""
         name = f"sagemaker_training_{family}_total"
         return {
             (*map(str, key.labels), *(value for _, value in key.tags)): series.shown[0] / 1000
@@ -203,7 +206,7 @@ class Exporter:
         }
 
     def sums(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """All counters, as `due` gives them."""
+        """Return all counters in the form of `due`."""
         return {family: self.counted(family) for family in due(total(()))}
 
 
@@ -211,7 +214,7 @@ class Exporter:
 async def exporter(
     world: World, path: object = "", settings: Settings | None = None, board: Display | None = None
 ) -> AsyncIterator[Exporter]:
-    """A process on this state file; no path, no file."""
+    """Run a process on this state file; without a path it has no file."""
     settings = settings or Settings()
     async with open_ledger(str(path), world.clock.time, settings.backfill) as ledger:
         one = Exporter(world, ledger, settings, board or Shown())
@@ -222,7 +225,7 @@ async def exporter(
 
 
 def due(truth: Totals) -> dict[str, dict[tuple[str, ...], float]]:
-    """What the counters must show where nothing is counted by tags, without what is 0."""
+    """Return what the counters must show if nothing is counted by tags, without those that are 0."""
     alone: dict[str, Mapping[tuple[str, ...], int]] = {
         "jobs_created": {(): truth.created},
         "spot_interruptions": {(): truth.interruptions},

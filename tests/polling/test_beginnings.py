@@ -1,4 +1,4 @@
-"""What totals begin with: known values with 0, since when they count, which buckets, and what was before."""
+"""Test how totals start: preset series with 0, their start time and buckets, and jobs from before."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_openmetrics_says_since_when_each_total_counts_and_a_restart_does_
 
 
 def created(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
-    """By family and the values of the labels that are not the target's."""
+    """Return the created times by family and by the labels other than the target's."""
     parse: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
     found = {}
     for family in parse(text):
@@ -133,7 +133,7 @@ def test_histograms_are_named_so_that_native_ones_can_follow() -> None:
 
 
 def ended(ago: float, name: str) -> Life:
-    """Ended so long before the first start."""
+    """Return a job that ended this long before the first start."""
     (life,) = steady(1, START - ago - 600 - 90, name, seconds=600)
     return life
 

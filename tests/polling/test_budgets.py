@@ -1,4 +1,4 @@
-"""What polling costs in calls to AWS, by strategy, as a function of active, new and ended jobs."""
+"""Test the number of AWS calls of polling, by strategy, as a function of active, new and ended jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TICK = 2.5
 
 
 def busiest(times: Sequence[float], span: float) -> int:
-    """The most calls within any span of that length."""
+    """Return the largest number of calls within any span of that length."""
     most = first = 0
     for last, at in enumerate(times):
         while at - times[first] >= span:
@@ -31,7 +31,7 @@ def busiest(times: Sequence[float], span: float) -> int:
 
 
 async def watched(region: Region, *, search: bool, seconds: float = ROUNDS * INTERVAL, rps: float = 1000.0) -> float:
-    """Poll for a while after everything has been read and has its place; gives when that was."""
+    """Poll for a while after every job has been read and has its slot; return when that was."""
     async with open_ledger("", region.clock.time) as ledger:
         one = poller(region, ledger, search=search, rps=rps)
         async with polling(one):
@@ -98,7 +98,7 @@ def test_a_start_by_search_walks_the_index_once(active: int) -> None:
 
 
 async def _churned(search: bool, active: int, new: int, ended: int) -> tuple[Region, float, float]:
-    """Twenty intervals in which `new` jobs are created and `ended` others end, all in the tenth."""
+    """Poll for twenty intervals; in the tenth, `new` jobs are created and `ended` others end."""
     region = Region([])
     begin = region.clock.time()
     event = begin + 2.5 * INTERVAL + 10 * INTERVAL

@@ -1,4 +1,4 @@
-"""Totals by cost tags, seen from outside: whose jobs they count, and when."""
+"""Test totals by cost tags from outside: which jobs they count, and when."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def job(name: str, **tags: str) -> Life:
 
 
 def refusing(*codes: str) -> Callable[[str, str], None]:
-    """Fails the first calls of ListTags with these codes."""
+    """Fail the first calls of ListTags with these codes."""
     left = list(codes)
 
     def strike(operation: str, name: str) -> None:

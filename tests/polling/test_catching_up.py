@@ -1,4 +1,4 @@
-"""What happened while nobody looked: jobs that ended, or began and ended, during a downtime count, and count once."""
+"""Test that jobs that ended, or started and ended, during a downtime are counted once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LATE = Consistency(list_delay=5.0, search_lag=20.0)
 
 
 def fleet(until: float, most: int = 60) -> list[Life]:
-    """Jobs of every shape, of minutes to an hour each, created from the first start on."""
+    """Return jobs of every shape, of minutes to an hour each, created from the first start on."""
     plan = Plan(jobs=1, pace=0.25, history=0.0)
     lives = [life for life in Fleet(plan, 1, START, *TARGET).until(until) if START < life.created <= until]
     # In the first hour all of them, so that some run when the downtime begins.
@@ -98,7 +98,7 @@ async def test_the_baseline_stays_the_baseline(tmp_path: Path) -> None:
 def failing(
     until: float, world: World, *operations: str, code: str = "ThrottlingException"
 ) -> Callable[[str, str], None]:
-    """Fails these operations up to a moment."""
+    """Fail these operations until a given time."""
 
     def strike(operation: str, name: str) -> None:
         if operation in operations and world.now() < until:
@@ -140,7 +140,7 @@ async def test_a_target_that_could_not_even_begin_loses_nothing(code: str, tmp_p
 
 
 async def test_catching_up_that_breaks_off_and_is_killed_again_and_again_loses_nothing(tmp_path: Path) -> None:
-    """More jobs than fit on a page; each process sees a page, or two, and dies."""
+    """There are more jobs than fit on a page; each process reads one or two pages and is killed."""
     lives = [
         replace(life, created=life.created + 60 * n) for n, life in enumerate(steady(450, START + HOUR, seconds=600))
     ]
@@ -176,7 +176,7 @@ async def test_what_a_walk_left_out_when_it_broke_off_is_found_before_the_next_r
     world, pages = World(*lives), 0
 
     def strike(operation: str, name: str) -> None:
-        """No lists for half an hour, then the newest page and no more of it for some minutes."""
+        """Fail all lists for half an hour, then all pages but the newest for some minutes."""
         nonlocal pages
         if operation != LIST or not START + 600 < world.now() < START + 3000:
             return

@@ -1,4 +1,4 @@
-"""The world of the demo, where bills are late, polled in virtual time: no job stays unbilled."""
+"""Test that no job stays unbilled in the demo, whose bills are late, polled in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that may not be read while others may: they starve nobody, are said once, and count once they can be read."""
+"""Test jobs that are denied beside others: they delay none, are logged once, and count once they are readable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALL = math.inf
 
 
 class Guarded(Region):
-    """Refuses to describe some jobs, with a code for each; None: it never answers."""
+    """Refuse to describe some jobs, with a code for each; None means that the call hangs."""
 
     refused: Mapping[str, str | None] = MappingProxyType({})
 

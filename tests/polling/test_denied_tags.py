@@ -1,4 +1,4 @@
-"""Tags that may not be read while others may: their jobs are counted once they can be, and hold up nobody."""
+"""Test tags that are denied for some jobs: these are counted once the tags are readable, and delay no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALL = math.inf
 
 
 def denying(operation: str, denied: Callable[[str], bool], until: float, world: World) -> None:
-    """Deny an operation for some jobs up to a time."""
+    """Deny an operation for some jobs until a given time."""
 
     def strike(what: str, name: str) -> None:
         if what == operation and denied(name) and world.now() < until:
@@ -29,7 +29,7 @@ def denying(operation: str, denied: Callable[[str], bool], until: float, world: 
 
 
 class Arns(World):
-    """Tells `strike` whose tags are asked for, too."""
+    """Pass to `strike` also the job whose tags are requested."""
 
     async def tags(self, arn: str) -> list[Any]:
         self.strike(TAGS, arn.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""A listing whose NextToken repeats: the walk fails and says so, waits its interval, and known jobs are read on."""
+"""Test a listing whose NextToken repeats: the walk fails and waits its interval, while known jobs are still read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.polling.world import DISCOVERY, INTERVAL, Region, jobs, poller, polli
 
 
 def fetching(tokens: Sequence[str | None], asked: list[str | None]) -> Callable[[str | None], Any]:
-    """Gives these tokens with its pages, one after the other."""
+    """Return pages with these tokens, one after the other."""
     given = iter(tokens)
 
     async def fetch(token: str | None) -> JobPage:
@@ -50,7 +50,7 @@ async def test_a_walk_of_thousands_of_empty_pages_is_no_endless_one() -> None:
 
 
 class Endless(Region):
-    """Answers every list and search with the first page, and with these tokens for ever, once there are any."""
+    """Respond to every list and search with the first page, and with these tokens in a loop, if there are any."""
 
     tokens: Iterator[str] | None = None
 

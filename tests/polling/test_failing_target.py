@@ -1,4 +1,4 @@
-"""What a target that fails is asked while it fails, and how it comes back."""
+"""Test the requests to a target while it fails, and how it recovers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ISOLATED = (
 
 
 class OneBad(Region):
-    """Answers for all jobs but one."""
+    """Respond for all jobs but one."""
 
     async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
         if asked["TrainingJobName"] == "bad":

@@ -1,4 +1,4 @@
-"""The search index knows less of a job than a describe: what a describe told stays."""
+"""Test that fields known from a describe are kept, although the search index does not have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bill, or the end of a rule, may come hours after the end of a job: it is awaited for a day."""
+"""Test that a bill, or the end of a rule, is awaited for a day after the end of the job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDS = START + 10 * MINUTE
 
 
 def job(**more: Any) -> Life:
-    """A spot job that trains for eight minutes, until `ENDS`, on two machines, and is billed for half of them."""
+    """Return a spot job that trains for eight minutes, until `ENDS`, on two instances, half of it billed."""
     groups = (Group("ml.m5.large", 2),)
     spec = {**plain(seeded(0), *TARGET, groups), "EnableManagedSpotTraining": True}
     phases = (Phase("Starting", MINUTE), Phase("Training", 8 * MINUTE, "", on_instances=True))
@@ -38,7 +38,7 @@ def unbilled(**more: Any) -> Life:
 
 
 def described(world: World) -> list[float]:
-    """Fills with when each describe came."""
+    """Return a list that is filled with the time of each describe."""
     times: list[float] = []
 
     def strike(operation: str, _: str) -> None:
@@ -50,7 +50,7 @@ def described(world: World) -> list[float]:
 
 
 async def live_until(world: World, one: Exporter, at: float) -> None:
-    """In short steps to the end of the job, and then in longer ones."""
+    """Advance in short steps to the end of the job, and then in longer ones."""
     if world.now() < ENDS:
         await one.live(ENDS - world.now(), 30.0)
     await one.live(at - world.now() - HOUR, 300.0)

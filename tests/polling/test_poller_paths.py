@@ -1,4 +1,4 @@
-"""What a poller does when things go another way: broken first walks, denied searches, changes after the end."""
+"""Test a poller in unusual cases: interrupted first walks, denied searches, changes after the end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _answer(number: int, **more: object) -> dict[str, object]:
 
 
 class _Api:
-    """One job a page; `patience` calls of List succeed before one fails. Search is refused."""
+    """Return one job per page; `patience` calls of List succeed before one fails. Search is denied."""
 
     def __init__(self, jobs: Sequence[dict[str, object]], clock: _Clock) -> None:
         self.jobs, self._clock, self.patience = list(jobs), clock, 10**9
@@ -122,7 +122,7 @@ async def test_a_denied_search_falls_back_at_once_and_leaves_the_target_up() -> 
 
 
 class _Indexed(_Api):
-    """Search works; the index knows nothing of the active jobs but their names."""
+    """Allow Search; the index has only the names of the active jobs."""
 
     async def search_active(self, token: str | None) -> JobPage:
         return JobPage([{"TrainingJobName": job["TrainingJobName"]} for job in self.jobs], None, SEARCH)

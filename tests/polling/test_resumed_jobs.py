@@ -1,5 +1,7 @@
-"""A job that an earlier run left unfinished is tracked whether or not its facts can be read, and counts in the gauges
-as far as the listing and those facts say."""
+"""Test jobs that an earlier run left unfinished: they are tracked whether or not their facts can be read.
+
+The gauges count them as far as the listing and the facts allow.
+"""
 
 from __future__ import annotations
 

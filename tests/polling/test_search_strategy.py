@@ -1,4 +1,4 @@
-"""Polling by search: what the index does not show is described, what fails is given back to describing."""
+"""Test polling by search: jobs that the index does not have, or for which it fails, are described instead."""
 
 from __future__ import annotations
 

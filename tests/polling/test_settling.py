@@ -1,4 +1,4 @@
-"""A job is read until it is settled, then costs nothing more; and what is counted of one that goes before, stays."""
+"""Test that a job is read until it is settled, then costs no calls, and that counts of a deleted job stay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDS = START + 10 * MINUTE
 
 
 def job(keep_alive: int = 0, **more: Any) -> Life:
-    """Trains for eight minutes, until `ENDS`, on two machines."""
+    """Return a job that trains for eight minutes, until `ENDS`, on two instances."""
     groups = (Group("ml.m5.large", 2),)
     spec = plain(seeded(0), *TARGET, groups)
     if keep_alive:
@@ -38,7 +38,7 @@ def assert_exact(one: Exporter, world: World) -> None:
 
 
 async def reads(world: World, one: Exporter, seconds: float) -> int:
-    """How many describes so long a time takes."""
+    """Return how many describes this time takes."""
     before = world.calls[DESCRIBE]
     await one.live(seconds)
     return world.calls[DESCRIBE] - before
@@ -210,7 +210,7 @@ async def test_a_name_used_again_in_a_downtime_is_another_job(search: bool, tmp_
 
 
 def vanishing(world: World, life: Life) -> Callable[[str, str], None]:
-    """The job is deleted the moment it is described for the first time."""
+    """Delete the job the moment it is described for the first time."""
 
     def strike(operation: str, name: str) -> None:
         if operation == DESCRIBE and life in world.jobs.all():

@@ -1,4 +1,4 @@
-"""A status that nobody knows is counted and logged once for each job that takes it on, whichever answer shows it."""
+"""Test that an unknown status is counted and logged once for each job that has it, whichever response shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times that cannot be right: a job from the future, a mark from the future, dates that lie."""
+"""Test wrong times: a job or a mark from the future, and wrong Date headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "
 
 
 class Prophetic(World):
-    """Says of the job `ahead` that it was created a year from now."""
+    """Return a CreationTime one year ahead for the job `ahead`."""
 
     async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
         # It is the newest: bounds of the future find it too.
@@ -85,7 +85,7 @@ async def test_a_mark_from_the_future_hides_no_job_after_a_restart(search: bool,
 
 
 async def test_a_walk_after_one_that_took_its_time_from_a_wrong_clock_finds_what_was_missed() -> None:
-    """AWS's clock was believed to be an hour ahead for a while: what was created then is found once it is not."""
+    """AWS's clock was believed to be an hour ahead; jobs created then must be found afterwards."""
     now, created = 1_000_000.0, [999_000.0]
 
     async def listing(span: CreatedBetween, token: str | None) -> RecordPage:
@@ -130,7 +130,7 @@ def test_a_job_with_a_time_in_the_future_is_settled_once_it_stood_still_for_long
 
 
 def test_a_job_that_ended_just_now_is_not_settled_early_because_the_clock_was_corrected() -> None:
-    """At a start the machine's clock may be a day late until AWS's is known."""
+    """At a start the machine's clock may be a day late, until AWS's clock is known."""
     tracker, job = Tracker(TrackerTiming(30.0, 120.0, 3600.0)), record(created=START - 900, ended=START, modified=START)
     tracker.track(job, 0.0)
     tracker.read(job, START - DAY, 0.0, 120.0)
@@ -141,7 +141,7 @@ def test_a_job_that_ended_just_now_is_not_settled_early_because_the_clock_was_co
 
 
 class Lying(Region):
-    """The answers of these numbers have a Date so many seconds off."""
+    """Shift the Date of the responses with these numbers by this many seconds."""
 
     lies: Mapping[int, float] = {}
 
@@ -160,14 +160,14 @@ class Lying(Region):
 
 
 class Behind(LoopClock):
-    """AWS's clock, of which the machine's is 200 days ahead."""
+    """Implement AWS's clock, while the machine's clock is 200 days ahead."""
 
     def time(self) -> float:
         return super().time() - 200 * DAY
 
 
 class Unbilled(Lying):
-    """Jobs that have ended, and whose bills are late."""
+    """Return jobs that have ended, and whose bills are late."""
 
     async def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
         found = [one["TrainingJob"] for one in answer.get("Results", ())]
@@ -202,7 +202,7 @@ def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, sear
 
 @STRATEGIES
 def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: bool) -> None:
-    """The machine's clock is 200 days ahead, and so far no answer had the right date."""
+    """The machine's clock is 200 days ahead, and so far no response had the right date."""
 
     async def scenario() -> None:
         region = Unbilled([], clock=Behind())

@@ -1,4 +1,4 @@
-"""SageMaker in a region as a schedule of jobs, in place of the SDK's client; and a poller on it."""
+"""Simulate SageMaker in a region by a schedule of jobs, in place of the SDK's client, and run a poller on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """From when to when it runs, Unix seconds, and when it is deleted."""
+    """Hold when a job runs and when it is deleted, in Unix seconds."""
 
     name: str
     created: float
@@ -57,7 +57,7 @@ def jobs(number: int, created: float, ended: float = math.inf, name: str = "job"
 
 
 class Call(NamedTuple):
-    """A request: when by the loop's clock, what, and of which job."""
+    """Hold a request: its time by the loop's clock, its operation, and its job."""
 
     at: float
     operation: str
@@ -66,8 +66,11 @@ class Call(NamedTuple):
 
 @dataclass
 class Region:
-    """Stands where a client of the SDK would. The index of Search is `lag` behind; operations in `failing` fail with
-    that code; one that `hangs` never answers. `crowd` counts requests in flight, over all that share it."""
+    """Replace a client of the SDK.
+
+    The index of Search is `lag` seconds behind. Operations in `failing` fail with that code; an operation that `hangs`
+    never responds. `crowd` counts the requests in flight of all regions that share it.
+    """
 
     jobs: list[Job] = field(default_factory=list)
     lag: float = 0.0
@@ -107,7 +110,7 @@ class Region:
         return [call.at for call in self.calls if call.operation == operation and call.at >= since]
 
     def described(self, since: float = 0.0) -> dict[str, list[float]]:
-        """When each job was."""
+        """Return when each job was described."""
         found: dict[str, list[float]] = {}
         for call in self.calls:
             if call.operation == DESCRIBE and call.at >= since:
@@ -146,7 +149,7 @@ def _page(found: Iterable[Job], asked: Mapping[str, Any]) -> tuple[Sequence[Job]
 def poller(
     region: Region, ledger: Ledger, *, search: bool = False, rps: float = 1000.0, lookback: float = 30.0
 ) -> Poller:
-    """With `rps` for every operation and `lookback` days."""
+    """Return a poller with `rps` requests per second for each operation, and `lookback` in days."""
     clock, calls = LoopClock(), Calls()
     limiters = RateLimiters(rate_limits(rps, rps, rps, 20, 10.0), clock)
     api = SageMaker(Client(region, calls, limiters, InFlight(200, 200), clock))
@@ -164,7 +167,7 @@ def poller(
 
 @asynccontextmanager
 async def polling(one: Poller) -> AsyncIterator[None]:
-    """Polls in the background while the block runs."""
+    """Poll in the background while the block runs."""
     task = asyncio.create_task(one.run())
     try:
         yield
