@@ -1,4 +1,4 @@
-"""Regions in place of the SDK's sessions, and a whole Service on them, in virtual time."""
+"""Replace the SDK's sessions by simulated regions, and run a whole Service on them in virtual time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 
 @dataclass
 class Regions:
-    """The sessions of the SDK: SageMaker by region; `identify` is what STS does for the environment's credentials."""
+    """Replace the SDK's sessions:
+
+    SageMaker by region; `identify` does what STS does for the environment's credentials.
+    """
 
     regions: dict[str, Region]
     identify: Callable[[], Awaitable[str]]
@@ -64,6 +67,6 @@ async def text(service: Service) -> str:
 
 
 def total(exposition: str, family: str) -> float:
-    """The sum of a family's samples; NaN where there are none."""
+    """Return the sum of a family's samples, NaN if there are none."""
     values = [float(value) for value in re.findall(rf"^{family}(?:\{{.*\}})? (\S+)$", exposition, re.MULTILINE)]
     return sum(values) if values else math.nan

@@ -1,4 +1,4 @@
-"""How many series there are is up to the user: fewer jobs, families or minutes, or no series of single jobs at all."""
+"""Test how users limit the number of series: fewer jobs, families or minutes, or no series of single jobs at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CREATED = JOB + "creation_timestamp_seconds"
 
 @asynccontextmanager
 async def polled(patch: pytest.MonkeyPatch, *more: Job, running: int = 3, **sections: object) -> AsyncIterator[App]:
-    """One target with some jobs that run, and more; left alone for two intervals."""
+    """Poll one target with some running jobs and `more` for two intervals."""
     world = World(1)
     region: Region = world.regions[world.accounts[0], REGIONS[0]]
     region.jobs = [*jobs(running, region.clock.time() - 3600, name="train"), *more]
@@ -51,7 +51,7 @@ def families(shown: Exposed) -> set[str]:
 
 
 def assert_counted(shown: Exposed) -> None:
-    """`sagemaker_exporter_series` is the number of samples of each family."""
+    """Check that `sagemaker_exporter_series` is the number of samples of each family."""
     for labels, number in shown.rows("sagemaker_exporter_series"):
         family = labels["family"]
         parts = [family, f"{family}_bucket", f"{family}_count", f"{family}_sum"]

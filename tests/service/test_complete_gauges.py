@@ -1,4 +1,4 @@
-"""After a start, a restart and a reload the gauges show every job or nothing, and readiness waits for that."""
+"""Test that after a start, restart and reload the gauges show all jobs or none, and that readiness waits for it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def region(number: int = NUMBER) -> Region:
 
 
 def use(patch: pytest.MonkeyPatch, **regions: Region) -> Regions:
-    """The regions by their name, with "_" for "-"."""
+    """Serve regions by name, with "_" for "-"."""
     sessions = Regions({name.replace("_", "-"): one for name, one in regions.items()}, known)
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: sessions)
     return sessions
 
 
 async def until_ready(service: Service, within: float = 120.0) -> float:
-    """How long it took."""
+    """Wait until the service is ready, and return how long it took."""
     began = LoopClock().monotonic()
     async with asyncio.timeout(within):
         while not service.ready()[0]:
@@ -47,7 +47,7 @@ async def until_ready(service: Service, within: float = 120.0) -> float:
 
 
 async def reload(service: Service) -> None:
-    """Until the new configuration is shown."""
+    """Reload, and wait until the new configuration is in use."""
     before = service.config
     await service.reload()
     while service.config is before:
@@ -55,7 +55,7 @@ async def reload(service: Service) -> None:
 
 
 async def watched(service: Service, seconds: float, wanted: Callable[[float], bool]) -> None:
-    """Scrape again and again: both gauges give what is wanted each time."""
+    """Scrape again and again, and check that both gauges have the wanted values each time."""
     until = LoopClock().monotonic() + seconds
     while LoopClock().monotonic() < until:
         exposition = await text(service)

@@ -1,4 +1,4 @@
-"""Credentials of roles: renewed before they expire, asked for in the target's own region, sharing what is big."""
+"""Test credentials of roles: refreshed before they expire, requested in the target's region, sharing large objects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOUR = 3600.0
 
 @pytest.fixture
 async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
-    """A simulator whose clock the SDK shares when it asks whether credentials are about to expire."""
+    """Run a simulator whose clock the SDK uses to decide whether credentials are about to expire."""
     clock = ManualClock()
 
     def timed(fetch: Any, method: str) -> Any:
@@ -47,7 +47,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> str:
-    """Authorities of one's own to trust."""
+    """Return a bundle of custom certificate authorities."""
     return str(shutil.copy(str(get_cert_path(True)), tmp_path / "authorities.pem"))
 
 

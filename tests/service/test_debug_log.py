@@ -1,4 +1,4 @@
-"""`--log.level=debug` shows each call to AWS in one line; other levels cost nothing."""
+"""Test that `--log.level=debug` logs each call to AWS in one line, and that other levels cost nothing."""
 
 from __future__ import annotations
 

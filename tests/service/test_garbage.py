@@ -1,4 +1,4 @@
-"""What stays for long is no work for the garbage collector, and a reload leaves nothing behind."""
+"""Test that long-lived objects are excluded from garbage collection, and that a reload leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_garbage_that_was_set_aside_is_found_once_memory_has_grown() -> None:
 
 
 def test_memory_is_bounded_although_each_cycle_lives_while_it_is_set_aside() -> None:
-    """400 MB in all, in few and large objects: their number alone would lead to no collection."""
+    """The cycles have 400 MB in few large objects: their number alone would trigger no collection."""
     garbage = Garbage()
     garbage.collect()
     before, alive = resident_bytes(), list[_Cycle]()
@@ -126,7 +126,7 @@ def test_memory_is_bounded_although_each_cycle_lives_while_it_is_set_aside() -> 
 
 
 class _Clock(SystemClock):
-    """Sleeps five times, and not for long."""
+    """Sleep five times, for a short time."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

@@ -1,4 +1,4 @@
-"""What keeps calls from being made is named with its cause and what to do: certificates, files, profiles, processes."""
+"""Test that local failures are reported with cause and remedy: certificates, files, profiles, processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def sim(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Writes a configuration file that is the only source of credentials."""
+    """Write an AWS configuration file that is the only source of credentials."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     file = tmp_path / "config"
@@ -230,7 +230,7 @@ async def test_a_setting_that_cannot_be_used_is_named(
 
 @asynccontextmanager
 async def https(certificate: tuple[Path, Path]) -> AsyncIterator[str]:
-    """A server with this certificate, which says nothing."""
+    """Run a server with this certificate that sends no responses."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
 

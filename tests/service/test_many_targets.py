@@ -1,4 +1,4 @@
-"""Hundreds of accounts and regions in one process, in virtual time: none waits for another."""
+"""Test hundreds of accounts and regions in one process, in virtual time: none delays another."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL = (LIST, "DescribeTrainingJob", "Search")
 
 
 class World:
-    """In place of the SDK's sessions: every account and region that is asked for."""
+    """Replace the SDK's sessions: every requested account and region exists."""
 
     def __init__(self, accounts: int) -> None:
         self.accounts = [f"{number:012d}" for number in range(1, accounts + 1)]
@@ -73,7 +73,7 @@ async def running(world: World, patch: pytest.MonkeyPatch, **polling: object) ->
 
 
 def assert_fresh(app: App, world: World, but: Iterable[Target] = (), since: float = 0.0, late: float = 3.0) -> None:
-    """Every other target is up, was read within the interval, and each of its jobs was read every interval."""
+    """Check that every other target is up, and that it and its jobs were read within the interval."""
     now = LoopClock().time()
     for runner in app.runners:
         if runner.name in but:

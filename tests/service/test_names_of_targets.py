@@ -1,4 +1,4 @@
-"""A target that cannot be reached has its region all the same, and is up only once AWS has answered."""
+"""Test that an unreachable target has its region, and is up only after a response of AWS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGIONS = ("us-east-1", "eu-west-1")
 
 
 class Identity:
-    """STS: it fails with a code, hangs, or answers."""
+    """Replace STS: fail with a code, hang, or respond."""
 
     def __init__(self, code: str = "", hangs: bool = False) -> None:
         self.code, self.hangs = code, hangs

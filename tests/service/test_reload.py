@@ -1,4 +1,4 @@
-"""A reload keeps the totals, refuses what is wrong, and shows what the new configuration says."""
+"""Test that a reload keeps the totals, refuses invalid configurations, and applies the new one."""
 
 from __future__ import annotations
 

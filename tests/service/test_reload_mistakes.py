@@ -1,4 +1,4 @@
-"""A reload that fails unexpectedly is one line in the log, shows in the metrics, and leaves everything as it was."""
+"""Test that an unexpectedly failing reload logs one line, shows in the metrics, and changes nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def broken(*_: object) -> Any:
 
 
 class Loading:
-    """Gives the configuration, but for the loads in between that are `wrong`."""
+    """Return the configuration, but fail those loads that are `wrong`."""
 
     def __init__(self, *wrong: int) -> None:
         self._wrong, self.number = wrong, 0
@@ -45,7 +45,7 @@ class Loading:
 
 
 def in_loading(patch: pytest.MonkeyPatch) -> None:
-    """The second load fails, see below."""
+    """Fail the second load, see below."""
 
 
 def in_wiring(patch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Requests to reload that come together cause one load, and none is answered by a load that began before it."""
+"""Test that simultaneous reload requests cause one load, and that none is served by a load that started before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials that AWS refuses are read again, without a restart: rotated files, revoked sessions, sources of roles."""
+"""Test that credentials refused by AWS are reloaded while running: rotated files, revoked sessions, role sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRST, SECOND, FOREIGN = access_key(ACCOUNT, 1001), access_key(ACCOUNT, 1002), a
 
 
 class Monotonic:
-    """A clock that stands still until it is told to go on."""
+    """Implement a clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -39,7 +39,7 @@ class Monotonic:
 
 
 class Keys:
-    """A shared credentials file, whose keys AWS may refuse."""
+    """Manage a shared credentials file whose keys AWS may refuse."""
 
     def __init__(self, file: Path, sim: Simulator) -> None:
         self._file, self._sim = file, sim
@@ -79,7 +79,7 @@ def keys(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Key
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What grows each time the chain of providers is asked."""
+    """Return a list that grows each time the chain of credential providers is used."""
     made: list[object] = []
     load = Sessions._load_own
 

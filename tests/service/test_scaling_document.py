@@ -1,4 +1,4 @@
-"""The numbers and the examples of docs/scaling.md."""
+"""Test the figures and examples of docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def series(case: str, metrics: int) -> Iterator[str]:
-    """The samples of a golden case, with so many final metrics besides."""
+    """Return the samples of a golden case, with this many final metrics."""
     answer = json.loads((GOLDEN / f"{case}.json").read_text())
     if metrics:
         answer["FinalMetricDataList"] = [
@@ -108,7 +108,7 @@ def test_every_example_is_taken_by_the_program_it_is_for(
 
 
 def sent(number: int) -> Callable[[str], bool]:
-    """What the write_relabel_configs of that remote_write let through, by name of a series."""
+    """Return the series that the write_relabel_configs of that remote_write keep."""
     found = [yaml.safe_load(text) for text in EXAMPLES if "remote_write" in text]
     (write,) = found[number]["remote_write"]
 

@@ -1,4 +1,4 @@
-"""Shards: each target belongs to exactly one, whatever the list, and to the same one for ever."""
+"""Test that each target belongs to exactly one shard, whatever the other targets are, and always to the same one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets that turn out to be one and the same are polled once."""
+"""Test that configured targets that are the same account and region are polled once."""
 
 from __future__ import annotations
 
