@@ -1,4 +1,4 @@
-"""Whether an answer, as it is on the wire, is one that botocore's service model allows."""
+"""Check that a response on the wire conforms to botocore's service model."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def model(service: str = "sagemaker") -> ServiceModel:
 
 
 def members(shape_name: str) -> set[str]:
-    """The members of a structure of the service model."""
+    """Return the members of a structure of the service model."""
     shape = model().shape_for(shape_name)
     assert isinstance(shape, StructureShape)
     return set(shape.members)
 
 
 def problems(shape_name: str, answer: Any, service: str = "sagemaker") -> list[str]:
-    """Everything that is wrong: unknown or missing members, wrong types, unknown enum values, lengths, patterns."""
+    """Return all errors: unknown or missing members, wrong types, unknown enum values, lengths, patterns."""
     return list(_problems(model(service).shape_for(shape_name), answer, shape_name))
 
 

@@ -10,7 +10,7 @@ from tests.simulator.served import ACCOUNT, REGION, START, Client, connected
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
-    """Three jobs that run on, in one account and region."""
+    """Provide three jobs that keep running, in one account and region."""
     async with Simulator(clock=ManualClock(START)) as simulator:
         simulator.store.add(ACCOUNT, REGION, *steady(3, START - 1000))
         yield simulator

@@ -1,4 +1,4 @@
-"""A simulated API that is served, and AWS's own client and a bare one on it."""
+"""Serve a simulated API, and connect AWS's own client or a bare client to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNED = {"Authorization": f"AWS4-HMAC-SHA256 Credential=AKIA{ACCOUNT}TEST/20260
 async def connected(
     sim: Simulator, service: str = "sagemaker", key: str = "", region: str = REGION, token: str | None = None
 ) -> AsyncIterator[Client]:
-    """A client that does not try again."""
+    """Return a client without retries."""
     async with get_session().create_client(
         service,
         region_name=region,

@@ -1,4 +1,4 @@
-"""A job whose CreationTime lies in the future: every operation shows it before that time, and it counts as created."""
+"""Test a job whose CreationTime is in the future: every operation returns it before that time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is answered about a job, at every moment that matters in the life of every shape of job."""
+"""Test the response about a job, at every relevant time in the life of every shape of job."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lives(shape: str, seed: int = 0) -> tuple[Life, ...]:
 
 
 def moments(life: Life) -> Iterator[float]:
-    """Just before, at and after everything that happens, and in between."""
+    """Yield times just before, at and after every event, and in between."""
     events = [span.start for span in timeline(life)]
     if life.ending:
         later = (0.0, life.settles_after, *(step.after for step in life.billing))

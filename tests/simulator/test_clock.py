@@ -1,4 +1,4 @@
-"""The simulator's clocks."""
+"""Test the simulator's clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m exporter.simulator`: what it prints, when it ends, what it says about bad input."""
+"""Test `python -m exporter.simulator`: its output, its exit, and its errors for invalid arguments."""
 
 from __future__ import annotations
 

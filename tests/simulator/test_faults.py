@@ -1,4 +1,4 @@
-"""Faults: whom they strike, how often, and that the same seed has the same luck."""
+"""Test faults: which requests they affect, how often, and that the same seed gives the same faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fleets: the same for the same seed, about as many jobs as planned, and every shape."""
+"""Test generated fleets: reproducible by seed, about as many jobs as planned, and every shape."""
 
 from __future__ import annotations
 

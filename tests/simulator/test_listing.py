@@ -1,4 +1,4 @@
-"""ListTrainingJobs: pages, orders, filters, and what it does with bad requests."""
+"""Test ListTrainingJobs: pages, orders, filters and invalid requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = 10_000.0
 
 
 def jobs(count: int, **changes: Any) -> Jobs:
-    """Jobs created one second after the other: even ones run on, odd ones have failed."""
+    """Return jobs created one second apart: those with even numbers run on, the others have failed."""
     found = Jobs()
     for number, life in enumerate(steady(count, START, "job", seconds=60)):
         ending = Ending("Failed", "Failed", "") if number % 2 else None
@@ -33,7 +33,7 @@ def ask(listed: Jobs, now: float = NOW, consistency: Consistency | None = None, 
 
 
 def walk(listed: Jobs, **request: Any) -> list[list[str]]:
-    """The names on each page."""
+    """Return the names on each page."""
     pages: list[list[str]] = []
     token: dict[str, Any] = {}
     while True:

@@ -1,4 +1,4 @@
-"""Create, describe, stop, delete, tags: what they do to jobs and which errors they answer."""
+"""Test create, describe, stop, delete and tags: their effects on jobs, and their errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LATER = 10**6
 
 
 class Service:
-    """The operations on one store, at a time that the test moves; every answer is held against the model."""
+    """Call the operations on one store at a time that the test sets; every response is checked against the model."""
 
     def __init__(self, consistency: Consistency | None = None) -> None:
         self.jobs = Jobs()

@@ -1,4 +1,4 @@
-"""The simulated price list as AWS's own client sees it."""
+"""Test the simulated price list with AWS's own client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def asked(region: str = REGION, **more: Any) -> dict[str, Any]:
 
 
 def listed(prices: Prices | None = None, region: str = REGION, **fields: str) -> list[dict[str, Any]]:
-    """Everything that the list has, of all pages."""
+    """Return all entries of the list, from all pages."""
     found: list[dict[str, Any]] = []
     token: dict[str, str] = {}
     while True:

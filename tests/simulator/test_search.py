@@ -1,4 +1,4 @@
-"""Search: every operator, nesting, orders, pages, and the lag of its index."""
+"""Test Search: every operator, nesting, orders, pages, and the lag of its index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = START + 1000
 
 
 def jobs() -> Jobs:
-    """Five jobs, ten seconds apart: the odd ones run on, the even ones are done after 150 seconds."""
+    """Return five jobs, ten seconds apart: the odd ones run on, the even ones end after 150 seconds."""
     found = Jobs()
     for number, life in enumerate(steady(5, START, "job", seconds=60)):
         found.add(
@@ -43,7 +43,7 @@ def ask(now: float = NOW, lag: float = 0.0, **request: Any) -> dict[str, Any]:
 
 
 def found(*filters: tuple[str, ...], now: float = NOW, **expression: Any) -> list[int]:
-    """The numbers of the jobs that the filters find, in order of creation."""
+    """Return the numbers of the jobs that match the filters, in order of creation."""
     entries = [dict(zip(("Name", "Operator", "Value"), entry, strict=False)) for entry in filters]
     request = {"Filters": entries, **expression}
     answer = ask(now, SearchExpression=request, SortBy="CreationTime", SortOrder="Ascending", MaxResults=100)

@@ -1,4 +1,4 @@
-"""The simulated API as AWS's own client sees it: every operation, pages, accounts, what was counted."""
+"""Test the simulated API with AWS's own client: every operation, pages, accounts, counted requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the simulated API as AWS's own client sees them: errors, broken answers, slow ones, limited rates."""
+"""Test faults of the simulated API with AWS's own client: errors, invalid and slow responses, rate limits."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_what_a_reset_hits_was_not_done_and_what_a_cut_hits_was(sim: Simul
 
 
 class Watched(ManualClock):
-    """Tells when somebody falls asleep."""
+    """Report when a task starts to sleep."""
 
     def __init__(self) -> None:
         super().__init__(START)

@@ -1,4 +1,4 @@
-"""STS: identities, roles and their conditions, sessions that end; and what a signature says about its caller."""
+"""Test STS: identities, roles and their conditions, expiring sessions, and callers identified by signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The truth about lives, against what the API says of them and against sums made by hand."""
+"""Test the truth about lives against the API's responses and against sums computed by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TERMINAL = ("Completed", "Failed", "Stopped")
 
 
 def spot_job(**changes: Any) -> Life:
-    """Created at 1000, ends at 1200; 140 s on instances, interrupted once."""
+    """Return a job created at 1000 that ends at 1200: 140 s on instances, interrupted once."""
     life = Life(
         name="spot",
         created=1000.0,
@@ -136,7 +136,7 @@ def test_sums_over_lives() -> None:
 
 
 def as_described(answer: dict[str, Any], life: Life) -> dict[str, Any]:
-    """What a careful reader makes of an answer."""
+    """Return what a response shows of a life."""
     transitions = answer["SecondaryStatusTransitions"]
     pool = answer.get("WarmPoolStatus", {})
     ended = answer["TrainingJobStatus"] in TERMINAL
