@@ -1,4 +1,4 @@
-"""The rules that tests/conftest.py lays on every test: nothing skipped in CI, nobody's AWS account touched."""
+"""Test the rules that tests/conftest.py sets for every test: nothing skipped in CI, no AWS account used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SKIPS = {
 
 
 def run_tests(text: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs these tests under tests/conftest.py, where no Prometheus can be found."""
+    """Run these tests under tests/conftest.py, where no Prometheus can be found."""
     path = folder / "test_it.py"
     path.write_text(text)
     command = [

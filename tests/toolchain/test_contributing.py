@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names commands and places that exist."""
+"""Test that the commands and paths in CONTRIBUTING.md exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GitHub reads: workflows without mistakes, pinned and with few rights, forms that ask for what is needed."""
+"""Test the files for GitHub: valid workflows, pinned and with few permissions, and issue forms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def actionlint(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run jactionlint, the actionlint that comes as a package, on a repository."""
+    """Run jactionlint, which packages actionlint, on a repository."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     found = shutil.which("jactionlint", path=path)
     assert found, "make test installs jactionlint from requirements-tools.lock"

@@ -1,4 +1,4 @@
-"""The locks say what pyproject.toml asks for, agree with each other, and nothing in them comes without a hash."""
+"""Test that the lock files match pyproject.toml and each other, and have hashes for everything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASKED = {
 
 
 def pins(lock: str) -> dict[str, tuple[str, int]]:
-    """What the lock pins: version and number of hashes by package."""
+    """Return the version and number of hashes by package."""
     entries = (ROOT / lock).read_text().replace("\\\n", " ").splitlines()
     found: dict[str, tuple[str, int]] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The Prometheus that other tests rely on: it scrapes, answers, says what is wrong and goes away."""
+"""Test the Prometheus that other tests rely on: it scrapes, responds, reports errors and stops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXPOSITION = '# HELP answer What it is.\n# TYPE answer gauge\nanswer{of="all"} 4
 
 @pytest.fixture
 async def target() -> AsyncIterator[str]:
-    """Something to scrape, as `host:port`."""
+    """Serve something to scrape, and return its `host:port`."""
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(text=EXPOSITION, content_type="text/plain")

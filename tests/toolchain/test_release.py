@@ -1,4 +1,4 @@
-"""A release: one version in everything that is published, which comes from the tag."""
+"""Test a release: everything published has one version, which comes from the tag."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The files in which a version stands."""
+    """Copy the files that have a version in them."""
     for file in {file for file, _ in release.PLACES} | {"CHANGELOG.md"}:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)

@@ -1,4 +1,4 @@
-"""What make does before it does anything: environments and Prometheus are there, or it is said what is missing."""
+"""Test what make checks first: environments and Prometheus exist, or it reports what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING = "# nothing\n"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A checkout with hack/ and one lock, and a bin/ that holds all the programs there are."""
+    """Return a checkout with hack/ and one lock, and a bin/ with all available programs."""
     shutil.copytree(ROOT / "hack", tmp_path / "hack")
     (tmp_path / "requirements.lock").write_text(NOTHING)
     (tmp_path / "bin").mkdir()
@@ -48,7 +48,7 @@ def run(tree: Path, script: str, *arguments: str, **environment: str) -> subproc
 
 
 def assert_refused(outcome: subprocess.CompletedProcess[str], *words: str) -> None:
-    """It failed, said all this, and showed no traceback."""
+    """Check that a command failed with these messages and without a traceback."""
     assert outcome.returncode == 1, outcome
     assert "Traceback" not in outcome.stderr
     assert [word for word in words if word not in outcome.stderr] == []
@@ -151,7 +151,7 @@ UNPACK = 'mkdir -p "$3/usr/bin" && for p in prometheus promtool; do cat /dev/nul
 
 
 def with_apt(tree: Path, apt: str, user: int) -> None:
-    """Stand-ins for apt-get, which sees whether lists/ is there, and for dpkg -x."""
+    """Install stand-ins for apt-get, which checks whether lists/ exists, and for dpkg -x."""
     program(tree, "apt-get", f"cd {tree}; {apt}")
     program(tree, "dpkg", f"{UNPACK}; {shutil.which('chmod')} +x $3/usr/bin/*")
     program(tree, "id", f"echo {user}")

@@ -1,4 +1,4 @@
-"""AWS's field names are known where answers are parsed and where calls are made, and nowhere else."""
+"""Test that AWS's field names are used only where responses are parsed and where calls are made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _members(shape: Any, seen: set[str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def keys() -> frozenset[str]:
-    """Every name of a field in what the exporter sends to SageMaker and gets from it."""
+    """Return the name of every field that the exporter sends to SageMaker or reads from it."""
     service: Any = botocore.session.get_session().get_service_model("sagemaker")
     models = [service.operation_model(name) for name in OPERATIONS]
     shapes = [shape for model in models for shape in (model.input_shape, model.output_shape)]

@@ -1,4 +1,4 @@
-"""An endpoint of AWS that answers over a socket byte by byte as a test wants it: whole, endless, cut off or late."""
+"""Serve an AWS endpoint over a socket, byte by byte: responses that are whole, endless, truncated or late."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reply = Callable[[Send], Awaitable[None]]
 
 @asynccontextmanager
 async def answering(patch: pytest.MonkeyPatch, *answers: Reply) -> AsyncIterator[list[bytes]]:
-    """An endpoint that gives these answers, the last one again and again; gives the requests that came."""
+    """Serve these responses, repeating the last one, and yield the received requests."""
     left, requests = list(answers), []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

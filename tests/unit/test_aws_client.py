@@ -1,4 +1,4 @@
-"""A client of any service has the rate, the bounds, the errors and the counts that SageMaker's has."""
+"""Test that a client of any service has the limits, errors and counts of SageMaker's client."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_an_answer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPat
 
 @dataclass
 class Endpoint:
-    """An SDK client that answers when it is told to, or hangs."""
+    """Implement an SDK client that responds when a test tells it to, or hangs."""
 
     clock: ManualClock
     hangs: bool = False

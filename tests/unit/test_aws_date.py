@@ -1,4 +1,4 @@
-"""AWS's clock by the dates of its answers: one that is wrong, and a machine's clock that is wrong, do no harm."""
+"""Test AWS's clock, estimated from Date headers: neither a wrong header nor a wrong machine clock does harm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAR = st.sampled_from([-400 * DAY, -DAY, -HOUR, -300.0, 300.0, HOUR, DAY, 400 * 
 
 
 def heard(clock: AwsClock, at: float, wrong: float = 0.0, machine: float = 0.0) -> float:
-    """How far the estimate is ahead of AWS's time after an answer."""
+    """Return how far the estimate is ahead of AWS's time after a response."""
     clock.heard(TRUE + at + wrong, TRUE + at + machine, at)
     return clock.now(at) - TRUE - at
 

@@ -1,4 +1,4 @@
-"""What the SDK raises and AWS answers becomes one code each; what is no answer is refused."""
+"""Test that each exception of the SDK and error of AWS has one code, and that invalid responses are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _client_error(code: str, message: str, operation: str) -> exceptions.ClientE
 
 
 def _made_of(error: OSError) -> exceptions.EndpointConnectionError:
-    """The SDK's exception of one of its HTTP client's of one of the system's."""
+    """Return an exception of the SDK caused by one of its HTTP client, caused by one of the system."""
     key = ConnectionKey("x", 443, True, True, None, None, None)
     of_http = ClientConnectorError(key, error)
     of_http.__cause__ = error

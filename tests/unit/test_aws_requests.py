@@ -1,4 +1,4 @@
-"""What goes to AWS, and what comes back of it."""
+"""Test the requests sent to AWS, and the results of their responses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_request_says_who_asks_and_an_answer_is_the_jobs_alone(monkeypat
 
 
 class Answering:
-    """A client whose answers are given; one that is an exception is raised."""
+    """Implement a client with given responses; an exception among them is raised."""
 
     def __init__(self, *answers: dict[str, Any] | Exception) -> None:
         self._answers = list(answers)

@@ -1,4 +1,4 @@
-"""Names are resolved in threads of their own: few, shared by all who ask for the same name, and never waited for."""
+"""Test that names are resolved in a few separate threads, once per name, and that the exit does not wait for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCAL = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 443))
 
 
 class NameServer:
-    """Answers for every host but one, until `answers` is set."""
+    """Respond for every host but one, until `answers` is set."""
 
     def __init__(self) -> None:
         self.answers = threading.Event()

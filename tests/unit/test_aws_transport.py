@@ -1,4 +1,4 @@
-"""How much of an answer is read, and what becomes of one that is longer, packed, late or cut off."""
+"""Test how much of a response is read, and responses that are too long, compressed, late or truncated."""
 
 from __future__ import annotations
 

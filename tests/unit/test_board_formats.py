@@ -1,4 +1,4 @@
-"""Both formats say the same of the same, each family once, and in an order that stays."""
+"""Test that both formats have the same samples, each family once, in a stable order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def exposed(board: Showing, openmetrics: bool = False, zipped: bool = Fals
 
 
 def ours(text: str) -> list[str]:
-    """What the catalogue is responsible for: python's own metrics have times and sizes in them."""
+    """Return the catalogue's families; python's own metrics contain times and sizes."""
     return [line for line in text.splitlines() if "sagemaker_" in line]
 
 

@@ -1,4 +1,4 @@
-"""A scrape of many jobs is made in pieces of bounded work, each of which lets others have their turn."""
+"""Test that a scrape of many jobs is rendered in pieces of bounded work, between which other tasks run."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_a_thread_compresses_a_few_blocks_at_a_time(full: Showing, monkeyp
 
 @pytest.mark.parametrize("zipped", [False, True])
 async def test_a_scrape_that_is_given_up_leaves_no_generator_to_be_closed(full: Showing, zipped: bool) -> None:
-    """What a scrape began is closed with it, not by tasks that the loop starts for what it finds abandoned."""
+    """Its generators are closed with it, instead of by tasks that the loop starts for abandoned ones."""
     chunks = full.metrics(openmetrics=False, gzip=zipped)
     await anext(chunks)
     await chunks.aclose()

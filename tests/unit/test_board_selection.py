@@ -1,4 +1,4 @@
-"""Whether a job has series of its own is decided once, by its name."""
+"""Test that the name of a job decides, once, whether the job has its own series."""
 
 from __future__ import annotations
 

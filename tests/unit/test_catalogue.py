@@ -1,4 +1,4 @@
-"""The catalogue against DESIGN's list, written out here once more on purpose: dashboards depend on these names."""
+"""Test the catalogue against DESIGN's list, repeated here on purpose because dashboards depend on these names."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ RATES = {("ml.m5.large", usage): RATE for usage in USAGES}
 
 
 def full_job() -> TrainingJob:
-    """A job that adds to every total but that of stopped jobs."""
+    """Return a job that adds to every total except that of stopped jobs."""
     return TrainingJob(
         account="1",
         region="r",
@@ -163,7 +163,7 @@ def running_job() -> TrainingJob:
 
 
 def facts_of(*jobs: TrainingJob) -> list[Facts]:
-    """What is recorded of them, with and without prices."""
+    """Return the recorded facts of jobs, with and without prices."""
     facts = [Facts.of(job, final=True) for job in jobs]
     return [one.priced(find) for one in facts for find in (lambda *_: RATE, lambda *_: None)]
 

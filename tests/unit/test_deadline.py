@@ -1,4 +1,4 @@
-"""When a limit ends a job: fixed by its description, whatever the clock says meanwhile."""
+"""Test when a limit ends a job: only its description determines that, and no clock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRAINING_AGAIN = (*WAITING_AGAIN[:-1], Transition("Starting", 2000.0, 2100.0), T
 
 
 def job(transitions: tuple[Transition, ...] = TRAINING, **fields: Any) -> TrainingJob:
-    """A job with all three limits that is in the last of its transitions."""
+    """Return a job with all three limits, in the last of its transitions."""
     usual = {
         "status": "InProgress",
         "secondary_status": transitions[-1].status if transitions else None,
@@ -109,7 +109,7 @@ def test_a_status_since_nobody_knows_when_has_no_deadline() -> None:
 
 
 def test_a_deadline_may_have_passed() -> None:
-    """As the job of issue 4451 of the SageMaker Python SDK: its limit of 603 s ended it after 841 s."""
+    """In issue 4451 of the SageMaker Python SDK, a limit of 603 s ended the job after 841 s."""
     one = json.loads((ROOT / "tests/cases/max-runtime-4451.json").read_text())
     transitions = one["SecondaryStatusTransitions"][:3]
     ended = ("TrainingEndTime", "TrainingTimeInSeconds", "BillableTimeInSeconds")

@@ -1,4 +1,4 @@
-"""Walks over creation times that break off and are taken up again lose nothing."""
+"""Test that interrupted and resumed walks over creation times lose nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record(name: str, created: float | None) -> TrainingJob:
 
 @dataclass
 class Listing:
-    """Jobs by creation time, newest first; the requests of these numbers fail."""
+    """List jobs by creation time, newest first; the requests with these numbers fail."""
 
     created: list[float]
     failing: set[int] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Listing:
 
 
 async def walked(discovery: Discovery, now: float, listing: Listing, full: bool = False) -> set[float]:
-    """What one walk found, also when it broke off."""
+    """Return what one walk found, even if it was interrupted."""
     seen = set[float]()
     try:
         async for page in discovery.walk(lambda: now, listing, listing, full):

@@ -1,4 +1,4 @@
-"""How a job ended, when, and what stopped it, as far as anybody can know."""
+"""Test how and when a job ended, and what stopped it, as far as its description shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failure reasons that AWS gave, and what each is sorted as."""
+"""Test the classification of real failure reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gzip from parts, and sections against a section that is built anew."""
+"""Test gzip streams joined from parts, and sections against a section that is rendered from scratch."""
 
 from __future__ import annotations
 

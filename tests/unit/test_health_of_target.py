@@ -1,4 +1,4 @@
-"""What a target's health says, and what is logged about it."""
+"""Test a target's health, and what is logged about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys whose label names meet stay apart, and each keeps its name whatever the jobs are."""
+"""Test that keys with equal label names stay distinct, and keep their names whatever the jobs are."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_keys_of_an_earlier_configuration_take_no_name_of_this_one(now: set[str]
 
 
 def board(books: Ledger, *by_tags: str, tags: tuple[str, ...] = (), hyperparameters: tuple[str, ...] = ()) -> Showing:
-    """It shows the families that these tests look at: parsing takes time."""
+    """Return a board with only the families that these tests read, because parsing takes time."""
     context = JobContext(KeyNames.of(tags), KeyNames.of(hyperparameters))
     one = Showing(books, SHOWN.__contains__, started=START, context=context, by_tags=by_tags)
     one.target(TARGET, ActiveCounts({}, {}), Health("a target", Calls(), lambda: START), 0)
@@ -80,14 +80,14 @@ def board(books: Ledger, *by_tags: str, tags: tuple[str, ...] = (), hyperparamet
 
 
 async def samples(one: Showing, openmetrics: bool = False) -> list[tuple[str, dict[str, str], float]]:
-    """Every sample, its labels without those that are empty, which to Prometheus are not there."""
+    """Return every sample without empty labels, which Prometheus treats as missing."""
     text = b"".join([piece async for piece in one.metrics(openmetrics, gzip=False)]).decode()
     families = openmetrics_families(text) if openmetrics else text_families(text)
     return [(s.name, {k: v for k, v in s.labels.items() if v}, s.value) for f in families for s in f.samples]
 
 
 async def created(one: Showing) -> dict[frozenset[tuple[str, str]], float]:
-    """Jobs created, by the labels that tags became."""
+    """Return the created jobs by the labels of their tags."""
     return {
         frozenset((k, v) for k, v in labels.items() if k.startswith("tag_")): value
         for name, labels, value in await samples(one)

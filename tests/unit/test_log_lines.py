@@ -1,4 +1,4 @@
-"""Log lines as programs read them, without anything that AWS said in an exception."""
+"""Test log lines in their machine-readable formats, without any text of AWS from an exception."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_warning_of_python_is_a_line_of_the_log(capsys: pytest.CaptureFixture[
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
-    """Every call that writes to the log."""
+    """Return every call that writes to the log."""
     for file in sorted((ROOT / "exporter").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -1,4 +1,4 @@
-"""What a tracked job takes is known and bounded, and is given back when the job goes."""
+"""Test that the memory of a tracked job is bounded, and is freed when the job is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever an answer holds, it is parsed without an error and rendered as an exposition that can be read."""
+"""Test that any response is parsed without an error and rendered as a valid exposition."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ values = st.recursive(
 
 @st.composite
 def answers(draw: st.DrawFn) -> Any:
-    """An answer of the golden cases in which some values are gone, doubled or something else."""
+    """Draw a response of the golden cases in which some values are removed, doubled or replaced."""
     few = st.sampled_from([False] * 7 + [True])
 
     def mutated(value: Any) -> Any:

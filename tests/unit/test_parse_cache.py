@@ -1,4 +1,4 @@
-"""An answer that says what it said before gives the record it gave before, and any other one its own."""
+"""Test that equal responses give the cached record, and different ones a new record."""
 
 from __future__ import annotations
 

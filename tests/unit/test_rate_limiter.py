@@ -1,4 +1,4 @@
-"""Turns come at even distances, in order, and never more of them than the rate allows."""
+"""Test that calls are spaced evenly, in order, and never exceed the rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels, numbers and the two dialects; and what a job's record says of itself."""
+"""Test labels and numbers in both dialects, and the samples of a job."""
 
 from __future__ import annotations
 

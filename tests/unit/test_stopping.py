@@ -1,4 +1,4 @@
-"""A signal that comes while an event loop is made or closed ends a command as any other does."""
+"""Test that a signal while an event loop is created or closed ends a command like any other signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.process.stopping import run
 
 
 class _Policy(asyncio.DefaultEventLoopPolicy):
-    """Sends this process a signal while it makes a loop, or while it closes one."""
+    """Send this process a signal while a loop is created or closed."""
 
     def __init__(self, number: signal.Signals, moment: str) -> None:
         super().__init__()

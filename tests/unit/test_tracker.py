@@ -1,4 +1,4 @@
-"""Which jobs are due, which are settled, which are kept."""
+"""Test which jobs are due, settled and kept."""
 
 from __future__ import annotations
 

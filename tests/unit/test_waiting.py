@@ -1,4 +1,4 @@
-"""Status messages that AWS gave, and what a job with each waits for; nothing of a message is kept."""
+"""Test the waiting reasons of real status messages, and that nothing of a message is kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = "Talking to SECRET about instances"
 
 
 def job(*steps: tuple[str, str | None], status: str = "InProgress", secondary: str | None = None) -> TrainingJob:
-    """A job with these transitions, whose secondary status is the last one's."""
+    """Return a job with these transitions, whose secondary status is that of the last one."""
     transitions: list[dict[str, Any]] = [
         {"Status": name, "StartTime": 1000.0 + at} | ({} if message is None else {"StatusMessage": message})
         for at, (name, message) in enumerate(steps)
