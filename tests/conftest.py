@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests import prometheus as real
 from tests.processes import in_folder_of_processes, no_processes
 
-# How long an example takes says how busy the machine is, nothing about the code.
+# The duration of an example depends on the load of the machine, not on the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
@@ -24,7 +24,7 @@ _FAKE_AWS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    # Whoever wants prices says so; AWS's own list is not asked.
+    # Tests of prices set a source themselves. No test requests AWS's own price list.
     "AWS_ENDPOINT_URL_PRICING": "http://127.0.0.1:9",
 }
 

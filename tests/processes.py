@@ -1,4 +1,4 @@
-"""Which tests may start processes, and what happens to others that try."""
+"""Define which tests may start processes, and fail all others that try."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-# What these folders test is the program as a whole, or other programs.
+# The tests in these folders run the whole program, or other programs.
 _FOLDERS = frozenset({"benchmarks", "chaos", "deploy", "docs", "e2e", "toolchain"})
 _FORBIDDEN = ((subprocess.Popen, "__init__"), (os, "fork"), (os, "posix_spawn"), (os, "posix_spawnp"), (os, "system"))
 
 
 def in_folder_of_processes(path: Path) -> bool:
-    """Return whether this is such a folder or a file below one."""
+    """Return whether the path is a folder whose tests may start processes, or a file below one."""
     tests = Path(__file__).parent
     return path.is_relative_to(tests) and not _FOLDERS.isdisjoint(path.relative_to(tests).parts[:1])
 
 
 @contextmanager
 def no_processes() -> Iterator[None]:
-    """Let a test fail that starts a process, whatever the code under test catches."""
+    """Fail a test that starts a process, even if the code under test catches exceptions."""
 
     def refuse(*arguments: Any, **_: Any) -> None:
         pytest.fail(f"this test starts a process and is not marked with pytest.mark.process: {arguments[1:]}")

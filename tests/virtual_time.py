@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 START = 1_700_000_000.0
-# A turn of the loop takes this long at least: whoever asks again and again whether it is time yet gets there.
+# The least duration of a turn of the loop, so that code that polls the time makes progress.
 _TURN = 1e-6
 # How long a thread may take, in real seconds, before it counts as stuck.
 _PATIENCE = 60.0
@@ -72,7 +72,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, time: Time | None = None, step: Callable[[bool], None] = _no_step, chance: random.Random | None = None
     ) -> None:
         self.virtual, self._chance, self._thread_free = time or Time(passed=1000.0), chance, 0.0
-        # Nothing but the loop itself does anything where threads are simulated.
+        # With simulated threads, only the loop itself does work.
         self._waiting = _Selector(self.virtual, step, _PATIENCE if chance is None else 0.0)
         super().__init__(self._waiting)
 

@@ -34,7 +34,7 @@ def test_polls_ask_for_every_job(results: dict[str, Any]) -> None:
     assert set(polls) == WAYS
     for way in ("describe", "afternoon"):
         assert polls[way]["calls_start"]["DescribeTrainingJob"] == JOBS
-        # A second is short for a busy machine.
+        # On a busy machine, a run of one second may measure too little.
         assert polls[way]["calls_interval"]["DescribeTrainingJob"] > JOBS // 2
     assert polls["search"]["calls_interval"]["Search"] >= 1
     assert polls["search"]["calls_interval"].get("DescribeTrainingJob", 0) < JOBS // 2
@@ -60,7 +60,7 @@ def test_each_step_of_parsing_costs_something(results: dict[str, Any]) -> None:
 
 def test_the_report_is_written_from_the_results(results: dict[str, Any], tmp_path: Path) -> None:
     source, document = tmp_path / "bench.json", tmp_path / "performance.md"
-    # A run of more than one size says how costs grow.
+    # Only a run with more than one size shows how costs grow.
     for part in ("polls", "scrapes"):
         results[part][str(JOBS * 10)] = results[part][str(JOBS)]
     kinds = ("new", "changed")

@@ -179,6 +179,6 @@ async def test_a_job_that_was_pending_and_completed(search: bool) -> None:
         assert phases["Pending",] == pytest.approx(401)
         assert phases["Starting",] == pytest.approx(2)
         assert shown.by(JOB + "instances", "instance_type") == {("ml.p4d.24xlarge",): 2}
-        # Nothing says how long it trained, or what was billed: there is no 0.
+        # Training and billable time are unknown, so there must be no sample, not even 0.
         assert shown.value(JOB + "billable_seconds") is None
         assert (stopped(shown), failure(shown), unknown(shown)) == ({}, {}, {})

@@ -37,7 +37,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 Samples = Mapping[Series, float]
 _TARGET = ("aws_account_id", "aws_region")
 KILLS = (1.0, 2.0, 2.0, 1.5, 2.0)
-# At the speed of the clock two minutes and a half in which the exporter neither polls nor answers.
+# At the speed of the clock, the exporter is suspended for two and a half minutes.
 PAUSE = 2.0
 
 

@@ -13,7 +13,7 @@ FOLDER = ROOT / "deploy/grafana"
 BOARDS: dict[str, dict[str, Any]] = {
     board["uid"]: board for board in (json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json")))
 }
-# What label_replace calls $1 is no variable, and Grafana leaves it.
+# $1 in label_replace is not a variable, and Grafana leaves it unchanged.
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")
 _LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")

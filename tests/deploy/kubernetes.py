@@ -19,10 +19,10 @@ from hack.programs import program
 from tests.prometheus import ROOT
 
 CHART = ROOT / "deploy/helm/sagemaker-exporter"
-# Files of values: the chart's own, and those with which it is rendered in tests.
+# Values files: the chart's own, and those that tests render it with.
 VALUES = {path.stem.removesuffix("-values"): path for path in [CHART / "values.yaml", *sorted(CHART.glob("ci/*.yaml"))]}
 KUSTOMIZE = ROOT / "deploy/kustomize"
-# The oldest that knows sidecars by default, and the newest whose schemas are here.
+# The oldest version with sidecars enabled by default, and the newest version whose schemas are available.
 VERSIONS = ("1.29", "1.37")
 
 Object = dict[str, Any]
@@ -35,7 +35,7 @@ def _run(name: str, *arguments: str | Path) -> Outcome:
     found = program(name)
     if found is None:
         pytest.skip(f"{name} is not on the PATH")
-    # Nothing of the settings, plugins and clusters of whoever runs the tests.
+    # The settings, plugins and clusters of the person who runs the tests must have no effect.
     environment = {"HOME": "/nonexistent", "KUBECONFIG": "/dev/null", "PATH": os.environ["PATH"]}
     command = [found, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)

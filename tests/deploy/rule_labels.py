@@ -14,7 +14,7 @@ from exporter.training.usage import USAGES
 from exporter.training.waiting import WAITING_REASONS
 from tests.deploy.ruleset import RECORDS, selectors
 
-# What Prometheus, and its operator, add to each series that they scrape.
+# The labels that Prometheus and its operator add to each scraped series.
 SCRAPE = {"instance", "job", "pod", "container", "endpoint", "namespace", "service"}
 _SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
 _LABELS: dict[str, set[str]] = {

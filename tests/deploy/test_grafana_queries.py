@@ -29,7 +29,7 @@ ALL_PANELS = {
     "region": "(us-east-1|eu-west-1)",
     "instance_type": ".*",
 }
-# Prometheus's own, and what docs/totals.md has the user provide.
+# Metrics of Prometheus, and the one that users provide according to docs/totals.md.
 FOREIGN = {"scrape_duration_seconds": set[str](), "sagemaker_instance_price_dollars_per_hour": {"instance_type"}}
 _SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
 LABELS = FOREIGN | {

@@ -22,7 +22,7 @@ VALUES = (CHART / "values.yaml", *sorted(CHART.glob("ci/*-values.yaml")))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
-# What the chart itself decides, because mounts, probes and the number of pods depend on it.
+# Set by the chart itself, because mounts, probes and the number of pods depend on it.
 DECIDED = {"web", "state", "sharding"}
 
 REFUSED = {

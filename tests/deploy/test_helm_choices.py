@@ -39,7 +39,7 @@ def test_a_shard_has_a_volume_and_a_name_of_its_own() -> None:
     service = only("Service", values("sharded"))
     assert stateful["serviceName"] == service["metadata"]["name"]
     assert service["spec"]["clusterIP"] == "None"
-    # Else an upgrade from one shard to more would change the address of a Service, which Kubernetes refuses.
+    # Otherwise scaling from one shard to several would change the address of a Service, which Kubernetes refuses.
     assert service["metadata"]["name"] != only("Service", values("values"))["metadata"]["name"]
 
 

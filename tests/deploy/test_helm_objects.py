@@ -156,7 +156,7 @@ def test_whoever_selects_finds_this_pod_and_this_service(name: str) -> None:
 def test_no_name_is_too_long_with_the_longest_release(name: str) -> None:
     found = rendered("--values", str(VALUES[name]), release="r" * 53)
     longest = max((each["metadata"]["name"] for each in found), key=len)
-    # A StatefulSet's pod has a hash of 11 characters besides in a label.
+    # A label of a StatefulSet's pod also contains a hash of 11 characters.
     assert len(longest) <= 63
     assert len(workload(found)["metadata"]["name"]) <= 52
     assert len({(each["kind"], each["metadata"]["name"]) for each in found}) == len(found)

@@ -71,7 +71,7 @@ async def test_with_a_password_the_kubelet_only_knocks(certificate: Path, tmp_pa
     password = ("--set-string", f"webConfig.content.basic_auth_users.prometheus={stored}")
     found = rendered("--values", str(CHART / "ci/secured-values.yaml"), *ONE_REGION, *password)
     secrets = {"exporter-tls": certificate}
-    # The proxy of these values is nobody's.
+    # The proxy in these values does not exist.
     async with running(container(found), found, pod(found), tmp_path, {"HTTPS_PROXY": ""}, secrets) as it:
         assert "tcpSocket" in it.container["livenessProbe"]
         await assert_well(it)

@@ -14,9 +14,9 @@ from tests.deploy.kubernetes import CHART, VALUES, Object, only, pod
 from tests.deploy.strict import violations
 
 SCHEMA = Draft7Validator(json.loads((CHART / "values.schema.json").read_text()))
-# What people write, and what a shell or YAML makes of what they meant.
+# Values that people write, and what a shell or YAML turns other values into.
 MISTAKES = (True, 5, "", "5", "true", "a: b", "-", "Ab.c-")
-# The values of these are of Kubernetes: there null removes the default.
+# These values are passed to Kubernetes, and null removes the default.
 HANDED_ON = {"resources", "podSecurityContext", "securityContext", "labels"}
 
 
@@ -30,10 +30,10 @@ def test_a_mistake_is_refused_by_the_schema_or_renders_to_what_kubernetes_takes(
     for path in leaves(whole):
         if SCHEMA.is_valid(changed(whole, path, mistake)):
             taken = changed(taken, path, mistake)
-    # The switches as they were, or most of the objects would be missing.
+    # Switches keep their values; otherwise most objects would be missing.
     for section in ("persistence", "networkPolicy", "podDisruptionBudget", "prometheusRule", "dashboards"):
         taken[section]["enabled"] = whole[section]["enabled"]
-    # The chart takes one of the two web configurations, and one claim; and shards need targets.
+    # The chart accepts only one of the two web configurations, and one claim. Shards need targets.
     taken["webConfig"]["existingSecret"] = whole["webConfig"]["existingSecret"]
     taken["persistence"]["existingClaim"] = whole["persistence"]["existingClaim"]
     taken["shards"] = whole["shards"]

@@ -48,7 +48,7 @@ async def _called(
     async with Simulator(clock=clock, seed=1, accounts=accounts, regions=("us-east-1",)) as simulator:
         for account in accounts:
             simulator.store.add(account, "us-east-1", *steady(3, clock.time() - 600))
-            # What ends meanwhile is settled by describe, whatever the strategy.
+            # Jobs that end meanwhile are settled by describe with either strategy.
             simulator.store.add(account, "us-east-1", *steady(2, clock.time() - 600, "ends", seconds=512))
         lead_to(simulator, monkeypatch)
         async with App.open(config, clock) as app:
@@ -75,7 +75,7 @@ def _action(operation: str) -> str:
         ("describe", [], "api", ["describe", "prices"]),
         ("describe", ["team"], "none", ["describe", "tags"]),
         ("search", [], "none", ["describe", "search"]),
-        # Search brings the tags along; ListTags is for jobs that it does not know yet.
+        # Search returns tags. ListTags is needed only for jobs that the index does not have yet.
         ("search", ["team"], "api", ["describe", "search", "prices"]),
     ],
 )
@@ -101,7 +101,7 @@ async def test_another_account_is_read_by_its_own_role_and_only_prices_are_asked
 
 def test_nothing_but_reading_is_allowed() -> None:
     verbs = (*(f"sagemaker:{verb}" for verb in ("List", "Describe", "Search")), "pricing:Get")
-    # TagSession lets the tags of an EKS Pod Identity session go with it; it allows nothing by itself.
+    # EKS Pod Identity passes session tags, which needs TagSession. It permits nothing else.
     assuming = {"sts:AssumeRole", "sts:TagSession"}
     assert _allowed("assume-role") == assuming
     allowed = _allowed(*(path.stem for path in _POLICIES.glob("*.json")))

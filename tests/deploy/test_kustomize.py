@@ -29,7 +29,7 @@ from tests.prometheus import ROOT
 
 BASE, MONITORING, SHARDED = (KUSTOMIZE / name for name in ("base", "overlays/monitoring", "overlays/sharded"))
 EACH = pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED], ids=lambda each: each.name)
-# What makes an exporter of a pod; the chart has the same by default.
+# The fields of a pod that matter for the exporter; the chart's defaults are the same.
 LIKE_THE_CHART = (
     "securityContext",
     "automountServiceAccountToken",

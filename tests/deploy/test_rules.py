@@ -49,7 +49,7 @@ def test_an_alert_has_cases_in_which_it_fires_and_in_which_it_does_not(alert: st
     checks = [check for test in tests for check in test["alert_rule_test"]]
     assert {check["alertname"] for check in checks} == {alert}
     assert {bool(check["exp_alerts"]) for check in checks} == {True, False}
-    # One case in which it never fires, and one in which it ends.
+    # One case in which the alert never fires, and one in which it resolves.
     fires = [[bool(check["exp_alerts"]) for check in test["alert_rule_test"]] for test in tests]
     assert any(not any(case) for case in fires)
     assert any(any(case) and not case[-1] for case in fires)

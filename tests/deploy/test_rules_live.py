@@ -16,7 +16,7 @@ from tests.e2e.demonstration import Demonstration, demonstration
 from tests.prometheus import Outcome, Prometheus, scraping
 
 AVERAGE = "model:sagemaker_training_job_final_metric:avg"
-# Long ago enough to be in the median, which leaves the last hour out: no test waits that long.
+# The median excludes the last hour. These times are before that, so that no test has to wait.
 HOURS_AGO = (3.0, 2.0)
 
 

@@ -20,7 +20,7 @@ from tests.prometheus import Outcome
 PAGES = {path.stem: path for path in RUNBOOKS.glob("*.md") if path.stem != "README"}
 INDEX = (RUNBOOKS / "README.md").read_text()
 HEADINGS = ["Meaning", "Impact", "How to look", "What to do", "How to tune or silence"]
-# Of the command line of AWS, not of a service.
+# Options of the AWS CLI itself, not of a service.
 _GLOBAL = {"--region", "--query"}
 
 
@@ -84,7 +84,7 @@ def test_the_rule_that_takes_a_tag_for_the_model_works(promtool: Callable[..., O
         "sagemaker_training_job_tags": ', tag_model="fraud"',
     }
     given = [f"{name}{{{job.format('nightly')}{more}}}" for name, more in series.items()]
-    # A job without the tag is of no model.
+    # A job without the tag has no model.
     given += [each.replace("nightly", "untagged") for each in given[:2]]
     found = f'{record}{{{job.format("nightly")}, metric_name="validation:loss", model="fraud"}}'
     check = {"expr": record, "eval_time": "1m", "exp_samples": [{"labels": found, "value": 1}]}

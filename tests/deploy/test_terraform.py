@@ -16,7 +16,7 @@ from tests.prometheus import ROOT
 TERRAFORM = ROOT / "deploy/terraform"
 MODULES = {path.name: terraform.read(path) for path in sorted(TERRAFORM.iterdir()) if path.is_dir()}
 ROLES = ("exporter-role", "reader-role")
-# What the AWS provider's documentation lists for each, as far as it is used here.
+# The attributes in the AWS provider's documentation that the modules use.
 ARGUMENTS = {
     "aws_iam_role": {
         "name", "path", "description", "assume_role_policy", "permissions_boundary", "tags", "max_session_duration",

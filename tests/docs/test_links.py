@@ -46,7 +46,7 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
         reached.add(here)
         targets = {(here.parent / link.partition("#")[0]).resolve() for link in by_path[here].links}
         waiting += [target for target in targets if target in by_path and target not in reached]
-    # What stands beside the tests and tools is for whoever opens them.
+    # Documents beside tests and tools are not for users.
     missed = {document.name for document in DOCUMENTS if document.path not in reached}
     assert {name for name in missed if not name.startswith(("tests/", "hack/", "benchmarks/"))} == set()
 

@@ -24,7 +24,7 @@ from tests.prometheus import ROOT
 PORT = 9841
 README = read(ROOT / "README.md")
 FIRST, MEANWHILE = (block.text.splitlines() for block in README.blocks[:2])
-# What the make that runs the tests and their coverage hand down would change the make in the clone.
+# Variables that make and coverage pass to their children would affect the make in the clone.
 OWN = re.compile(r"MAKE|MFLAGS|COV|VIRTUAL_ENV|PYTHON|PYTEST|AWS_|PROMETHEUS$")
 
 

@@ -13,7 +13,7 @@ from tests.e2e.exposed import lead_to
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 JOBS, INTERVAL, ROUNDS = 20, 5.0, 6
-# What the operations that follow the jobs are called for, each interval.
+# The expected calls of each operation per interval.
 PRICES = {
     "describe": {"DescribeTrainingJob": JOBS, "ListTrainingJobs": 1},
     "search": {"Search": 1, "ListTrainingJobs": 1},
@@ -44,6 +44,6 @@ async def test_a_running_exporter_keeps_to_its_budget(strategy: str, monkeypatch
     # Once a day.
     assert calls.pop("GetProducts") == 2
     assert set(calls) == set(prices)
-    # The first round comes at once, and each has a moment of its own for the second.
+    # The first round runs at once; from the second on, each job has its slot.
     for name, price in prices.items():
         assert calls[name] <= price * (rounds + 2), (name, rounds)

@@ -265,7 +265,7 @@ def test_the_first_line_of_the_log_says_what_runs(style: str, tmp_path: Path) ->
         assert lines[0].endswith(f"level=info caller=exporter.service msg=starting {fields}")
         assert lines[1].startswith("metrics at http://127.0.0.1:")
         return
-    # Not a single line of both outputs is anything else.
+    # No line of both outputs has another format.
     first, second = map(json.loads, lines)
     assert list(first) == ["ts", "level", "caller", "msg", "version", "targets", "strategy", "state", "sources"]
     assert (first["msg"], first["version"], first["targets"]) == ("starting", __version__, 2)

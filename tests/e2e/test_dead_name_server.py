@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from tests.prometheus import ROOT
 
-# What Python imports when it starts: the system's resolver, which hangs.
+# Python imports this module when it starts. It makes the system's resolver hang.
 _HANGS = """
 import socket, time
 known = socket.getaddrinfo
@@ -26,7 +26,7 @@ def getaddrinfo(host, *arguments, **keywords):
     return known(host, *arguments, **keywords)
 socket.getaddrinfo = getaddrinfo
 """
-# Far less than a name server hangs, and still enough for a machine that is busy with other things.
+# Far shorter than the name server hangs, and still long enough for a busy machine.
 _QUICK = 60.0
 _REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1")
 _CONFIG = f"""
@@ -70,7 +70,7 @@ def test_scrapes_and_sigterm_are_quick(tmp_path: Path) -> None:
             process.kill()
     assert scraped < _QUICK
     assert ended < _QUICK
-    # Nobody asks again for a name that hangs.
+    # A name whose resolution hangs is not requested again.
     assert len(asked.read_text().split()) == len(set(asked.read_text().split()))
 
 

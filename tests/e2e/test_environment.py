@@ -30,7 +30,7 @@ PROFILES = {
 def test_a_profile_that_cannot_be_used_is_told_without_a_traceback(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Keys in the environment go before a profile.
+    # Keys in the environment take precedence over a profile.
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     written, code, words = PROFILES[case]
     (tmp_path / "config").write_text(written)

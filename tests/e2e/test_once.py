@@ -28,7 +28,7 @@ class Leaping(ManualClock):
         self.advance(seconds)
 
 
-# Who the account is, and what training costs there, on demand and as spot.
+# The calls of every run: the caller's identity, and the prices of on-demand and spot training.
 ALWAYS = {"GetCallerIdentity": 1, "GetProducts": 2}
 
 

@@ -23,7 +23,7 @@ from tests.e2e.exposed import lead_to
 from tests.prometheus import ROOT
 
 NUMBERS = [signal.SIGTERM, signal.SIGINT]
-# A pid namespace of its own makes the program PID 1, as in a container; who is not root needs one for users too.
+# In a separate pid namespace the program is PID 1, as in a container. Without root, this needs a user namespace.
 _AS_PID_1 = [
     "unshare",
     *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),

@@ -15,7 +15,7 @@ from exporter.ledger.opening import open_ledger
 from tests.ledger.books import job, readings
 from tests.prometheus import ROOT
 
-# A mount namespace has a disk of its own; who is not root needs one for users too.
+# A mount namespace can have its own disk. Without root, this needs a user namespace.
 _ALONE = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--mount"]
 _FILL = "dd if=/dev/zero of={disk}/filler bs=1k 2>/dev/null || true"
 _READ_ONLY = "mount -o remount,ro {disk}"

@@ -71,7 +71,7 @@ async def test_every_query_answers_what_the_schedule_says(prometheus: Prometheus
     history = await record(tmp_path, names | {name.removesuffix("_bucket") for name in names})
     async with prometheus(scraping(), "--storage.tsdb.retention.time=100y") as server:
         for start, end in TIMES:
-            # What Prometheus can know: a gap at the beginning belongs to the time that is asked for.
+            # What Prometheus can know: a gap at the start is part of the queried range.
             case = Case(history.lives, history.seen(start), history.seen(end), PRICES)
             for title, query in QUERIES.items():
                 if (start, end) != TIMES[1] and title in OF_THE_MOMENT:

@@ -105,7 +105,7 @@ async def quiet(server: Prometheus, address: str, simulator: Simulator) -> float
     moment = math.ceil(time.time())
     scraped = f"timestamp(sagemaker_exporter_build_info) > {moment}"
     await server.wait_until(lambda: server.query(scraped))
-    # The first scrape of all may come later than the exporter is done: what it saw is there from then on.
+    # The first scrape may come after the exporter has counted everything.
     return float(math.ceil(max(sample.value for sample in await server.query(scraped))))
 
 

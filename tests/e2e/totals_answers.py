@@ -18,7 +18,7 @@ from tests.prometheus import ROOT, Sample
 Vector = dict[tuple[str, ...], float]
 
 QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack")
-# As in the catalogue; written out, so that a bucket that goes is noticed.
+# Repeated from the catalogue, so that the removal of a bucket is noticed.
 BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 259200, 604800, 2419200)
 
 # What a job with one of these messages waits for.
@@ -236,7 +236,7 @@ ANSWERS: Mapping[str, Answer] = {
     "Jobs that wait, and why": waiting,
     "Jobs about to be stopped by a limit": near_a_limit,
 }
-# The moment it is asked at decides what these answer, and not the range.
+# The results of these depend on the time of the query, not on its range.
 OF_THE_MOMENT = frozenset(
     {"This month, without Grafana", "Jobs that wait, and why", "Jobs about to be stopped by a limit"}
 )

@@ -33,9 +33,9 @@ DOWN = (_utc(11, 6, 8), _utc(11, 6, 14))
 UNSEEN = (_utc(10, 27, 22), _utc(10, 28, 3))
 ADDRESSES = ("10.0.7.11:9841", "10.0.9.32:9841")
 
-# Two teams, and some jobs of nobody.
+# Two teams, and some untagged jobs.
 TEAMS = ("vision", "language", "")
-# Dollars an hour, made up, as a user's rule would have them; one type is forgotten.
+# Invented prices in dollars per hour, like a user's rule; one type has none.
 NO_PRICE = "ml.c5.2xlarge"
 PRICES = {
     "ml.m5.xlarge": 0.25,
@@ -85,7 +85,7 @@ def of_team(life: Life, team: str) -> Life:
 
 
 def _late_arrivals() -> Iterator[Life]:
-    # The last one before the exporter is back begins and ends while it is down.
+    # The last job before the restart starts and ends while the exporter is down.
     for serial, created in enumerate((_utc(11, 2, 9), _utc(11, 6, 9), _utc(11, 8, 15))):
         yield usual(_cast(created, serial), "large", (Group("ml.p5.48xlarge", 2),))
 

@@ -66,7 +66,7 @@ async def leave(port: int, request: bytes, *, read: int = 0, tls: ssl.SSLContext
 def is_of_a_request(thing: object) -> bool:
     if isinstance(thing, AsyncGeneratorType):
         return thing.ag_code.co_name == "metrics"
-    # aiohttp has a cycle of its own around a 404 or 405, of which nothing large is part.
+    # aiohttp itself creates a reference cycle for a 404 or 405. It contains nothing large.
     return isinstance(thing, BEHIND) and not isinstance(thing, web.HTTPException)
 
 

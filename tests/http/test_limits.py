@@ -190,7 +190,7 @@ async def test_connections_beyond_the_limit_are_closed_at_once_while_all_are_ans
                 await reader.readuntil(b"a 1\n")
             assert await exchange(port, get("/healthz")) == b""
         never.set_result(b"b 2\n")
-        # The server learns of an end when it next reads; until then its place is taken.
+        # The server notices a closed connection when it next reads; until then it counts.
         answers = [await exchange(port, get("/healthz")) for _ in range(50)]
         assert answers[-1].endswith(b"ok\n")
 
@@ -258,7 +258,7 @@ async def test_nonsense_is_refused_and_does_no_harm(seed: int, caplog: pytest.Lo
     for request, answer in zip(requests, answers, strict=True):
         if answer:
             code = int(answer.split(b" ", 2)[1])
-            # aiohttp trips over an Expect header that is not UTF-8 before any of our code runs.
+            # aiohttp fails on an Expect header that is not UTF-8 before the exporter's code runs.
             assert code < 500 or b"Expect" in request, request
     assert "Traceback" not in caplog.text + text(caplog)
     assert [record for record in caplog.records if record.name in ("asyncio", "aiohttp.server")] == []

@@ -21,7 +21,7 @@ def delayed(life: Life, chance: random.Random, likely: float) -> Life:
     if chance.random() < likely and life.groups and life.billable_ratio is not None:
         hours = _HOUR * chance.choice((0.1, 1.0, 23.0)) * chance.random()
         first = Billing(_SOON + hours, chance.uniform(0.5, 1.0), chance.random() < 0.5)
-        # Whoever reads it for the first time after a restart cannot know that it is new.
+        # After a restart, the first reading of a corrected bill cannot show that it changed.
         corrected = Billing(first.after + chance.uniform(0.0, 2 * _HOUR), 1.0, moves=True)
         life = chance.choice(
             (

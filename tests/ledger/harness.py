@@ -98,7 +98,7 @@ class Harness:
         self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
-        # Whoever reads everything once more counts nothing once more.
+        # Reading everything again must count nothing again.
         self._live(Fate(self.time.now + 500.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
@@ -191,7 +191,7 @@ class Harness:
                 self._shows_what_is_written(ledger)
             self.history.append("ended")
         except StoreError as error:
-            # Like everyone's supervisor, this one starts it again; and somebody does what the message says.
+            # A supervisor restarts the process, and an operator follows the error message.
             self.history.append("refused")
             if "is damaged" in str(error):
                 self.path.with_name("state.db-wal").unlink()
@@ -243,7 +243,7 @@ class Harness:
                 self._bury(fate)
         if self._calm:
             return
-        # After a COMMIT nobody can know whether it failed: the worst moment is the likeliest.
+        # After a COMMIT it is unknown whether it succeeded. This worst case is drawn most often.
         likeliness = 10 if statement == "COMMIT" else 1
         if self.chance.random() < self.setting.disk_faulty * likeliness:
             self._disk_fails_until = self.time.now + self.chance.choice((0.0, 5.0, 100.0))

@@ -27,7 +27,7 @@ from tests.ledger.verdict import COST, SAVED, UNPRICED, by_team
 from tests.virtual_time import Time
 
 _NANO = 10**9
-# From when on there is which price; None: there is none.
+# Times from which a price applies; None means that there is no price.
 _Offers = list[tuple[float, Fraction | None]]
 
 
@@ -105,7 +105,7 @@ class Market:
         rate = rates.get((type_, usage))
         if isinstance(rate, Rate) and not prepaid:
             return COST, (type_, usage, rate.currency), _nano(seconds, rate)
-        # A price that there is now must have been found: otherwise this is not what the exporter says.
+        # If there is a price now, the exporter must have found it.
         missed = self.rate("", "", type_, usage) is not None
         return UNPRICED, (type_, "training_plan" if prepaid else "missed" if missed else "no_price"), seconds * 1000
 

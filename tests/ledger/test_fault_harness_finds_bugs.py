@@ -18,7 +18,7 @@ _SEEDS = 300
 
 Patch = pytest.MonkeyPatch
 
-# A seed that found the bug when it was put in; others are tried should histories have changed since.
+# A seed that found the bug when it was added. Others are tried if histories have changed since.
 _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.count_again: 0,
     bugs_in_the_ledger.commit_jobs_and_totals_apart: 2,

@@ -59,10 +59,10 @@ async def test_a_job_counts_once_whatever_operation_shows_it(
     world, settings = Jittery(*lives), Settings(search, settle=60, retention=600)
     world.listed, world.searched, world.described = listed, searched, described
     for _ in range(3):
-        # Running, ended and settled jobs are found anew after each restart.
+        # Running, ended and settled jobs are discovered again after each restart.
         async with exporter(world, tmp_path / "db", settings) as one:
             await one.live(HOUR / 2, step=30)
-            # And afterwards an operation may round another way.
+            # Afterwards an operation may round differently.
             world.listed, world.searched, world.described = world.described, world.listed, world.searched
     async with exporter(world, tmp_path / "db", settings) as one:
         await one.live(HOUR, step=30)

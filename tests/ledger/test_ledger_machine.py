@@ -77,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.over.add((name, created))
         earlier = self.said.get((name, created))
         modified = (earlier.modified or created) + 1 if earlier else created + 100
-        # A bill that was said once may be corrected, and does not go.
+        # A known bill may be corrected, but does not disappear.
         billed = billed or (earlier is not None and earlier.billable_seconds is not None)
         if settled and not billed:
             self.given_up.add((name, created))

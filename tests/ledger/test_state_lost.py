@@ -75,7 +75,7 @@ async def test_a_damaged_log_never_lowers_a_total_in_silence(path: Path, tmp_pat
         ruin = tmp_path / f"ruin-{place}"
         shutil.copytree(grave, ruin)
         damage(log(ruin / path.name), place)
-        # It is refused, or nothing is missing.
+        # Either the file is refused, or nothing is missing.
         with suppress(StoreError):
             async with ledger(ruin / path.name) as books:
                 assert shown(books, "jobs_created") == counted

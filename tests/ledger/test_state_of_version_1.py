@@ -74,7 +74,7 @@ async def test_reading_everything_again_as_it_was_adds_nothing(path: Path) -> No
 async def test_jobs_that_were_settled_without_a_bill_are_read_again(path: Path) -> None:
     async with ledger(path) as books:
         assert sorted(await books.open_jobs(TARGET)) == [
-            # The older job of this name is gone: nobody can read it any more.
+            # The older job of this name was deleted and cannot be read any more.
             Identity(*TARGET, "name-used-again", round((START + 500) * 1000)),
             job("of-a-team").identity,
             job("open-unbilled").identity,

@@ -79,7 +79,7 @@ async def test_what_is_left_when_it_fails_or_is_killed_half_way_is_no_empty_file
 
         patch.setattr(os, "replace", refuse)
         await books.apply(readings(job("second")))
-    # A file without a byte would be taken for a new one after a kill, and the totals would begin at 0 in silence.
+    # After a kill, an empty file would be taken for a new one, and the totals would silently start at 0.
     assert all(b"state.db.new" in placeholder for placeholder in found)
     assert found
     assert "cannot be restored" in str(books.last_error)

@@ -112,7 +112,7 @@ class Client:
 
     def _oddly(self, operation: str, asked: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         names = [one.name for one in self.jobs.all()]
-        # The second job of a name may be described before it is listed: then this is the time that it is known by.
+        # The second job of a name may be described before it is listed. Then its identity has this time.
         if operation == DESCRIBE and names.count(answer["TrainingJobName"]) == 1:
             return {**answer, "CreationTime": answer["CreationTime"] + self.odd.jitter}
         if operation in (LIST, SEARCH) and "NextToken" in asked and self._strikes(self.odd.repeated_tokens):

@@ -48,7 +48,7 @@ async def test_known_values_are_there_with_0_before_anything_happened() -> None:
         # Each value of theirs makes twenty series, and most never occur.
         "job_duration_seconds_count": (("status",), set()),
         "phase_duration_seconds_count": (("secondary_status",), set()),
-        # Nobody knows which types there will be.
+        # Instance types are not known in advance.
         "instance_seconds_total": (("instance_type", "spot"), set()),
     }
     for name, (labels, values) in known.items():
@@ -88,7 +88,7 @@ async def test_openmetrics_says_since_when_each_total_counts_and_a_restart_does_
         await one.live(HOUR)
         after = created(await exposition(one, openmetrics=True))
     assert after == before
-    # Those of money begin with a price, of which there is none here.
+    # Series of costs start with a price, and there is none here.
     counted = (family for family in TOTAL_FAMILIES if family.kind != "gauge" and family.parts == 1)
     counters = {family.name.removesuffix("_total") for family in counted}
     assert {name for name, _ in before} == counters - {
@@ -119,7 +119,7 @@ def test_buckets_reach_from_a_second_to_the_longest_training_with_no_wide_gap() 
     assert DURATION_BUCKETS[0] == 1
     assert DURATION_BUCKETS[-1] == 28 * DAY
     assert all(low < high <= 5 * low for low, high in pairwise(DURATION_BUCKETS))
-    # A wait of minutes, an hour, a night, a week: each is told from the next.
+    # Waits of minutes, an hour, a night and a week must be in different buckets.
     told = [bisect_left(DURATION_BUCKETS, seconds) for seconds in (3, 20, 90, 240, HOUR, 8 * HOUR, 6 * DAY, 27 * DAY)]
     assert told == sorted(set(told))
 

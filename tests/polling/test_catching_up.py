@@ -73,7 +73,7 @@ async def test_a_downtime_longer_than_any_job_lives_loses_nothing(tmp_path: Path
     async with exporter(world, tmp_path / "db") as one:
         await one.live(HOUR)
     world.clock.advance(41 * DAY)
-    # At the end of the first walk old jobs are forgotten. Whoever makes the lookback longer has them listed again.
+    # At the end of the first walk old jobs are forgotten. With a longer lookback they are listed again.
     for lookback in (30 * DAY, 30 * DAY, 90 * DAY):
         async with exporter(world, tmp_path / "db", Settings(lookback=lookback)) as one:
             await one.live(2 * HOUR, step=60)

@@ -9,7 +9,7 @@ from exporter.simulator.generator import DEMO_PACE, Fleet, Plan
 from tests.polling.simulated import DAY, START, TARGET, Settings, Shown, World, due, exporter
 
 MINUTE = 60.0
-# For so long jobs are created; the last ones then end within some minutes, and have their bills after some more.
+# Jobs are created for this long. The last ones end some minutes later, and their bills come after that.
 CREATIONS = 5 * MINUTE
 
 

@@ -182,7 +182,7 @@ def test_the_only_job_that_is_denied_takes_the_target_down_and_does_not_flap(oth
                 await asyncio.sleep(15)
                 seen.append(one.health.up)
         changes = [b for a, b in pairwise(seen) if a != b]
-        # Once another job can be read, the denial is the one's own.
+        # Once another job can be read, the denial belongs to the job.
         assert seen[10] is False
         assert changes == [True][:others]
 

@@ -50,7 +50,7 @@ async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCa
         assert one.counted("jobs_finished") == {("Completed", "vision"): 40 - denied}
         before = world.calls.copy()
         await one.live(1800)
-        # Each is asked for once between two resyncs, and an ended job that only waits for its tags rarely read.
+        # Tags are requested once between two resyncs. An ended job that waits only for its tags is rarely read.
         assert world.calls[TAGS] == before[TAGS]
         assert (world.calls - before)[DESCRIBE] <= 5 * denied + 2 * (40 - denied)
         assert one.health.up

@@ -83,7 +83,7 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
                 assert one.health.up is False
                 await asyncio.sleep(8 * INTERVAL)
                 assert one.health.up is False
-                # A 5xx of one job says nothing of the next: all are tried, each in its turn.
+                # A 5xx for one job does not affect the others: all are tried, each in its slot.
                 reads = region.described(since)
                 assert len(reads) == number
                 assert all(9 <= len(times) <= 11 for times in reads.values())

@@ -71,7 +71,7 @@ async def test_bill_that_comes_late_counts_with_its_training_seconds(search: boo
         assert one.counted("jobs_finished") == {("Completed",): 1}
         assert one.counted("seconds") == one.counted("billable_seconds") == {}
         assert shown.unbilled[-1] == 1
-        # A quarter later than it came, or an hour, and then as any change.
+        # At most a quarter of the bill's delay later, or an hour, and then like any change.
         await live_until(world, one, ENDS + late * 1.4 + 5 * MINUTE if late < DAY - 1 else ENDS + DAY + 5 * MINUTE)
         assert one.counted("seconds") == {("true",): 480}
         assert one.counted("billable_instance_seconds") == {("ml.m5.large", "true"): 480}

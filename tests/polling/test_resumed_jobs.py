@@ -66,7 +66,7 @@ def listed(status: str = "InProgress", secondary: str | None = "Training", pool:
         (listed("Stopping", "Stopping"), READ, TRAINING),
         (listed("Stopping", "Stopping"), WAITED, None),
         (listed("Stopping", "Stopping"), None, None),
-        # Nobody knows what a status of tomorrow means.
+        # The meaning of a future status is unknown.
         (listed(secondary="Polishing"), WAITED, None),
         (listed(secondary=None), None, None),
         (listed("Completed", "Completed"), None, NOTHING),
@@ -92,7 +92,7 @@ def test_a_listing_says_how_an_unread_job_is_and_a_reading_what_it_holds() -> No
     assert counts.instances == {("ml.m5.large", "training"): 1, ("ml.g5.xlarge", "training"): 2}
     tracker.read(READ, 2000.0, 0.0, 120.0)
     assert tracker.counts(partial=False) == counts
-    # From now on the reading says more than a listing.
+    # From now on the describe has more than a listing.
     assert not tracker.listed(listed(secondary="Uploading"))
     tracker.drop("job")
     assert not any(tracker.counts().jobs.values())

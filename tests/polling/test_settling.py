@@ -157,7 +157,7 @@ async def test_a_deleted_job_stays_in_the_totals_and_is_asked_for_no_more(search
 
 @STRATEGIES
 async def test_a_job_that_is_being_deleted_counts_as_it_ended(search: bool) -> None:
-    # It shows as Deleting for an hour, and nobody has read it between its end and then.
+    # The job is Deleting for an hour, and was not read between its end and that time.
     world = World(job(deleted=ENDS + 1, deleting_seconds=HOUR))
     async with exporter(world, settings=Settings(search)) as one:
         await one.live(2 * HOUR)

@@ -168,7 +168,7 @@ async def test_the_authorities_to_trust_are_read_once_for_all_clients(
         async with shared.client(SAGEMAKER, REGION, Role(f"arn:aws:iam::{account}:role/exporter"), Calls()) as client:
             await client.list_training_jobs()
     assert assumed(sim) == 2
-    # One's own, where the environment names one; a new configuration reads it anew.
+    # The custom bundle, if the environment names one. A new configuration reads it again.
     assert loaded == [bundle]
     async with Sessions(5.0, 50).client(SAGEMAKER, REGION, ROLE, Calls()) as client:
         await client.list_training_jobs()

@@ -125,7 +125,7 @@ async def test_mfa_of_a_profile_that_is_not_used_does_not_matter(
 ) -> None:
     profile(f"[default]\n{STATIC}[profile b]\nrole_arn={ROLE}\nsource_profile=default\nmfa_serial=x\n")
     assert await Sessions(5.0, 10).account(REGION, None) == ACCOUNT
-    # The environment goes before the profile.
+    # The environment takes precedence over the profile.
     monkeypatch.setenv("AWS_PROFILE", "b")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", sim.access_key())
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")

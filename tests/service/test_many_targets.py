@@ -122,7 +122,7 @@ def test_targets_that_hang_or_are_denied_delay_no_other(
                 world.regions[name].hangs = True
             for name in denied:
                 world.regions[name].failing = dict.fromkeys(ALL, "AccessDeniedException")
-            # That they hang is known when their first calls have run out of patience.
+            # Hanging targets are detected when their first calls time out.
             await asyncio.sleep(3 * INTERVAL)
             since = LoopClock().monotonic()
             await asyncio.sleep(20 * INTERVAL)

@@ -92,7 +92,7 @@ def test_a_target_is_not_up_before_aws_has_answered(monkeypatch: pytest.MonkeyPa
             assert await ups(service) == []
             assert not service.ready()[0]
             assert "sagemaker_exporter_target_last_success_timestamp_seconds{" not in await text(service)
-            # Nobody knows yet how many jobs there are.
+            # The number of jobs is not known yet.
             assert "sagemaker_training_jobs{" not in await text(service)
             await asyncio.sleep(30)
             assert await ups(service) == [up(ACCOUNT, "us-east-1", 0)]

@@ -312,7 +312,7 @@ def test_the_message_of_a_phase_changes_while_it_lasts() -> None:
     assert [messages(life, at) for at in (0, 9.9, 10, 39.9)] == [[steps[0][1]]] * 2 + [[steps[1][1]]] * 2
     assert messages(life, 99) == [phase.message]
     assert messages(life, 101) == [phase.message, "Training in progress."]
-    # A stop changes nothing of what was said until then.
+    # A stop does not change earlier responses.
     stopped = stop(life, 1020.0)
     for at in (5, 15, 19):
         assert messages(stopped, at) == messages(life, at)

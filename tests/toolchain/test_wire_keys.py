@@ -13,7 +13,7 @@ import pytest
 from tests.prometheus import ROOT
 
 OPERATIONS = ("ListTrainingJobs", "DescribeTrainingJob", "ListTags")
-# An answer of Search may hold much else; what the exporter asks for are training jobs.
+# A response of Search may contain other resources; the exporter requests only training jobs.
 SHAPES = ("SearchRequest", "TrainingJob")
 
 

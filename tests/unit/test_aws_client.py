@@ -62,7 +62,7 @@ async def test_an_answer_is_the_json_that_it_is_and_its_date_is_aws_clock(monkey
         (error("AccessDeniedException"), "AccessDeniedException", 1),
         (error("TooManyRequestsException"), "TooManyRequestsException", 3),
         (error("NoSuchResourceException"), "NoSuchResourceException", 1),
-        # Of SageMaker this is an answer: there is no such job.
+        # For SageMaker this is a regular response: the job does not exist.
         (error("ResourceNotFound"), "ResourceNotFound", 1),
         (endless, "AnswerTooLarge", 1),
         (whole(b" " * (LARGEST + 1)), "AnswerTooLarge", 1),

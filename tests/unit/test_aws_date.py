@@ -45,7 +45,7 @@ def test_dates_that_agree_for_a_minute_win_against_a_machine_whose_clock_is_wron
     for at in (0.0, 1.0, 59.0):
         assert heard(clock, at, machine=machine) == min(0.0, machine)
     assert heard(clock, 60.0, machine=machine) == 0.0
-    # From then on the machine's clock may do as it likes.
+    # From then on the machine's clock has no effect.
     assert heard(clock, 61.0, machine=-machine) == 0.0
 
 
@@ -64,7 +64,7 @@ def test_wrong_dates_one_at_a_time_never_make_it_late(answers: list[tuple[float,
     clock, at, before = AwsClock(TRUE + machine, 0.0), 0.0, 0.0
     heard(clock, at, machine=machine)
     for pause, drawn in answers:
-        # Two of three contradictions may be needed to find out about the machine, and none of them is wrong.
+        # Two of three contradictions may be needed to detect a wrong machine clock, and none of them is wrong.
         wrong, at = (drawn if not before else 0.0), at + pause
         before = wrong
         assert heard(clock, at, wrong, machine) <= 1e-3
@@ -89,6 +89,6 @@ def test_the_time_is_doubtful_until_the_dates_or_the_machine_are_right() -> None
     assert clock.doubtful
     heard(clock, 2.0)
     assert not clock.doubtful
-    # One that was accepted is kept until a minute of answers contradicts it.
+    # An accepted clock is kept until responses contradict it for a minute.
     heard(clock, 3.0, HOUR)
     assert not clock.doubtful

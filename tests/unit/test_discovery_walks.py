@@ -13,7 +13,7 @@ from exporter.polling.discovery import Discovery
 from exporter.polling.listing import RecordPage
 from exporter.training.job import TrainingJob
 
-# A busy machine is no failure.
+# A slow machine must not fail the test.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW, LOOKBACK, PAGE = 1_000_000.0, 100_000.0, 3

@@ -91,7 +91,7 @@ def test_a_job_that_is_deleted_failed_if_it_has_a_reason() -> None:
         (job("Stopped", secondary="MaxPendingTimeExceeded"), "max_pending"),
         (job("Stopped", WAITING, STOPPING, secondary="Stopped", max_pending_seconds=100.0), "max_pending"),
         (job("Stopped", WAITING, STOPPING, secondary="OutOfPatience", max_pending_seconds=100.0), "max_pending"),
-        # Somebody lost patience before the limit, long after it (a plan's wait does not count), or after the start.
+        # A user stopped it before the limit, long after it (a plan's wait does not count), or after the start.
         (job("Stopped", WAITING, STOPPING, secondary="Stopped", max_pending_seconds=200.0), "user"),
         (job("Stopped", WAITING, STOPPING, secondary="Stopped", max_pending_seconds=10.0), "user"),
         (job("Stopped", WAITING, secondary="Stopped", max_pending_seconds=100.0, started=105.0), "user"),

@@ -15,7 +15,7 @@ from exporter.exposition.gzip import HEADER, Segment, Trailer
 from exporter.exposition.section import Section
 from exporter.exposition.text import OPENMETRICS, TEXT
 
-# A busy machine is no failure.
+# A slow machine must not fail the test.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Thing = dict[str, float]

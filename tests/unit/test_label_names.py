@@ -30,7 +30,7 @@ openmetrics_families: Callable[[str], Iterable[Metric]] = openmetrics_parser.tex
 CREATED = "sagemaker_training_jobs_created"
 JOB_LABELS = ("sagemaker_training_job_tags", "sagemaker_training_job_hyperparameters")
 SHOWN = {f"{CREATED}_total", "sagemaker_training_job_duration_seconds", *JOB_LABELS}
-# Alike after all that may happen to a key; and letters that no label can have.
+# Keys that become equal after sanitizing, and letters that no label name can have.
 KEYS = st.text("aAbB_- .日本1", min_size=1, max_size=4)
 SLOW = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
@@ -168,7 +168,7 @@ async def test_a_tag_has_the_same_label_in_every_job() -> None:
                 "one": {f"{prefix}_team_conflict1"},
                 "other": {f"{prefix}_team_conflict2"},
             }
-        # Which keys there are only each job knows: its own are told apart.
+        # The keys are known only per job: those of one job get distinct names.
         assert labels(await samples(everything), "sagemaker_training_job_tags") == {
             "both": {"tag_team_conflict1", "tag_team_conflict2"},
             "one": {"tag_team"},

@@ -20,7 +20,7 @@ from exporter.training.families import JOBS, JobView
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist, parse
 
-# A busy machine is no failure.
+# A slow machine must not fail the test.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 EVERYTHING = Allowlist(frozenset("*"), frozenset("*"), ("team",), 100)

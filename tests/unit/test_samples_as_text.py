@@ -14,7 +14,7 @@ from exporter.exposition.family import Family, Histogram, Total
 from exporter.exposition.text import OPENMETRICS, TEXT, escape, labelled, number
 from exporter.training.job import Identity, TrainingJob, Transition, failure_category
 
-# A busy machine is no failure.
+# A slow machine must not fail the test.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # It has no types.

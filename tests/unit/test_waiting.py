@@ -50,7 +50,7 @@ def test_every_reason_is_seen_or_left_over() -> None:
     [
         ("Starting", "other"),
         ("Interrupted", "other"),
-        # These say what they wait for, whatever the message.
+        # These statuses imply a reason, whatever the message says.
         ("Pending", "pending"),
         ("LaunchingMLInstances", "launching"),
         ("PreparingTrainingStack", "preparing"),
@@ -58,7 +58,7 @@ def test_every_reason_is_seen_or_left_over() -> None:
         ("Downloading", ""),
         ("Training", ""),
         ("Uploading", ""),
-        # Nobody knows whether a job waits in a status of tomorrow.
+        # It is unknown whether a job is waiting in a future status.
         ("Restarting", ""),
         ("Polishing", ""),
     ],
