@@ -14,7 +14,7 @@ _TRAINED = fleet("instance_seconds_total", TYPE)
 _POOLED = fleet("warm_pool_retained_billable_instance_seconds_total", TYPE)
 _SPOT_BILLED = fleet("billable_instance_seconds_total", TYPE, _SPOT)
 _SPOT_TRAINED = fleet("instance_seconds_total", TYPE, _SPOT)
-# What docs/totals.md has the user provide; the exporter knows no prices.
+# The price series that users provide (docs/totals.md). This dashboard does not use the exporter's prices yet.
 _PRICE = "sagemaker_instance_price_dollars_per_hour"
 
 

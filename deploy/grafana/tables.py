@@ -58,7 +58,7 @@ def job_columns(dashboard: str) -> tuple[Column, ...]:
 def rows(
     title: str, description: str, shown: Sequence[Column], *exprs: str, sort: str = "", desc: bool = True
 ) -> table.Panel:
-    """The columns in this order, of the rows that the queries give."""
+    """Return a table with these columns; results with equal labels are merged into one row."""
     panel = (
         _table(title, description)
         .targets([*targets(cells(expr) for expr in exprs)])
@@ -69,7 +69,7 @@ def rows(
 
 
 def facts(title: str, description: str, *exprs: str) -> table.Panel:
-    """The labels of what the queries give, one below the other; an empty one is none."""
+    """Return a table with one row for each label of the results. Empty labels are left out."""
     return (
         _table(title, description)
         .targets([*targets(panels.now(expr) for expr in exprs)])
@@ -97,7 +97,10 @@ def _table(title: str, description: str) -> table.Panel:
 
 
 def _transformations(shown: Sequence[Column], queries: int) -> list[DataTransformerConfig]:
-    """Of one query Grafana calls the value "Value", of several "Value #A", "Value #B"."""
+    """Return the transformations that merge the results and select, order and rename the columns.
+
+    Grafana names the value column of a single query "Value", and those of several "Value #A", "Value #B".
+    """
     names = [column.source if queries > 1 else column.source.partition(" #")[0] for column in shown]
     return [
         DataTransformerConfig("merge", options={}),

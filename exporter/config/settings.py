@@ -197,7 +197,7 @@ class Adjustment(SettingsModel):
 
 
 class Prices(SettingsModel):
-    """Where prices come from, and what is paid instead of the list price."""
+    """Where prices come from, and the negotiated rates that adjust them."""
 
     source: Literal["api", "file", "none"] = "api"
     file: Annotated[str, BeforeValidator(syntax.price_file)] = Field(default="", validate_default=True)
