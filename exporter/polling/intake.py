@@ -48,15 +48,20 @@ class Intake:
         job = self._parsed.parse(answer)
         return None if job is None else self._tracker.recognized(job)
 
-    def resume(self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float) -> None:
+    def resume(
+        self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float, updates: Updates
+    ) -> None:
         """Track the jobs that an earlier run left unfinished, with the facts that it recorded, if they are readable."""
-        for identity in identities:
+        # Of two jobs of one name the later one is tracked: the earlier one was deleted, and cannot be read again.
+        for identity in sorted(identities, key=lambda each: each.created_ms):
             created = identity.created_ms / 1000
-            self._tracker.track(
+            replaced = self._tracker.track(
                 TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created),
                 at,
                 recorded.get(identity),
             )
+            if replaced is not None:
+                updates.readings.append(Reading.last(replaced))
 
     def track(self, job: TrainingJob, at: float, updates: Updates) -> None:
         """Track a listed job."""

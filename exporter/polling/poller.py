@@ -173,8 +173,9 @@ class Poller:
         await self._ledger.price(self._target)
         due = math.inf if self._search else self._clock.monotonic()
         unfinished = await self._ledger.open_jobs(self._target)
-        self._intake.resume(unfinished, await self._ledger.recorded(unfinished), due)
-        self._report()
+        updates = Updates.none()
+        self._intake.resume(unfinished, await self._ledger.recorded(unfinished), due, updates)
+        await self._publish(updates)
 
     async def _discovered(self, full: bool, began: float) -> None:
         self.health.first_sync = None

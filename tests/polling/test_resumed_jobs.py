@@ -5,11 +5,13 @@ The gauges count them as far as the listing and the facts allow.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
+from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.poller import Poller
@@ -18,7 +20,7 @@ from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
 from tests import virtual_time
-from tests.polling.world import Region, jobs, poller, polling
+from tests.polling.world import TARGET, Job, Region, jobs, poller, polling
 
 READ = TrainingJob(
     account="1",
@@ -97,6 +99,39 @@ def test_a_listing_says_how_an_unread_job_is_and_a_reading_what_it_holds() -> No
     tracker.drop("job")
     assert not any(tracker.counts().jobs.values())
     assert not any(tracker.counts().instances.values())
+
+
+def total(ledger: Ledger, name: str) -> float:
+    """Return a total over all labels."""
+    found = ledger.totals(TARGET).items()
+    return sum(series.shown[0] for key, series in found if key.family == f"sagemaker_training_{name}_total") / 1000
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
+def test_of_two_open_jobs_of_one_name_the_earlier_one_is_given_up(search: bool) -> None:
+    """It was deleted before its bill came: nothing of it can be read again, so its training seconds count alone."""
+
+    async def scenario() -> None:
+        region = Region([])
+        now = region.clock.time()
+        earlier, later = (
+            replace(
+                READ, account=TARGET[0], region=TARGET[1], name="job-0", created=now - age, modified=now - age + 100
+            )
+            for age in (7200, 3600)
+        )
+        ended = replace(earlier, status="Completed", secondary_status="Completed", training_seconds=60.0)
+        region.jobs = [Job("job-0", now - 3600)]
+        async with open_ledger("", region.clock.time, 86400.0) as ledger:
+            await ledger.begin(TARGET)
+            await ledger.apply([Reading.of(ended, settled=False), Reading.of(later, settled=False)])
+            assert total(ledger, "seconds") == 0
+            async with polling(poller(region, ledger, search=search)):
+                await asyncio.sleep(60)
+                assert total(ledger, "seconds") == 60
+                assert len(await ledger.open_jobs(TARGET)) == 1
+
+    virtual_time.run(scenario())
 
 
 def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
