@@ -1,4 +1,4 @@
-"""Where the fault harness keeps its state files."""
+"""Provide the folder in which the fault harness keeps its state files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ _MEMORY = Path("/dev/shm")
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """Statements and files are real; only the wait for a disk is saved where there is a file system in memory."""
+    """Use real statements and files, but a file system in memory if there is one, to avoid waiting for a disk."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         yield Path(folder)
