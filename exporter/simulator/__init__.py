@@ -6,6 +6,7 @@ from exporter.simulator.faults import Fault, Faults, Kind, mixture
 from exporter.simulator.generator import Plan, steady
 from exporter.simulator.life import Life
 from exporter.simulator.pricing import Prices
+from exporter.simulator.quotas import Quotas
 from exporter.simulator.server import Simulator
 from exporter.simulator.store import Consistency
 from exporter.simulator.sts import Role
@@ -21,6 +22,7 @@ __all__ = [
     "ManualClock",
     "Plan",
     "Prices",
+    "Quotas",
     "Role",
     "ScaledClock",
     "Simulator",

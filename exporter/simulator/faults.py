@@ -28,6 +28,7 @@ class Kind(StrEnum):
     REGION_DISABLED = "region_disabled"
     EXPIRED = "expired"
     VALIDATION = "validation"
+    PAGING_REFUSED = "paging_refused"  # the NextToken of a list of quotas is refused
 
 
 TRANSIENT = (

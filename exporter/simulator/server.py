@@ -1,4 +1,4 @@
-"""The simulated API as an HTTP server: AWS JSON 1.1 for SageMaker and price lists, the query protocol for STS."""
+"""The simulated API as an HTTP server: AWS JSON 1.1 for SageMaker, prices and quotas, the query protocol for STS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from exporter.clock import Clock
-from exporter.simulator import identity, operations, pricing
+from exporter.simulator import identity, operations, pricing, quotas
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Buckets, Call, Fault, Faults, Kind, error_of
@@ -25,7 +25,7 @@ from exporter.simulator.store import Consistency, Store
 from exporter.simulator.sts import Role, Sts, error_xml
 
 JSON = "application/x-amz-json-1.1"
-TARGET, PRICING_TARGET = "SageMaker.", "AWSPriceListService."
+TARGET, PRICING_TARGET, QUOTAS_TARGET = "SageMaker.", "AWSPriceListService.", "ServiceQuotasV20190624."
 REMEMBERED_REQUESTS = 1_000_000
 
 Key = tuple[str, str, str]
@@ -56,7 +56,7 @@ class Simulator:
     """A simulated API: `async with Simulator(...) as sim` serves at `sim.url` until the end of the block.
 
     With a `plan`, jobs are generated in all of the `accounts` and `regions`, `plan.jobs` at a time in total. `pace` is
-    the factor of the durations of jobs that are created through the API. `faults`, `prices`, `sts.roles` and
+    the factor of the durations of jobs that are created through the API. `faults`, `prices`, `quotas`, `sts.roles` and
     `store.consistency` can be replaced at any time. `calls` counts requests by (account, region, operation), `errors`
     error responses by these and the error code. `requests` holds the last million requests, and `in_flight_peak` is
     the largest number of concurrent ones.
@@ -72,6 +72,7 @@ class Simulator:
     roles: Mapping[str, Role] = field(default_factory=dict)
     consistency: Consistency = field(default_factory=Consistency)
     prices: pricing.Prices = field(default_factory=pricing.Prices)
+    quotas: quotas.Quotas = field(default_factory=quotas.Quotas)
     host: str = "127.0.0.1"
     port: int = 0
 
@@ -143,16 +144,16 @@ class Simulator:
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 
     async def _json(self, request: web.BaseRequest, body: bytes, target: str) -> tuple[Answer, Fault | None]:
-        prices = target.startswith(PRICING_TARGET)
-        operation = target.removeprefix(PRICING_TARGET if prices else TARGET)
+        services = {PRICING_TARGET: self._list_prices, QUOTAS_TARGET: self._list_quotas}
+        prefix = next((prefix for prefix in services if target.startswith(prefix)), TARGET)
+        operation = target.removeprefix(prefix)
         call, fault = Call("", "", operation), None
         try:
             who = self._caller(request)
             call = self._count(who.account, who.region, operation)
             self.sts.check(who, self.clock.time())
             fault = await self._fault(call)
-            perform = self._list_prices if prices else self._perform
-            answer = _damaged(perform(call, body, fault), fault)
+            answer = _damaged(services.get(prefix, self._perform)(call, body, fault), fault)
         except ApiError as error:
             self.errors[call.account, call.region, operation, error.code] += 1
             answer = Answer(orjson.dumps({"__type": error.code, "message": error.message}), error.status)
@@ -179,6 +180,15 @@ class Simulator:
         if call.operation != pricing.OPERATION:
             raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
         return Answer(orjson.dumps(pricing.get_products(_parsed(body), self.prices)))
+
+    def _list_quotas(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
+        if fault and fault.kind is Kind.RESET:
+            return Answer(b"")
+        if call.operation != quotas.OPERATION:
+            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+        expired = fault is not None and fault.kind is Kind.PAGING_REFUSED
+        found = quotas.list_quotas(_parsed(body), call.account, call.region, self.quotas, expired)
+        return Answer(orjson.dumps(found))
 
     async def _sts(self, request: web.BaseRequest, body: bytes, number: str) -> tuple[Answer, Fault | None]:
         form = dict(parse_qsl(body.decode(errors="replace")))
