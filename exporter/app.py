@@ -33,6 +33,7 @@ from exporter.polling.settings import PollerSettings
 from exporter.pricing import Pricing
 from exporter.process.families import ProcessHealth, show_process
 from exporter.process.logs import Log
+from exporter.quota_wiring import TargetQuotas
 from exporter.targets import TargetSpec, target_specs
 from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
@@ -93,10 +94,13 @@ class App:
         )
         if earlier is None:
             ledger.rate_of = self.pricing.rate_of
-        seen, rate_of = self.pricing.display.seen, self.pricing.rate_of or no_rate
-        self.display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, seen)
+        self.quotas = TargetQuotas(config, self._sessions, self._in_flight, clock, self.board)
+        rate_of = self.pricing.rate_of or no_rate
+        self.display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, self._seen)
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
+        for runner in self.runners:
+            self.quotas.add(runner.spec, runner.health.calls, earlier.quotas if earlier else None)
 
     @classmethod
     @asynccontextmanager
@@ -110,6 +114,7 @@ class App:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.pricing.reader.run())
             tasks.create_task(self._price_jobs())
+            tasks.create_task(self.quotas.run())
             for number, runner in enumerate(self.runners):
                 tasks.create_task(self._keep(runner, number * _STAGGER))
 
@@ -168,7 +173,10 @@ class App:
     async def _once(self, runner: TargetRunner) -> bool:
         try:
             async with self._connected(runner) as poller:
-                return await poller.once()
+                well, _ = await asyncio.gather(poller.once(), self.quotas.once(runner.spec))
+                # The poller has shown its last report while quotas were read.
+                self._display.health(runner.name, runner.health, len(poller.tracker))
+                return well
         except ApiError as error:
             self._unreachable(runner, error)
             return False
@@ -202,6 +210,7 @@ class App:
             self.pricing.display.renamed(before, runner.name)
             runner.health.target = _said(runner.name)
             self.display.health(runner.name, runner.health, 0)
+        self.quotas.follow(spec, runner.name)
         # An open client is no success yet: the first response decides whether the target is up.
         async with self._sessions.client(SAGEMAKER, region, spec.role, calls) as sdk:
             api = SageMaker(Client(sdk, calls, runner.limiters, self._in_flight, self._clock))
@@ -213,6 +222,11 @@ class App:
         return assemble(
             runner.name, api, settings, self.ledger, self.display, runner.health, self._clock, random.random()
         )
+
+    def _seen(self, target: Target, instance_type: str) -> None:
+        """Show the price and the quotas of an instance type: a job of the target has it."""
+        self.pricing.display.seen(target[1], instance_type)
+        self.quotas.display.seen(target, instance_type)
 
     def _targets(self) -> list[Target]:
         return [runner.name for runner in self.runners]

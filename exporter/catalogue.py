@@ -13,9 +13,10 @@ from exporter.polling.families import TARGETS
 from exporter.polling.sources import SOURCES
 from exporter.prices.families import HARDWARE, PRICES
 from exporter.process.families import PROCESS
+from exporter.quotas.families import QUOTAS
 from exporter.training.active import ACTIVE
 from exporter.training.families import JOBS
 
 # The order decides which families a reader of /metrics sees first: jobs before the exporter itself.
-GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, PRICES, HARDWARE, TARGETS, SOURCES, PROCESS)
+GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, PRICES, HARDWARE, QUOTAS, TARGETS, SOURCES, PROCESS)
 CATALOGUE: tuple[Family[Any], ...] = tuple(family for group in GROUPS for family in group.families)

@@ -12,7 +12,7 @@ from exporter.config import Config, TargetConfig
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import StoreError
 from exporter.process.logs import Log
-from exporter.simulator import Plan, ScaledClock, Simulator
+from exporter.simulator import Plan, Quotas, ScaledClock, Simulator
 from exporter.simulator.generator import DEMO_PACE
 
 _log = Log(__name__)
@@ -50,11 +50,16 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
     """Run the simulator during the block, with the AWS settings of this process pointing at it. Yields its clock."""
     clock = ScaledClock(demo.speed)
     plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
-    async with Simulator(clock=clock, seed=demo.seed, plan=plan, accounts=ACCOUNTS, regions=REGIONS) as simulator:
+    # Quotas that the fleet comes near to.
+    quotas = Quotas().times(max(1.0, demo.jobs / Plan().jobs))
+    async with Simulator(
+        clock=clock, seed=demo.seed, plan=plan, quotas=quotas, accounts=ACCOUNTS, regions=REGIONS
+    ) as simulator:
         with _environment(
             AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
             AWS_ENDPOINT_URL_STS=simulator.url,
             AWS_ENDPOINT_URL_PRICING=simulator.url,
+            AWS_ENDPOINT_URL_SERVICE_QUOTAS=simulator.url,
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",

@@ -250,11 +250,12 @@ def _summary(config: Config) -> dict[str, str | int]:
     """Return what is polled and how, as fields of a log line."""
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
     prices = () if config.prices.source == "none" else ("prices",)
+    quotas = ("quotas",) if config.quotas.interval else ()
     return {
         "targets": len(target_specs(config)),
         "strategy": config.polling.strategy,
         "state": config.state.path or "memory",
-        "sources": ",".join(("jobs", *tags, *prices)),
+        "sources": ",".join(("jobs", *tags, *prices, *quotas)),
     }
 
 

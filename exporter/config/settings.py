@@ -28,7 +28,7 @@ from pydantic import (
 from exporter.config import syntax
 from exporter.config.duration import parse
 from exporter.config.pattern import Pattern
-from exporter.config.problems import kind
+from exporter.config.problems import kind, quote
 from exporter.config.syntax import Address, Span, Whole, refused
 
 _Rate = Annotated[float, BeforeValidator(syntax.rate)]
@@ -214,6 +214,19 @@ class Prices(SettingsModel):
         return file
 
 
+def _off_or_interval(value: object, info: ValidationInfo) -> float:
+    seconds = Span("0s", "30d")(value, info)
+    if 0 < seconds < parse("1m"):
+        raise refused(f"{quote(value)} is out of range", "0s, or 1m to 30d")
+    return seconds
+
+
+class Quotas(SettingsModel):
+    """How often quotas are read."""
+
+    interval: Annotated[float, BeforeValidator(_off_or_interval)] = parse("12h")
+
+
 class State(SettingsModel):
     """Where totals are kept across restarts; with an empty path they are kept in memory only."""
 
@@ -253,6 +266,7 @@ class Config(SettingsModel):
     jobs: Jobs = Jobs()
     totals: Totals = Totals()
     prices: Prices = Prices()
+    quotas: Quotas = Quotas()
     state: State = State()
     sharding: Sharding = Sharding()
 

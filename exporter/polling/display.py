@@ -21,7 +21,7 @@ from exporter.training.job import TrainingJob
 _UNKNOWN: tuple[float | None, Rates] = (None, NO_RATES)
 
 
-def _ignore(_region: str, _instance_type: str) -> None: ...
+def _ignore(_target: Target, _instance_type: str) -> None: ...
 
 
 class BoardDisplay:
@@ -29,7 +29,7 @@ class BoardDisplay:
 
     `selects` returns whether a job of that name has series of its own; `context` is passed to the families of jobs;
     `by_tags` maps the tag keys of totals to label names; `rate_of` returns the price in force; `seen` is
-    called with the region and the instance type of each job.
+    called with the target and the instance type of each job.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class BoardDisplay:
         context: JobContext,
         by_tags: KeyNames,
         rate_of: RateOf = no_rate,
-        seen: Callable[[str, str], None] = _ignore,
+        seen: Callable[[Target, str], None] = _ignore,
     ) -> None:
         self._board, self._ledger, self._selects, self._context = board, ledger, selects, context
         self._seen = seen
@@ -59,7 +59,7 @@ class BoardDisplay:
         if rates is not None:
             self._rates[key] = job.created, rates
         for instances in job.instances:
-            self._seen(job.region, instances.type)
+            self._seen((job.account, job.region), instances.type)
         if key not in self._selected:
             self._selected[key] = self._selects(job.name)
         if job.status and self._selected[key]:

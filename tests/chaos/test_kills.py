@@ -86,6 +86,7 @@ async def _start(config: Path, simulator: Simulator) -> tuple[asyncio.subprocess
         "AWS_ENDPOINT_URL_SAGEMAKER": simulator.url,
         "AWS_ENDPOINT_URL_STS": simulator.url,
         "AWS_ENDPOINT_URL_PRICING": simulator.url,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": simulator.url,
         "AWS_ACCESS_KEY_ID": simulator.access_key(ACCOUNT),
         "AWS_SECRET_ACCESS_KEY": "simulated",
     }

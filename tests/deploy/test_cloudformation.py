@@ -18,7 +18,7 @@ from tests.prometheus import ROOT
 TEMPLATES = ROOT / "deploy/cloudformation"
 EXPORTER = "arn:aws:iam::123456789012:role/sagemaker-exporter-hub"
 REGION = "eu-west-1"
-FEATURES = [{}, {"Search": "true"}, {"Tags": "true"}, {"Search": "true", "Tags": "true"}]
+FEATURES = [{}, {"Search": "true"}, {"Tags": "true"}, {"Search": "true", "Tags": "true"}, {"Quotas": "false"}]
 
 Statement = dict[str, Any]
 
@@ -59,7 +59,9 @@ def deployed(template: str, **parameters: str) -> tuple[dict[str, Any], dict[str
 
 
 def features(parameters: dict[str, str]) -> set[str]:
-    return {"describe", *(key.lower() for key, value in parameters.items() if value == "true")}
+    return {
+        key.lower() for key, value in {"Describe": "true", "Quotas": "true", **parameters}.items() if value == "true"
+    }
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.yaml")))
@@ -86,7 +88,7 @@ def test_the_exporter_may_besides_assume_the_readers(parameters: dict[str, str])
 
 
 def test_without_readers_the_exporter_assumes_nothing() -> None:
-    _, policies = deployed("exporter-role.yaml", RunsOn="ec2", ReaderRoleName="", Prices="false")
+    _, policies = deployed("exporter-role.yaml", RunsOn="ec2", ReaderRoleName="", Prices="false", Quotas="false")
     assert set(policies) == {"describe"}
 
 

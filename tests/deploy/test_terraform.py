@@ -75,17 +75,20 @@ def test_the_policies_are_the_files_of_deploy_iam(name: str) -> None:
     assert module.blocks["local.policies"]["value"] == "${path.module}/../../iam"
     folder = (module.path / "../../iam").resolve()
     features = re.findall(r'"([a-z]+)"', module.blocks["local.features"]["value"])
-    assert set(features) == {"describe", "tags", "search"}
+    assert set(features) == {"describe", "tags", "search", "quotas"}
     read = [text for text in module.expressions if re.search(r"\bfile\(", text)]
     files = {found for text in read for found in re.findall(r"/([a-z-]+)\.json", text)} | set(features)
-    expected = {"describe", "tags", "search"} | ({"assume-role", "prices"} if name == "exporter-role" else set())
+    expected = {"describe", "tags", "search", "quotas"} | (
+        {"assume-role", "prices"} if name == "exporter-role" else set()
+    )
     assert files == expected
     assert all((folder / f"{file}.json").is_file() for file in files)
 
 
 def test_no_action_is_written_a_second_time() -> None:
     files = [(path, path.read_text()) for path in TERRAFORM.rglob("*.tf")]
-    assert [path for path, text in files if "sagemaker:" in text or "pricing:" in text] == []
+    services = ("sagemaker:", "pricing:", "servicequotas:")
+    assert [path for path, text in files if any(service in text for service in services)] == []
 
 
 def test_a_reader_trusts_the_exporters_role_alone() -> None:

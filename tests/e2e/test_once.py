@@ -28,13 +28,15 @@ class Leaping(ManualClock):
         self.advance(seconds)
 
 
-# The calls of every run: the caller's identity, and the prices of on-demand and spot training.
-ALWAYS = {"GetCallerIdentity": 1, "GetProducts": 2}
+# The calls of every run: the caller's identity, the prices of on-demand and spot training, and the quotas.
+ALWAYS = {"GetCallerIdentity": 1, "GetProducts": 2, "ListServiceQuotas": 18}
 
 
 def config(*regions: str, strategy: str = "describe", **sections: Any) -> Config:
     fast = {"list_rps": 1000.0, "describe_rps": 1000.0, "search_rps": 1000.0, "strategy": strategy}
-    return Config.model_validate({"polling": fast, "targets": [{"regions": list(regions or REGIONS)}], **sections})
+    targets = [{"regions": list(regions or REGIONS)}]
+    # Reading quotas takes some seconds.
+    return Config.model_validate({"polling": fast, "targets": targets, "quotas": {"interval": "0s"}, **sections})
 
 
 async def polled(settings: Config) -> tuple[bool, Exposed]:
@@ -159,19 +161,19 @@ async def test_one_describe_for_each_job_and_one_list_for_a_hundred(
     async with Simulator(clock=ManualClock(time.time())) as sim:
         sim.store.add(ACCOUNT, "us-east-1", *steady(number, sim.clock.time() - 3600))
         lead_to(sim, monkeypatch)
-        well, metrics = await polled(config("us-east-1"))
+        well, metrics = await polled(config("us-east-1", quotas={}))
     calls = {operation: n for (_, _, operation), n in sim.calls.items()}
     assert well
     assert calls == {**ALWAYS, "ListTrainingJobs": pages, "DescribeTrainingJob": number}
     counted = metrics.by("sagemaker_exporter_api_requests_total", "operation")
-    assert counted == {("GetProducts",): 2, ("ListTrainingJobs",): pages, ("DescribeTrainingJob",): number}
+    assert counted == {(operation,): n for operation, n in calls.items() if operation != "GetCallerIdentity"}
 
 
 async def test_a_search_for_a_hundred_jobs_and_no_describe(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Simulator(clock=ManualClock(time.time())) as sim:
         sim.store.add(ACCOUNT, "us-east-1", *steady(250, sim.clock.time() - 3600))
         lead_to(sim, monkeypatch)
-        well, _ = await polled(config("us-east-1", strategy="search", jobs={"tags": ["team"]}))
+        well, _ = await polled(config("us-east-1", strategy="search", jobs={"tags": ["team"]}, quotas={}))
     calls = {operation: n for (_, _, operation), n in sim.calls.items()}
     assert well
     assert calls == {**ALWAYS, "ListTrainingJobs": 1, "Search": 3}

@@ -72,6 +72,7 @@ async def exporting(config: Path, simulator: Simulator, address: str) -> AsyncIt
         "AWS_ENDPOINT_URL_SAGEMAKER": simulator.url,
         "AWS_ENDPOINT_URL_STS": simulator.url,
         "AWS_ENDPOINT_URL_PRICING": simulator.url,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": simulator.url,
         "AWS_ACCESS_KEY_ID": simulator.access_key(),
     }
     command = (sys.executable, "-m", "exporter", "--config.file", str(config), "--web.listen-address", address)

@@ -26,11 +26,12 @@ ACCOUNT, OTHER = "123456789012", "210987654321"
 REGIONS = ("us-east-1", "eu-west-1")
 PRICE = "sagemaker_instance_price_per_hour"
 UP = "sagemaker_exporter_source_up"
+OTHERS = {"polling": {"describe_rps": 1000.0}, "quotas": {"interval": "0s"}}
 
 
 def config(**prices: Any) -> Config:
     own, other = {"regions": REGIONS}, {"regions": REGIONS[:1], "role_arn": f"arn:aws:iam::{OTHER}:role/exporter"}
-    return Config.model_validate({"targets": [own, other], "prices": prices, "polling": {"describe_rps": 1000.0}})
+    return Config.model_validate({"targets": [own, other], "prices": prices, **OTHERS})
 
 
 async def exposed(board: Board) -> Exposed:
@@ -103,7 +104,7 @@ async def test_without_a_source_there_are_no_prices(monkeypatch: pytest.MonkeyPa
 async def test_the_demo_shows_prices_and_leads_to_no_account() -> None:
     before = dict(os.environ)
     async with demo.simulated(demo.Demo(jobs=5, seed=1, speed=1.0)) as clock:
-        settings = demo.own_targets(Config.model_validate({"polling": {"describe_rps": 1000.0}}))
+        settings = demo.own_targets(Config.model_validate(OTHERS))
         assert os.environ["AWS_ENDPOINT_URL_PRICING"] == os.environ["AWS_ENDPOINT_URL_SAGEMAKER"]
         async with App.open(settings, clock) as app:
             assert await app.once()
@@ -144,7 +145,7 @@ async def test_a_list_that_never_comes_delays_once_for_some_time_only(
 ) -> None:
     faults = Faults((Fault(Kind.SLOW, operation="GetProducts", seconds=3600.0),))
     settings = Config.model_validate(
-        {"targets": [{"regions": REGIONS[:1]}], "polling": {"timeout": 0.3, "describe_rps": 1000.0}}
+        {**OTHERS, "targets": [{"regions": REGIONS[:1]}], "polling": {"timeout": 0.3, "describe_rps": 1000.0}}
     )
     async with Simulator(accounts=(ACCOUNT, OTHER), regions=REGIONS, faults=faults) as sim:
         well, _ = await once(sim, monkeypatch, settings)

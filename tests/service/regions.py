@@ -17,6 +17,8 @@ from tests.polling.world import Region
 from tests.virtual_time import LoopClock
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+# The sources that these regions do not have.
+OFF = {"prices": {"source": "none"}, "quotas": {"interval": "0s"}}
 
 
 @dataclass
@@ -49,7 +51,7 @@ async def known() -> str:
 
 def config(*regions: str, **sections: object) -> Config:
     targets = [{"regions": list(regions or (REGION,))}]
-    return Config.model_validate({"targets": targets, "prices": {"source": "none"}, **sections})
+    return Config.model_validate({"targets": targets, **OFF, **sections})
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from exporter.config import Config
 from tests import virtual_time
 from tests.e2e.exposed import Exposed
 from tests.polling.world import INTERVAL, SETTLE, Job, Region, jobs
+from tests.service.regions import OFF
 from tests.service.test_many_targets import REGIONS, World
 from tests.virtual_time import LoopClock
 
@@ -29,7 +30,7 @@ async def polled(patch: pytest.MonkeyPatch, *more: Job, running: int = 3, **sect
     region.jobs = [*jobs(running, region.clock.time() - 3600, name="train"), *more]
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
     target = {"regions": REGIONS[:1], "role_arn": f"arn:aws:iam::{world.accounts[0]}:role/exporter"}
-    config = Config.model_validate({"targets": [target], "prices": {"source": "none"}, **sections})
+    config = Config.model_validate({"targets": [target], **OFF, **sections})
     async with App.open(config, LoopClock()) as app:
         task = asyncio.create_task(app.run())
         await asyncio.sleep(2 * INTERVAL)

@@ -148,7 +148,7 @@ async def test_the_models_of_the_services_are_loaded_once_for_all_targets(monkey
             assert await app.once()
             assert len(app.runners) == 30
     models = [path.split("/") for path in read if path.endswith("/service-2")]
-    assert sorted(model[-3] for model in models) == ["pricing", "sagemaker", "sts"]
+    assert sorted(model[-3] for model in models) == ["pricing", "sagemaker", "service-quotas", "sts"]
 
 
 async def test_the_authorities_to_trust_are_read_once_for_all_clients(

@@ -22,6 +22,7 @@ from exporter.web.status import status
 from tests import virtual_time
 from tests.logged import lines, messages, text
 from tests.polling.world import INTERVAL, Region, jobs
+from tests.service.regions import OFF
 from tests.virtual_time import LoopClock
 
 pytestmark = pytest.mark.slow
@@ -46,8 +47,7 @@ class World:
     def config(self, **polling: object) -> Config:
         rps = {"list_rps": 100.0, "describe_rps": 100.0, "search_rps": 100.0}
         targets = [{"regions": REGIONS, "role_arn": f"arn:aws:iam::{a}:role/exporter"} for a in self.accounts]
-        sections = {"targets": targets, "polling": {**rps, **polling}, "prices": {"source": "none"}}
-        return Config.model_validate(sections)
+        return Config.model_validate({"targets": targets, "polling": {**rps, **polling}, **OFF})
 
     def default_region(self) -> str | None:
         return None

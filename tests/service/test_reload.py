@@ -40,6 +40,7 @@ async def test_a_reload_keeps_the_totals_and_shows_the_new_configuration(monkeyp
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", simulator.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(ACCOUNT))
         service = Service(lambda: configs.pop(0), clock)
         await service.start()

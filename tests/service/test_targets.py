@@ -22,6 +22,7 @@ async def test_the_own_account_and_a_role_in_it_are_not_both_polled(monkeypatch:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", simulator.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", simulator.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key(ACCOUNT))
         async with App.open(config, clock) as app:
             assert not await app.once()

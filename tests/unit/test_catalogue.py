@@ -19,6 +19,8 @@ from exporter.polling.sources import SOURCES
 from exporter.prices.book import Hardware
 from exporter.prices.families import HARDWARE, PRICES, ListPrices
 from exporter.process.families import PROCESS, ProcessHealth
+from exporter.quotas.applied import Quotas
+from exporter.quotas.families import QUOTAS
 from exporter.training.active import ACTIVE, ActiveCounts
 from exporter.training.cost import Rate
 from exporter.training.facts import Facts
@@ -99,6 +101,8 @@ FLEET = {
     "job_duration_seconds": ("histogram", "status"),
     "phase_duration_seconds": ("histogram", "secondary_status"),
     "queue_duration_seconds": ("histogram", "instance_type spot"),
+    "quota_instances": ("gauge", "instance_type usage"),
+    "quota_all_instances": ("gauge", ""),
 }
 OWN = {
     "target_up": ("gauge", TARGET),
@@ -207,6 +211,7 @@ def things() -> list[tuple[Any, Any]]:
         *((family, facts) for family in TOTALS.families for facts in facts_of(full_job(), stopped)),
         *((family, prices) for family in PRICES.families),
         *((family, Hardware(8, 96, 2**40)) for family in HARDWARE.families),
+        *((family, Quotas({held: 8.0}, 20.0)) for family in QUOTAS.families),
         *((family, target) for family in TARGETS.families),
         *((family, ("prices", False)) for family in SOURCES.families),
         *((family, process) for family in PROCESS.families),

@@ -14,7 +14,12 @@ terraform {
 locals {
   # The policies are read from deploy/iam, so that there is only one copy.
   policies    = "${path.module}/../../iam"
-  features    = concat(["describe"], var.tags_enabled ? ["tags"] : [], var.search_enabled ? ["search"] : [])
+  features    = concat(
+    ["describe"],
+    var.tags_enabled ? ["tags"] : [],
+    var.search_enabled ? ["search"] : [],
+    var.quotas_enabled ? ["quotas"] : [],
+  )
   assume_role = jsondecode(file("${local.policies}/assume-role.json"))
 
   # Without the scheme, as IAM's condition keys require.

@@ -27,6 +27,7 @@ resource "aws_cloudformation_stack_set" "readers" {
     RoleName        = var.role_name
     Search          = tostring(var.search_enabled)
     Tags            = tostring(var.tags_enabled)
+    Quotas          = tostring(var.quotas_enabled)
   }
 
   auto_deployment {

@@ -43,6 +43,12 @@ variable "tags_enabled" {
   description = "For jobs.tags and totals.by_tags."
 }
 
+variable "quotas_enabled" {
+  type        = bool
+  default     = true
+  description = "For quotas.interval, which is not 0 by default."
+}
+
 variable "delegated_administrator" {
   type        = bool
   default     = false

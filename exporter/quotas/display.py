@@ -1,0 +1,53 @@
+"""Shows the quotas of the instance types in use, and whether each target's quotas could be read."""
+
+from __future__ import annotations
+
+from exporter.exposition.board import Board
+from exporter.polling.sources import SOURCES
+from exporter.quotas.applied import Quotas
+from exporter.quotas.families import QUOTAS
+
+SOURCE = "quotas"
+Target = tuple[str, str]
+
+
+class QuotaDisplay:
+    """Implements the reader's View on a board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._quotas: dict[Target, Quotas] = {}
+        # A job is shown at each of its changes, but its types are new only once.
+        self._seen: dict[Target, set[str]] = {}
+
+    def seen(self, target: Target, instance_type: str) -> None:
+        """Show the quotas of a type from now on: a job of the target has such instances."""
+        seen = self._seen.setdefault(target, set())
+        if instance_type not in seen:
+            seen.add(instance_type)
+            self._put(target)
+
+    def quotas(self, target: Target, quotas: Quotas | None) -> None:
+        """Show the quotas of a target, or no samples while they are unknown."""
+        if quotas is None:
+            self._quotas.pop(target, None)
+            self._board.remove(QUOTAS, target)
+        elif self._quotas.get(target) is not quotas:
+            self._quotas[target] = quotas
+            self._put(target)
+
+    def up(self, target: Target, up: bool) -> None:
+        """Show whether the last read of a target's quotas succeeded."""
+        self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
+
+    def forget(self, target: Target) -> None:
+        """Remove a target that is not polled under this name any more."""
+        self.quotas(target, None)
+        self._seen.pop(target, None)
+        self._board.remove(SOURCES, (*target, SOURCE))
+
+    def _put(self, target: Target) -> None:
+        quotas, seen = self._quotas.get(target), self._seen.get(target, ())
+        if quotas is not None:
+            by_type = {key: value for key, value in quotas.by_type.items() if key[0] in seen}
+            self._board.put(QUOTAS, target, target, Quotas(by_type, quotas.all_instances))
