@@ -175,7 +175,7 @@ class App:
             async with self._connected(runner) as poller:
                 well, _ = await asyncio.gather(poller.once(), self.quotas.once(runner.spec))
                 # The poller has shown its last report while quotas were read.
-                self._display.health(runner.name, runner.health, len(poller.tracker))
+                self.display.health(runner.name, runner.health, len(poller.tracker))
                 return well
         except ApiError as error:
             self._unreachable(runner, error)

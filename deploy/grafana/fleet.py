@@ -26,7 +26,7 @@ def build() -> Board:
             Section("What hurts", [*_numbers(), _failed_jobs(), _failures()]),
             Section("Jobs", [_active_jobs()]),
             Section("Over time", [_by_phase(), _finished(), _instances()]),
-            Section("Waiting and limits", [_phase_durations(), _queue(), _limits()]),
+            Section("Waiting and limits", [_phase_durations(), _queue(), _quotas(), _limits()]),
         ],
         since="now-6h",
         refresh="1m",
@@ -59,10 +59,14 @@ def _numbers() -> list[panels.Panel]:
         .unit("s")
         .decimals(0)
         .span(4),
-        panels.single("Waiting", "Jobs that wait for their instances, now.", now(total(fleet("jobs", _WAITING))))
+        panels.single(
+            "Active jobs, now",
+            "Jobs that have not ended, and those of them that wait for their instances.",
+            now(total(fleet("jobs")), "Active"),
+            now(total(fleet("jobs", _WAITING)), "Waiting"),
+        )
         .unit("short")
-        .span(4),
-        panels.single("Active", "Jobs that have not ended, now.", now(total(fleet("jobs")))).unit("short").span(4),
+        .span(8),
         panels.single(
             "Targets down",
             "Accounts and regions whose last poll failed, so their data is old. See the exporter's dashboard.",
@@ -194,7 +198,7 @@ def _phase_durations() -> panels.Panel:
         .overrides(colors.by_name(colors.PHASE))
         .unit("s")
         .decimals(0)
-        .span(12)
+        .span(8)
     )
 
 
@@ -209,7 +213,27 @@ def _queue() -> panels.Panel:
         )
         .unit("s")
         .decimals(0)
-        .span(12)
+        .span(8)
+    )
+
+
+def _quotas() -> panels.Panel:
+    by = "aws_account_id, aws_region, instance_type, usage"
+    used, quota = each(fleet("instances", TYPE), by), each(fleet("quota_instances", TYPE), by)
+    return (
+        panels.bars(
+            "Quota use by type",
+            "Instances held now, as a share of the quota that AWS applies to the account and region; the 15 nearest.",
+            now(
+                f"sort_desc(topk(15, {used} / {quota}))",
+                "{{instance_type}} {{usage}} {{aws_region}} {{aws_account_id}}",
+            ),
+        )
+        .thresholds(colors.steps(colors.GREEN, (0.75, colors.ORANGE), (0.9, colors.RED)))
+        .max(1)
+        .unit("percentunit")
+        .decimals(0)
+        .span(8)
     )
 
 
