@@ -10,18 +10,23 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.simulator import Faults, ScaledClock, Simulator, Totals, mixture, total
+from exporter.simulator import Faults, Prices, ScaledClock, Simulator, mixture, total
 from exporter.simulator.casting import Casting
 from exporter.simulator.generator import DEMO_PACE
+from exporter.simulator.life import Life
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
+from exporter.simulator.truth import expected
 from exporter.training.totals import DURATION_BUCKETS
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -72,7 +77,7 @@ async def test_totals_equal_the_truth_after_five_kills_and_a_pause(tmp_path: Pat
             await asyncio.sleep(0.5)
             samples = await _scrape(url)
             _never_lower(highest, samples)
-            wanted, got = _expected(total(simulator.store.lives(clock.time()), clock.time())), _counted(samples)
+            wanted, got = _expected(simulator, clock.time()), _counted(samples)
             if wanted == got and _all_ended(simulator, clock.time()):
                 break
         exporter.terminate()
@@ -125,9 +130,10 @@ def _counted(samples: Samples) -> dict[Series, float]:
     }
 
 
-def _expected(truth: Totals) -> dict[Series, float]:
+def _expected(simulator: Simulator, now: float) -> dict[Series, float]:
     """Return the same samples, computed from the schedule."""
-    found: dict[Series, float] = {}
+    lives = simulator.store.lives(now)
+    truth, found = total(lives, now), _costs(lives, now, simulator.prices)
     for name, label_names, values in (
         ("jobs_created", (), {(): truth.created}),
         ("jobs_finished", ("status",), truth.finished),
@@ -154,6 +160,32 @@ def _expected(truth: Totals) -> dict[Series, float]:
             pairs = zip(label_names, labels if isinstance(labels, tuple) else (labels,), strict=True)
             found |= _histogram(name, tuple(pairs), seconds)
     return {key: value for key, value in found.items() if value}
+
+
+def _costs(lives: Iterable[Life], now: float, prices: Prices) -> dict[Series, float]:
+    """Return costs and spot savings in dollars: each is rounded once for each job, type and usage."""
+    costs, saved = Counter[tuple[str, str]](), Counter[str]()
+    for life in lives:
+        job = expected(life, now)
+        prepaid = "TrainingPlanArn" in life.spec.get("ResourceConfig", {})
+        usage = "spot_training" if life.spot else "training"
+        billed = ((usage, job.billable_instance_seconds), ("warm_pool", job.retained_instance_seconds))
+        for key, kind, seconds in ((k, kind, s) for k, by_type in billed for kind, s in by_type.items()):
+            price = None if prepaid else prices.of(REGION, kind, key)
+            if price is not None:
+                costs[kind, key] += _nano(seconds, price)
+                if key == "spot_training":
+                    saved[kind] += _nano(job.instance_seconds[kind] - seconds, price)
+    found: dict[Series, float] = {}
+    for (kind, key), amount in costs.items():
+        found["cost_total", (("currency", "USD"), ("instance_type", kind), ("usage", key))] = amount / 10**9
+    for kind, amount in saved.items():
+        found["spot_saved_cost_total", (("currency", "USD"), ("instance_type", kind))] = amount / 10**9
+    return found
+
+
+def _nano(seconds: int, price: Decimal) -> int:
+    return round(Fraction(price) * seconds / 3600 * 10**9)
 
 
 def _histogram(name: str, labels: tuple[tuple[str, str], ...], seconds: Sequence[float]) -> dict[Series, float]:
