@@ -34,7 +34,7 @@ from tests.ledger.bills import moments
 from tests.ledger.books import DAY, START, TARGET, Disk
 from tests.ledger.fates import Fate, KilledError, Oddities, Setting
 from tests.ledger.inspection import Inspection
-from tests.ledger.market import Market
+from tests.ledger.market import CALM_FROM, Market
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
 from tests.ledger.troubles import Client
@@ -76,8 +76,7 @@ class Harness:
         self._ledger: Ledger | None = None
         self._first_start, self._seed = 0.0, seed
         self._disk_fails_until, self._calm = -math.inf, False
-        self.history: list[str] = []
-        self.unfinished: list[str] = []
+        self.history, self.unfinished = list[str](), list[str]()
 
     def run(self) -> None:
         """Run the schedule. Raises AssertionError if a total goes down, or differs from the schedule at the end."""
@@ -98,12 +97,14 @@ class Harness:
         self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
+        self.time.passed += max(0.0, self.client.allowed_from - self.time.now)
         # Reading everything again must count nothing again.
         self._live(Fate(self.time.now + 500.0, whole=True))
         assert self.totals() == self.due()
         assert self._ledger is not None
         assert exposed(self._ledger.totals(TARGET), self.setting.by_tags) == to_be_exposed(self.due())
-        assert self.board.unbilled == 0
+        # A list whose tokens repeat may fail for all of that time, and then the number is unknown.
+        assert self.board.unbilled == 0 or (self.board.unbilled is None and self.client.odd.repeated_tokens)
         assert not self.unfinished
         self._finds_new_jobs()
 
@@ -126,7 +127,7 @@ class Harness:
             fate.asleep = asleep
             self._live(fate)
             self.time.passed += self._schedule.late.choice((1.0, 20.0, 200.0))
-        over = max(self.time.now, self._schedule.all_over(), *moments(self.jobs.all(), self.time.now))
+        over = max(self.time.now, CALM_FROM, self._schedule.all_over(), *moments(self.jobs.all(), self.time.now))
         self.time.passed += over + 1.0 - self.time.now
 
     def _knows_its_jobs(self) -> bool:

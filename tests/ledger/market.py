@@ -14,19 +14,21 @@ from fractions import Fraction
 from pathlib import Path
 
 from exporter.ledger.series import Amounts, SeriesKey
-from exporter.ledger.store import LedgerUpdate
+from exporter.ledger.store import JobRecord, LedgerUpdate
 from exporter.polling.poller import Poller
 from exporter.simulator import truth
 from exporter.simulator.life import Life
 from exporter.training.cost import Rate, Rates
-from exporter.training.facts import Facts
-from exporter.training.job import SAME_JOB_MS
-from tests.ledger.books import START
+from exporter.training.facts import FINAL, Facts
+from exporter.training.job import SAME_JOB_MS, Identity
+from tests.ledger.books import START, TARGET
 from tests.ledger.inspection import rows
 from tests.ledger.verdict import COST, SAVED, UNPRICED, by_team
 from tests.virtual_time import Time
 
 _NANO = 10**9
+# No price changes after this time.
+CALM_FROM = START + 3100.0
 # Times from which a price applies; None means that there is no price.
 _Offers = list[tuple[float, Fraction | None]]
 
@@ -38,6 +40,7 @@ class Market:
         self._chance, self._time, self._seed = random.Random(f"market {seed}"), time, seed
         self._offers: dict[tuple[str, str], _Offers] = {}
         self.wrong: list[str] = []
+        self._final: set[Identity] = set()
         self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
@@ -70,13 +73,25 @@ class Market:
         """Record the rates of written jobs, as some jobs are deleted from the state file in the same life."""
         for record in update.records:
             self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
+            self._note_final(record)
 
     def look_at(self, path: Path) -> None:
         """Record the rates in a state file that no process has open."""
         # A kill may have left a file without its tables.
         if path.exists() and rows(path, "PRAGMA user_version") != [(0,)]:
-            for name, created_ms, facts in rows(path, "SELECT name, created_ms, facts FROM job"):
-                self.keep(name, created_ms, Facts.from_json(facts).rates)
+            for *identity, settled, text in rows(
+                path, "SELECT account, region, name, created_ms, settled, facts FROM job"
+            ):
+                record = JobRecord(Identity(*identity), Facts.from_json(text), bool(settled))
+                self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
+                self._note_final(record)
+
+    def _note_final(self, record: JobRecord) -> None:
+        """Record that savings of a job count: it was settled, which a debugger rule may delay for a day."""
+        if record.facts.value(FINAL):
+            self._final.add(record.identity)
+        elif record.settled:
+            self.wrong.append(f"{record.identity.name} is settled and not final")
 
     def due(self, lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
         """Return every series of costs that is not 0 at the end."""
@@ -93,7 +108,7 @@ class Market:
         prepaid = "TrainingPlanArn" in life.spec.get("ResourceConfig", {})
         for type_, seconds in job.billable_instance_seconds.items():
             yield self._billed(rates, type_, usage, seconds, prepaid)
-            if life.spot and isinstance(rate := rates.get((type_, usage)), Rate):
+            if life.spot and self._is_final(life) and isinstance(rate := rates.get((type_, usage)), Rate):
                 saved = job.instance_seconds[type_] - seconds
                 yield SAVED, (type_, rate.currency), _nano(saved, rate)
         for type_, seconds in job.retained_instance_seconds.items():
@@ -108,6 +123,10 @@ class Market:
         # If there is a price now, the exporter must have found it.
         missed = self.rate("", "", type_, usage) is not None
         return UNPRICED, (type_, "training_plan" if prepaid else "missed" if missed else "no_price"), seconds * 1000
+
+    def _is_final(self, life: Life) -> bool:
+        identity = Identity(*TARGET, life.name, round(life.created * 1000))
+        return any(identity.is_same(other) for other in self._final)
 
     def _kept_of(self, life: Life) -> Rates:
         created_ms = round(life.created * 1000)
