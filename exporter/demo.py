@@ -32,7 +32,7 @@ SETTINGS = {
     },
     "targets": [{"regions": list(REGIONS)}],
     "jobs": {"tags": ["team", "project"], "hyperparameters": ["epochs", "learning_rate"], "failure_reason_length": 80},
-    "totals": {"backfill": "1d"},
+    "totals": {"backfill": "1d", "by_tags": ["team"]},
 }
 
 

@@ -8,6 +8,7 @@ import promql_parser
 
 from exporter.catalogue import CATALOGUE
 from exporter.polling.api import _ADVICE
+from exporter.training.cost import NO_PRICE, TRAINING_PLAN
 from exporter.training.deadline import LIMITS
 from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from exporter.training.usage import USAGES
@@ -34,6 +35,7 @@ _VALUES: dict[str, set[str]] = {
     "reason": {*WAITING_REASONS},
     "spot": {"true", "false"},
 }
+_UNPRICED = "sagemaker_training_unpriced_instance_seconds"
 _STATUSES = {
     "sagemaker_training_job_warm_pool_status": {*WARM_POOL_STATUSES},
     "sagemaker_exporter_unknown_status_total": set[str](),
@@ -57,13 +59,17 @@ def mistakes(expr: str) -> Iterator[str]:
 
 def _labels(name: str) -> set[str]:
     if name in RECORDS:
-        return set().union(*(_labels(s.name or "") for s in selectors(RECORDS[name]["expr"])), {"model"}) - SCRAPE
+        # A rule may name what it recorded before.
+        given = {s.name or "" for s in selectors(RECORDS[name]["expr"])} - {name}
+        return set().union(*map(_labels, given), {"model"}) - SCRAPE
     tags = {"tag_team", "tag_model"} if name.endswith("_total") or name == "sagemaker_training_job_tags" else set()
     return _LABELS[name] | SCRAPE | tags
 
 
 def _values(name: str, label: str) -> set[str]:
     """Return the values that a label can have; empty if users define them."""
+    if label == "reason" and _UNPRICED in name:
+        return {NO_PRICE, TRAINING_PLAN}
     return _STATUSES.get(name, {*STATUSES}) if label == "status" else _VALUES.get(label, set())
 
 

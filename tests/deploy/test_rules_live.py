@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
 def copy_rules(directory: Path) -> None:
     """Copy the rules with an interval as short as that of the test's Prometheus."""
     for file in FILES:
-        (directory / file.name).write_text(file.read_text().replace("interval: 2m", "interval: 500ms"))
+        (directory / file.name).write_text(re.sub(r"interval: \d+m", "interval: 500ms", file.read_text()))
 
 
 def write_history(directory: Path, promtool: Callable[..., Outcome]) -> None:
