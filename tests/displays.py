@@ -13,7 +13,7 @@ from exporter.polling.display import BoardDisplay
 from exporter.polling.health import Health
 from exporter.process.families import ProcessHealth, show_process
 from exporter.training.active import ActiveCounts
-from exporter.training.cost import Rates
+from exporter.training.cost import RateOf, Rates, no_rate
 from exporter.training.families import JobContext
 from exporter.training.job import TrainingJob
 
@@ -40,10 +40,11 @@ class Showing(BoardDisplay):
         started: float = 0.0,
         context: JobContext | None = None,
         by_tags: tuple[str, ...] = (),
+        rate_of: RateOf = no_rate,
     ) -> None:
         self._started = started
         self.board = Board(GROUPS, lambda group, family: shows(family.name), self._refresh)
-        super().__init__(self.board, ledger, selects, context or JobContext(), KeyNames.of(by_tags))
+        super().__init__(self.board, ledger, selects, context or JobContext(), KeyNames.of(by_tags), rate_of)
 
     def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
         return self.board.metrics(openmetrics, gzip)

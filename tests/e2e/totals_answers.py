@@ -1,17 +1,18 @@
-"""Compute what each query of docs/totals.md must return according to the schedule of the jobs."""
+"""The exact queries of docs/totals.md, and what each must answer by the schedule of the jobs."""
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.simulator import Life, Totals, expected, total
-from exporter.simulator.life import Span, timeline
+from exporter.simulator.life import timeline
+from exporter.training.usage import USAGES
 from tests.prometheus import ROOT, Sample
 
 # By the values of the labels, in the order of their names.
@@ -21,23 +22,12 @@ QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack"
 # Repeated from the catalogue, so that the removal of a bucket is noticed.
 BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 259200, 604800, 2419200)
 
-# What a job with one of these messages waits for.
-_REASONS = {
-    "Starting the training job": "launching",
-    "Launching requested ML instances": "launching",
-    "Insufficient capacity error from EC2 while launching instances, retrying!": "insufficient_capacity",
-    "Launched instance was unhealthy, replacing it!": "unhealthy_instance",
-    "Preparing the instances for training": "preparing",
-    "Training job waiting for capacity": "pending",
-    "Downloading the training image": "downloading_image",
-}
-
 BLOCK = re.compile(r"^```promql\n(.+?)^```\n", re.MULTILINE | re.DOTALL)
 
 
-def queries() -> dict[str, str]:
-    """Return the queries by the heading above each: one query per heading."""
-    text = (ROOT / "docs/totals.md").read_text()
+def queries(document: str = "docs/totals.md") -> dict[str, str]:
+    """By the heading above each: one heading, one query."""
+    text = (ROOT / document).read_text()
     found = {}
     for section in re.split(r"^#{2,3} ", text, flags=re.MULTILINE):
         if blocks := BLOCK.findall(section):
@@ -52,12 +42,12 @@ def asked(query: str, seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Hold the jobs, the time range of the query, and the price per hour by type."""
+    """The jobs, from when to when they are asked for, and what an hour costs by type and usage."""
 
     lives: Sequence[Life]
     start: float
     end: float
-    prices: Mapping[str, float]
+    prices: Mapping[tuple[str, str], float]
 
     def gained(self, of: Callable[[Totals], Counter[str]], lives: Sequence[Life] | None = None) -> Counter[str]:
         """Return how much a sum grew between start and end."""
@@ -69,8 +59,14 @@ class Case:
     def of_team(self, team: str) -> list[Life]:
         return [life for life in self.lives if life.tags.get("team", "") == team]
 
-    def dollars(self, seconds: Mapping[str, float]) -> dict[str, float]:
-        return {kind: n / 3600 * self.prices[kind] for kind, n in seconds.items() if kind in self.prices}
+    def spent(self, *usages: str, lives: Sequence[Life] | None = None) -> dict[str, float]:
+        """What was billed in between by type, for these usages or all; plans are paid for beforehand."""
+        found: dict[str, float] = {}
+        unpaid = [life for life in (self.lives if lives is None else lives) if not prepaid(life)]
+        for usage in usages or USAGES:
+            for kind, seconds in self.gained(partial(used, usage=usage), unpaid).items():
+                found[kind] = found.get(kind, 0.0) + seconds / 3600 * self.prices.get((kind, usage), 0.0)
+        return found
 
 
 Answer = Callable[[Case], Vector]
@@ -87,39 +83,45 @@ def billed(truth: Totals) -> Counter[str]:
     return _by_type(truth.billable_instance_seconds)
 
 
+def used(truth: Totals, usage: str) -> Counter[str]:
+    """The billed instance seconds of a usage by type."""
+    if usage == "warm_pool":
+        return Counter(truth.retained_instance_seconds)
+    return _by_type(truth.billable_instance_seconds, str(usage == "spot_training").lower())
+
+
+def prepaid(life: Life) -> bool:
+    return "TrainingPlanArn" in life.spec.get("ResourceConfig", {})
+
+
 def _saved(truth: Totals) -> Counter[str]:
     found = _by_type(truth.instance_seconds, "true")
     found.subtract(_by_type(truth.billable_instance_seconds, "true"))
     return found
 
 
-def _labelled(values: Mapping[str, float]) -> Vector:
-    return {(label,): value for label, value in values.items()}
+def _labelled(values: Mapping[str, float], *before: str) -> Vector:
+    return {(*before, label): value for label, value in values.items()}
 
 
 def spend_by_type(case: Case) -> Vector:
-    return _labelled(case.dollars(case.gained(billed)))
-
-
-def without_a_price(case: Case) -> Vector:
-    return _labelled({kind: n / 3600 for kind, n in case.gained(billed).items() if kind not in case.prices})
+    return _labelled(case.spent(), "USD")
 
 
 def spend_by_team_and_type(case: Case) -> Vector:
     teams = {life.tags.get("team", "") for life in case.lives}
-    spent = {team: case.dollars(case.gained(billed, case.of_team(team))) for team in teams}
-    return {(kind, team) if team else (kind,): value for team, of in spent.items() for kind, value in of.items()}
+    spent = {team: case.spent(lives=case.of_team(team)) for team in teams}
+    return {("USD", kind, *([team] if team else ())): value for team, of in spent.items() for kind, value in of.items()}
 
 
-def spend_by_team(case: Case) -> Vector:
-    found: Vector = {}
-    for (_, *team), value in spend_by_team_and_type(case).items():
-        found[*team,] = found.get((*team,), 0.0) + value
-    return found
+def idle_pools(case: Case) -> Vector:
+    return _labelled(case.spent("warm_pool"), "USD")
 
 
 def saved_by_spot(case: Case) -> Vector:
-    return _labelled(case.dollars(case.gained(_saved)))
+    unpaid = [life for life in case.lives if not prepaid(life)]
+    saved = case.gained(_saved, unpaid).items()
+    return {("USD", kind): n / 3600 * case.prices.get((kind, "spot_training"), 0.0) for kind, n in saved}
 
 
 def share_saved_by_spot(case: Case) -> Vector:
@@ -130,10 +132,6 @@ def share_saved_by_spot(case: Case) -> Vector:
 def failure_rate(case: Case) -> Vector:
     ended = case.gained(lambda truth: truth.finished).total()
     return _labelled({kind: n / ended for kind, n in case.gained(lambda truth: truth.failed).items()})
-
-
-def idle_pools(case: Case) -> Vector:
-    return _labelled(case.dollars(case.gained(lambda truth: truth.retained_instance_seconds)))
 
 
 def _started(life: Life) -> float | None:
@@ -161,19 +159,11 @@ def waits(case: Case) -> list[float]:
 
 
 def median_wait(case: Case) -> Vector:
-    return {(): _interpolated(waits(case), 0.5)}
+    return {(): interpolated(waits(case), 0.5)}
 
 
-def queue_time(case: Case) -> Vector:
-    """Return the queue time of all jobs so far, whatever the start of the range."""
-    queues: dict[str, list[float]] = {}
-    for (types, _), seconds in total(case.lives, case.end).queues.items():
-        queues.setdefault(types, []).extend(seconds)
-    return {(types,): _interpolated(seconds, 0.95) for types, seconds in queues.items()}
-
-
-def _interpolated(observed: Sequence[float], quantile: float) -> float:
-    """Return the quantile as histogram_quantile does: observations are spread evenly within a bucket."""
+def interpolated(observed: Sequence[float], quantile: float) -> float:
+    """As histogram_quantile does: what was observed is spread evenly within its bucket."""
     upto = [sum(seconds <= bound for seconds in observed) for bound in BOUNDS]
     rank = len(observed) * quantile
     bucket = bisect_left(upto, rank)
@@ -181,77 +171,32 @@ def _interpolated(observed: Sequence[float], quantile: float) -> float:
     return low + (BOUNDS[bucket] - low) * (rank - before) / (upto[bucket] - before)
 
 
-def _ran(life: Life, now: float) -> float:
-    """Return the seconds on instances so far."""
-    return sum(
-        min(span.end, now) - span.start for span in timeline(life) if span.phase.on_instances and span.start <= now
-    )
-
-
-def _current(life: Life, now: float) -> Span | None:
-    """Return the phase of a job in progress."""
-    span = next((span for span in timeline(life) if span.start <= now < span.end), None)
-    return span if span and span.phase.job_status == "InProgress" else None
-
-
-def near_a_limit(case: Case) -> Vector:
-    found: Vector = {}
-    for life in case.lives:
-        span, limits = _current(life, case.end), life.spec["StoppingCondition"]
-        if span is None:
-            continue
-        left = {"max_wait": life.created + limits.get("MaxWaitTimeInSeconds", math.inf) - case.end}
-        if span.phase.on_instances:
-            left["max_runtime"] = limits["MaxRuntimeInSeconds"] - _ran(life, case.end)
-        if span.phase.status == "Pending" and "TrainingPlanArn" not in life.spec["ResourceConfig"]:
-            left["max_pending"] = span.start + limits.get("MaxPendingTimeInSeconds", math.inf) - case.end
-        found |= {(life.account, life.region, life.name, limit): n for limit, n in left.items() if n < 3600}
-    return found
-
-
-def waiting(case: Case) -> Vector:
-    found: Vector = {}
-    for life in case.lives:
-        if span := _current(life, case.end):
-            message = span.phase.message_after(case.end - span.start)
-            unknown = "" if span.phase.on_instances else "other"
-            if reason := _REASONS.get(message, unknown):
-                found[life.account, life.region, life.name, reason] = case.end - span.start
-    return found
-
-
 ANSWERS: Mapping[str, Answer] = {
     "Spend by instance type": spend_by_type,
-    "Types without a price": without_a_price,
-    "Spend by team": spend_by_team,
     "Spend by team and instance type": spend_by_team_and_type,
     "This month, without Grafana": spend_by_type,
-    "Saved by spot": saved_by_spot,
+    "Saved by spot, by instance type": saved_by_spot,
     "Share saved by spot": share_saved_by_spot,
     "Failure rate by category": failure_rate,
-    "Idle warm pools": idle_pools,
+    "Spend on idle warm pools": idle_pools,
     "Median queue time": median_queue_time,
     "Median wait for capacity": median_wait,
-    "Queue time by instance type": queue_time,
-    "Jobs that wait, and why": waiting,
-    "Jobs about to be stopped by a limit": near_a_limit,
 }
-# The results of these depend on the time of the query, not on its range.
-OF_THE_MOMENT = frozenset(
-    {"This month, without Grafana", "Jobs that wait, and why", "Jobs about to be stopped by a limit"}
-)
+# The moment it is asked at decides what it answers, and not the range.
+OF_THE_MOMENT = frozenset({"This month, without Grafana"})
 
 
 def vector(samples: Sequence[Sample]) -> Vector:
     """Return the result of Prometheus without values of 0."""
     found: Vector = {}
     for sample in samples:
-        key = tuple(value for _, value in sorted(sample.labels.items()))
+        key = tuple(value for name, value in sorted(sample.labels.items()) if name != "__name__")
         assert key not in found, f"{key}: twice"
         found[key] = sample.value
     return nonzero(found)
 
 
 def nonzero(values: Vector) -> Vector:
-    """Return the values other than 0: a type or kind that adds nothing may be missing."""
-    return {key: value for key, value in values.items() if value}
+    """A type or kind that adds nothing may be there or not; differences of dollars are not 0 to the last bit, and a
+    quantile of nothing is NaN."""
+    return {key: value for key, value in values.items() if abs(value) > 1e-9}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Container, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 
 from exporter.ledger.opening import open_ledger
@@ -14,6 +15,8 @@ from exporter.simulator import Life
 from exporter.simulator.casting import TROUBLES, Casting, usual, with_limits, with_spec
 from exporter.simulator.generator import Fleet, Plan
 from exporter.simulator.life import Ending, Group, Phase
+from exporter.training.cost import Rate
+from tests.deploy.ruleset import RECORDS
 from tests.displays import Showing
 from tests.polling.simulated import DAY, HOUR, TARGET, Clock, Exporter, Settings, World
 from tests.prometheus import promtool
@@ -35,9 +38,9 @@ ADDRESSES = ("10.0.7.11:9841", "10.0.9.32:9841")
 
 # Two teams, and some untagged jobs.
 TEAMS = ("vision", "language", "")
-# Invented prices in dollars per hour, like a user's rule; one type has none.
+# Dollars an hour, made up; one type has no price.
 NO_PRICE = "ml.c5.2xlarge"
-PRICES = {
+_TRAINING = {
     "ml.m5.xlarge": 0.25,
     "ml.g4dn.xlarge": 0.75,
     "ml.g5.2xlarge": 1.5,
@@ -48,9 +51,22 @@ PRICES = {
     "ml.c5n.18xlarge": 4.5,
     "ml.p5.48xlarge": 98.0,
 }
+_PART = {"training": 1.0, "spot_training": 0.75, "warm_pool": 0.5}
+PRICES = {(kind, usage): price * part for kind, price in _TRAINING.items() for usage, part in _PART.items()}
 _SETTINGS = Settings(cost_tags=("team",), resync=DAY, retention=12 * HOUR)
 # Of the histogram only what the queries ask for; all of it would be most of the text.
 QUEUE = ("Pending", "Starting", "LaunchingMLInstances", "PreparingTrainingStack")
+
+
+def _totals_of(rule: Mapping[str, str]) -> set[str]:
+    """The families that a rule names, not what it recorded before."""
+    return set(re.findall(r"(?<!:)\b(sagemaker_\w+)\b(?!:)", rule["expr"]))
+
+
+_RECORDS = {
+    family: record for record, rule in RECORDS.items() if record.endswith(":max") for family in _totals_of(rule)
+}
+_FROM_0 = {record for record, rule in RECORDS.items() if re.search(r"\b0 \*", rule["expr"])}
 _SAMPLE = re.compile(rb"^(sagemaker_\w+)\{(.*)(\} \S+)$")
 _UNASKED = re.compile(rb'_seconds_(count|sum)\{|_bucket\{.*secondary_status="(?!(?:%s)")' % "|".join(QUEUE).encode())
 
@@ -124,7 +140,7 @@ def _cast(created: float, serial: int) -> Casting:
 async def record(directory: Path, names: Container[str]) -> History:
     """Run the exporter through the history, and write the scrapes of these families as Prometheus blocks."""
     world, state, text = World(*lives(), clock=Clock(FIRST_START)), directory / "state.db", directory / "scrapes.txt"
-    scrapes = []
+    scrapes, recorded = [], Recorded()
     with text.open("wb") as file:
         for address, until in zip(ADDRESSES, (DOWN[0], END), strict=True):
             async for lines in _life(world, state, names, until):
@@ -132,9 +148,8 @@ async def record(directory: Path, names: Container[str]) -> History:
                 if not UNSEEN[0] < now < UNSEEN[1]:
                     scrapes.append(now)
                     file.writelines(_stamped(lines, f'instance="{address}",', now))
-                    file.writelines(_stamped(_prices(), "", now))
+                    file.writelines(recorded.stamped(lines, now))
             while DOWN[0] < world.now() < DOWN[1]:
-                file.writelines(_stamped(_prices(), "", world.now()))
                 world.clock.advance(STEP)
         file.write(b"# EOF\n")
     blocks = directory / "data"
@@ -146,7 +161,8 @@ async def record(directory: Path, names: Container[str]) -> History:
 async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
     """Yield the exposition after each poll of one process."""
     async with open_ledger(str(state), world.clock.time) as ledger:
-        board = Showing(ledger, lambda family: family in names, started=world.now())
+        ledger.rate_of = rate_of
+        board = Showing(ledger, lambda family: family in names, started=world.now(), rate_of=rate_of)
         exporter = Exporter(world, ledger, _SETTINGS, board)
         while world.now() <= until:
             assert await exporter.poller.once()
@@ -157,9 +173,30 @@ async def _life(world: World, state: Path, names: Container[str], until: float) 
             world.clock.advance(STEP)
 
 
-def _prices() -> Iterator[bytes]:
-    for instance_type, dollars in PRICES.items():
-        yield f'sagemaker_instance_price_dollars_per_hour{{instance_type="{instance_type}"}} {dollars}'.encode()
+def rate_of(account: str, region: str, instance_type: str, usage: str) -> Rate | None:
+    """The price list, which never changes."""
+    price = PRICES.get((instance_type, usage))
+    return None if price is None else Rate(Fraction(price), "USD")
+
+
+class Recorded:
+    """What the recording rules make of each scrape: the totals under the names of the rules, without the labels of the
+    scrape. A series that is new has 0 first; Prometheus evaluates a rule more often than this history has scrapes, so
+    that comes a minute before the value."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def stamped(self, lines: Iterable[bytes], now: float) -> Iterator[bytes]:
+        """The samples of the rules at `now`."""
+        for line in lines:
+            found = _SAMPLE.match(line)
+            if found and (record := _RECORDS.get(found[1].decode())):
+                series = record.encode() + b"{" + found[2]
+                if record in _FROM_0 and series not in self._known:
+                    yield series + b"} 0 %.0f\n" % (now - 60)
+                self._known.add(series)
+                yield series + found[3] + b" %.0f\n" % now
 
 
 def _stamped(lines: Iterable[bytes], labels: str, now: float) -> Iterator[bytes]:
