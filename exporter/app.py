@@ -38,6 +38,7 @@ from exporter.targets import TargetSpec, target_specs
 from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
 from exporter.training.parsing import Allowlist
+from exporter.watching import Watching
 
 _log = Log(__name__)
 # The calls in flight over all targets, in multiples of polling.max_concurrency, so that hundreds of targets do not open
@@ -92,11 +93,16 @@ class App:
         self.pricing = Pricing(
             config, self._sessions, self._in_flight, clock, ledger, self.board, self._targets, self._calls_of
         )
+        self.watching: Watching = Watching(
+            config, self._sessions, self._in_flight, clock, self.board, earlier.watching if earlier else None
+        )
         if earlier is None:
             ledger.rate_of = self.pricing.rate_of
         self.quotas = TargetQuotas(config, self._sessions, self._in_flight, clock, self.board)
         rate_of = self.pricing.rate_of or no_rate
-        self.display = BoardDisplay(self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, self._seen)
+        self.display = BoardDisplay(
+            self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, self._seen, self.watching.ended
+        )
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
         for runner in self.runners:
@@ -159,7 +165,7 @@ class App:
         await self._clock.sleep(delay)
         while True:
             try:
-                async with self._connected(runner) as poller:
+                async with self._connected(runner) as poller, self.watching.beside(runner.spec, runner.name, poller):
                     await poller.run()
             except ApiError as error:
                 self._unreachable(runner, error)
@@ -174,7 +180,8 @@ class App:
         try:
             async with self._connected(runner) as poller:
                 well, _ = await asyncio.gather(poller.once(), self.quotas.once(runner.spec))
-                # The poller has shown its last report while quotas were read.
+                await self.watching.once(runner.spec, runner.name, poller)
+                # The poller has shown its last report before quotas and CloudWatch were read.
                 self.display.health(runner.name, runner.health, len(poller.tracker))
                 return well
         except ApiError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.cloudwatch.families import ALGORITHM_METRICS, REQUESTED, UTILIZATION
 from exporter.exposition.family import Family, Group
 from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS
@@ -18,5 +19,18 @@ from exporter.training.active import ACTIVE
 from exporter.training.families import JOBS
 
 # The order decides which families a reader of /metrics sees first: jobs before the exporter itself.
-GROUPS: tuple[Group[Any], ...] = (JOBS, ACTIVE, TOTALS, PRICES, HARDWARE, QUOTAS, TARGETS, SOURCES, PROCESS)
+GROUPS: tuple[Group[Any], ...] = (
+    JOBS,
+    UTILIZATION,
+    ALGORITHM_METRICS,
+    ACTIVE,
+    TOTALS,
+    PRICES,
+    HARDWARE,
+    QUOTAS,
+    TARGETS,
+    SOURCES,
+    REQUESTED,
+    PROCESS,
+)
 CATALOGUE: tuple[Family[Any], ...] = tuple(family for group in GROUPS for family in group.families)

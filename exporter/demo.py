@@ -33,6 +33,13 @@ SETTINGS = {
     "targets": [{"regions": list(REGIONS)}],
     "jobs": {"tags": ["team", "project"], "hyperparameters": ["epochs", "learning_rate"], "failure_reason_length": 80},
     "totals": {"backfill": "1d", "by_tags": ["team"]},
+    # Simulated jobs take minutes, and the simulator bills nothing.
+    "cloudwatch": {
+        "utilization": ["cpu", "memory", "gpu", "gpu_memory", "disk"],
+        "algorithm_metrics": ["*"],
+        "interval": "10s",
+        "max_metrics_per_hour": 1_000_000_000,
+    },
 }
 
 
@@ -60,6 +67,7 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
             AWS_ENDPOINT_URL_STS=simulator.url,
             AWS_ENDPOINT_URL_PRICING=simulator.url,
             AWS_ENDPOINT_URL_SERVICE_QUOTAS=simulator.url,
+            AWS_ENDPOINT_URL_CLOUDWATCH=simulator.url,
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",

@@ -251,11 +251,12 @@ def _summary(config: Config) -> dict[str, str | int]:
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
     prices = () if config.prices.source == "none" else ("prices",)
     quotas = ("quotas",) if config.quotas.interval else ()
+    cloudwatch = ("cloudwatch",) if config.cloudwatch.enabled else ()
     return {
         "targets": len(target_specs(config)),
         "strategy": config.polling.strategy,
         "state": config.state.path or "memory",
-        "sources": ",".join(("jobs", *tags, *prices, *quotas)),
+        "sources": ",".join(("jobs", *tags, *prices, *quotas, *cloudwatch)),
     }
 
 

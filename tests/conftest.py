@@ -24,9 +24,10 @@ _FAKE_AWS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    # Tests of prices and quotas set their source themselves. No test asks AWS for them.
+    # Tests of prices, quotas and CloudWatch set their source themselves. No test asks AWS for them.
     "AWS_ENDPOINT_URL_PRICING": "http://127.0.0.1:9",
     "AWS_ENDPOINT_URL_SERVICE_QUOTAS": "http://127.0.0.1:9",
+    "AWS_ENDPOINT_URL_CLOUDWATCH": "http://127.0.0.1:9",
 }
 
 

@@ -18,6 +18,7 @@ from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
 from exporter.config.settings import (
     Adjustment,
+    CloudWatch,
     Config,
     Jobs,
     Polling,
@@ -33,6 +34,7 @@ from exporter.config.syntax import WRITTEN, Address, account_of
 __all__ = [
     "Address",
     "Adjustment",
+    "CloudWatch",
     "Config",
     "ConfigError",
     "Jobs",

@@ -227,6 +227,26 @@ class Quotas(SettingsModel):
     interval: Annotated[float, BeforeValidator(_off_or_interval)] = parse("12h")
 
 
+class CloudWatch(SettingsModel):
+    """What is requested of CloudWatch, and how often. AWS bills each metric that is requested: nothing by default."""
+
+    utilization: Annotated[
+        tuple[Literal["cpu", "memory", "gpu", "gpu_memory", "disk"], ...],
+        BeforeValidator(syntax.listed),
+        AfterValidator(syntax.distinct),
+    ] = ()
+    algorithm_metrics: Annotated[
+        tuple[_MetricGlob, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct)
+    ] = ()
+    interval: Annotated[float, BeforeValidator(Span("10s", "1h"))] = parse("5m")
+    max_metrics_per_hour: Annotated[int, BeforeValidator(Whole(1, 1_000_000_000))] = 20_000
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether anything is requested."""
+        return bool(self.utilization or self.algorithm_metrics)
+
+
 class State(SettingsModel):
     """Where totals are kept across restarts; with an empty path they are kept in memory only."""
 
@@ -267,6 +287,7 @@ class Config(SettingsModel):
     totals: Totals = Totals()
     prices: Prices = Prices()
     quotas: Quotas = Quotas()
+    cloudwatch: CloudWatch = CloudWatch()
     state: State = State()
     sharding: Sharding = Sharding()
 

@@ -24,12 +24,16 @@ _UNKNOWN: tuple[float | None, Rates] = (None, NO_RATES)
 def _ignore(_target: Target, _instance_type: str) -> None: ...
 
 
+def _ignore_end(_target: Target, _name: str) -> None: ...
+
+
 class BoardDisplay:
     """Implements `exporter.polling.poller.Display` on a board.
 
     `selects` returns whether a job of that name has series of its own; `context` is passed to the families of jobs;
     `by_tags` maps the tag keys of totals to label names; `rate_of` returns the price in force; `seen` is
-    called with the target and the instance type of each job.
+    called with the target and the instance type of each job, `ended` with the name of each job that has ended or is
+    gone.
     """
 
     def __init__(
@@ -41,9 +45,10 @@ class BoardDisplay:
         by_tags: KeyNames,
         rate_of: RateOf = no_rate,
         seen: Callable[[Target, str], None] = _ignore,
+        ended: Callable[[Target, str], None] = _ignore_end,
     ) -> None:
         self._board, self._ledger, self._selects, self._context = board, ledger, selects, context
-        self._seen = seen
+        self._seen, self._ended = seen, ended
         recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
         self._total_keys = by_tags.extended(chain.from_iterable(recorded))
         self._shown_totals: dict[Target, Totals] = {}
@@ -64,6 +69,8 @@ class BoardDisplay:
             self._selected[key] = self._selects(job.name)
         if job.status and self._selected[key]:
             self._board.put(JOBS, key, key, JobView(job, self._context, self.rates(job)))
+        if job.terminal:
+            self._ended((job.account, job.region), job.name)
 
     def rates(self, job: TrainingJob) -> Rates:
         """Return the prices that the ledger keeps with a job, as far as they were displayed; in any thread."""
@@ -73,6 +80,7 @@ class BoardDisplay:
     def gone(self, target: Target, name: str) -> None:
         """Remove a job from the board."""
         self._board.remove(JOBS, (*target, name))
+        self._ended(target, name)
         self._selected.pop((*target, name), None)
         self._rates.pop((*target, name), None)
 

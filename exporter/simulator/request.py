@@ -41,6 +41,10 @@ def plain(rng: random.Random, account: str, region: str, groups: Sequence[Group]
         "AlgorithmSpecification": {
             "TrainingImage": f"763104351884.dkr.ecr.{region}.amazonaws.com/{rng.choice(IMAGES)}",
             "TrainingInputMode": rng.choice(("File", "File", "FastFile", "Pipe")),
+            "MetricDefinitions": [
+                {"Name": "train:loss", "Regex": "train_loss=([0-9.e+-]+)"},
+                {"Name": "validation:accuracy", "Regex": "val_acc=([0-9.]+)"},
+            ],
             "EnableSageMakerMetricsTimeSeries": True,
         },
         "RoleArn": f"arn:aws:iam::{account}:role/service-role/AmazonSageMaker-ExecutionRole",

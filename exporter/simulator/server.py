@@ -1,4 +1,4 @@
-"""The simulated API as an HTTP server: AWS JSON 1.1 for SageMaker, prices and quotas, the query protocol for STS."""
+"""The simulated API over HTTP: JSON for SageMaker, prices, quotas and CloudWatch, the query protocol for STS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from exporter.clock import Clock
-from exporter.simulator import identity, operations, pricing, quotas
+from exporter.simulator import cloudwatch, identity, operations, pricing, quotas
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Buckets, Call, Fault, Faults, Kind, error_of
@@ -26,6 +26,7 @@ from exporter.simulator.sts import Role, Sts, error_xml
 
 JSON = "application/x-amz-json-1.1"
 TARGET, PRICING_TARGET, QUOTAS_TARGET = "SageMaker.", "AWSPriceListService.", "ServiceQuotasV20190624."
+CLOUDWATCH_TARGET = "GraniteServiceVersion20100801."
 REMEMBERED_REQUESTS = 1_000_000
 
 Key = tuple[str, str, str]
@@ -145,6 +146,7 @@ class Simulator:
 
     async def _json(self, request: web.BaseRequest, body: bytes, target: str) -> tuple[Answer, Fault | None]:
         services = {PRICING_TARGET: self._list_prices, QUOTAS_TARGET: self._list_quotas}
+        services[CLOUDWATCH_TARGET] = self._read_metrics
         prefix = next((prefix for prefix in services if target.startswith(prefix)), TARGET)
         operation = target.removeprefix(prefix)
         call, fault = Call("", "", operation), None
@@ -189,6 +191,15 @@ class Simulator:
         expired = fault is not None and fault.kind is Kind.PAGING_REFUSED
         found = quotas.list_quotas(_parsed(body), call.account, call.region, self.quotas, expired)
         return Answer(orjson.dumps(found))
+
+    def _read_metrics(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
+        if fault and fault.kind is Kind.RESET:
+            return Answer(b"")
+        if call.operation != cloudwatch.OPERATION:
+            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+        jobs, now = self.store.jobs(call.account, call.region), self.clock.time()
+        jobs.grow(now)
+        return Answer(orjson.dumps(cloudwatch.get_metric_data(_parsed(body), jobs, now)))
 
     async def _sts(self, request: web.BaseRequest, body: bytes, number: str) -> tuple[Answer, Fault | None]:
         form = dict(parse_qsl(body.decode(errors="replace")))

@@ -177,6 +177,7 @@ class TrainingJob:
     training_image: str = ""
     algorithm_name: str = ""
     input_mode: str = ""
+    metric_names: tuple[str, ...] = ()
     tuning_job: str = ""
     automl_job: str = ""
     labeling_job: str = ""

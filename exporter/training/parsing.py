@@ -108,6 +108,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
         training_image=algorithm.text("TrainingImage"),
         algorithm_name=_last_part(algorithm.text("AlgorithmName")),
         input_mode=algorithm.text("TrainingInputMode"),
+        metric_names=_metric_names(algorithm.items("MetricDefinitions")),
         tuning_job=_last_part(top.text("TuningJobArn")),
         automl_job=_last_part(top.text("AutoMLJobArn")),
         labeling_job=_last_part(top.text("LabelingJobArn")),
@@ -201,6 +202,12 @@ def _final_metrics(items: Iterable[object]) -> tuple[FinalMetric, ...]:
         if name and value is not None:
             last[name] = FinalMetric(name, value, fields.number("Timestamp"))
     return tuple(last.values())
+
+
+def _metric_names(items: Iterable[object]) -> tuple[str, ...]:
+    """Return the names of the job's metrics, each once; the regular expressions that find them in the log are not
+    kept."""
+    return tuple(dict.fromkeys(name for item in items if (name := Fields(item).text("Name"))))
 
 
 def _warm_pool(fields: Fields) -> WarmPool | None:

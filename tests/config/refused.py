@@ -25,7 +25,7 @@ TAG_KEYS = "1 to 128 letters, digits, spaces or _.:/=+-@"
 METRICS = "what `sagemaker-exporter metrics` lists; * and ? stand for any characters"
 EXTERNAL_IDS = "2 to 1224 letters, digits or _+=,.@:/-, in quotes if they read as a number"
 SESSION_NAMES = "2 to 64 letters, digits or _+=,.@-, in quotes if they read as a number"
-SECTIONS = "web, polling, targets, jobs, totals, prices, quotas, state, sharding"
+SECTIONS = "web, polling, targets, jobs, totals, prices, quotas, cloudwatch, state, sharding"
 ROLE = "arn:aws:iam::123456789012:role/a"
 
 

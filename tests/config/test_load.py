@@ -28,7 +28,13 @@ def test_without_a_file_everything_has_its_default() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "# nothing\n", "---\n", "{}", "web:\npolling:\ntargets:\njobs:\ntotals:\nprices:\nstate:\nsharding:\n"],
+    [
+        "",
+        "# nothing\n",
+        "---\n",
+        "{}",
+        "web:\npolling:\ntargets:\njobs:\ntotals:\nprices:\ncloudwatch:\nstate:\nsharding:\n",
+    ],
 )
 def test_empty_files_and_sections_are_defaults(write: Write, text: str) -> None:
     assert load(write(text), {}) == Config()

@@ -18,7 +18,14 @@ from tests.prometheus import ROOT
 TEMPLATES = ROOT / "deploy/cloudformation"
 EXPORTER = "arn:aws:iam::123456789012:role/sagemaker-exporter-hub"
 REGION = "eu-west-1"
-FEATURES = [{}, {"Search": "true"}, {"Tags": "true"}, {"Search": "true", "Tags": "true"}, {"Quotas": "false"}]
+FEATURES = [
+    {},
+    {"Search": "true"},
+    {"Tags": "true"},
+    {"Search": "true", "Tags": "true"},
+    {"Quotas": "false"},
+    {"CloudWatch": "true"},
+]
 
 Statement = dict[str, Any]
 

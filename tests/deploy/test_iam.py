@@ -31,13 +31,21 @@ def _allowed(*names: str) -> set[str]:
     return {action for name in names for statement in _statements(name) for action in statement["Action"]}
 
 
-def _config(strategy: str, tags: list[str], source: str = "api", quotas: str = "0s", **target: str) -> Config:
+def _config(
+    strategy: str,
+    tags: list[str],
+    source: str = "api",
+    quotas: str = "0s",
+    utilization: tuple[str, ...] = (),
+    **target: str,
+) -> Config:
     rates = {"list_rps": 100.0, "describe_rps": 500.0, "search_rps": 100.0}
     intervals = {"discovery_interval": 1.0, "active_interval": 1.0, "settle": 1.0}
     targets = [{"regions": ["us-east-1"], **target}]
     polling = {"strategy": strategy, **rates, **intervals}
-    sections = {"polling": polling, "targets": targets, "jobs": {"tags": tags}}
-    return Config.model_validate({**sections, "prices": {"source": source}, "quotas": {"interval": quotas}})
+    sections = {"polling": polling, "targets": targets, "jobs": {"tags": tags}, "prices": {"source": source}}
+    sources = {"quotas": {"interval": quotas}, "cloudwatch": {"utilization": utilization}}
+    return Config.model_validate({**sections, **sources})
 
 
 async def _called(
@@ -65,7 +73,7 @@ async def _called(
 
 def _action(operation: str) -> str:
     services = {"GetCallerIdentity": "sts", "AssumeRole": "sts", "GetProducts": "pricing"}
-    services |= {"ListServiceQuotas": "servicequotas"}
+    services |= {"ListServiceQuotas": "servicequotas", "GetMetricData": "cloudwatch"}
     return f"{services.get(operation, 'sagemaker')}:{operation}"
 
 
@@ -75,6 +83,7 @@ def _action(operation: str) -> str:
         ("describe", [], "none", "0s", ["describe"]),
         ("describe", [], "api", "0s", ["describe", "prices"]),
         ("describe", [], "none", "12h", ["describe", "quotas"]),
+        ("describe", [], "none", "0s", ["describe", "cloudwatch"]),
         ("describe", ["team"], "none", "0s", ["describe", "tags"]),
         ("search", [], "none", "0s", ["describe", "search"]),
         # Search returns tags. ListTags is needed only for jobs that the index does not have yet.
@@ -85,7 +94,8 @@ async def test_no_call_is_outside_the_policy_and_no_policy_is_wider(
     monkeypatch: pytest.MonkeyPatch, strategy: str, tags: list[str], source: str, quotas: str, policies: list[str]
 ) -> None:
     allowed = _allowed(*policies)
-    called = await _called(_config(strategy, tags, source, quotas), allowed, monkeypatch, ACCOUNT)
+    utilization = ("gpu",) if "cloudwatch" in policies else ()
+    called = await _called(_config(strategy, tags, source, quotas, utilization), allowed, monkeypatch, ACCOUNT)
     assert {action for _, action in called} - FREE == allowed
 
 
@@ -93,8 +103,8 @@ async def test_another_account_is_read_by_its_own_role_and_only_prices_are_asked
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     role = f"arn:aws:iam::{OTHER}:role/sagemaker-exporter"
-    allowed, prices = _allowed("describe", "tags", "quotas"), _allowed("prices")
-    config = _config("describe", ["team"], quotas="12h", role_arn=role)
+    allowed, prices = _allowed("describe", "tags", "quotas", "cloudwatch"), _allowed("prices")
+    config = _config("describe", ["team"], quotas="12h", utilization=("gpu",), role_arn=role)
     called = await _called(config, allowed | prices, monkeypatch, ACCOUNT, OTHER)
     assert {action for account, action in called if account == OTHER} == allowed
     assert {action for account, action in called if account == ACCOUNT} - FREE == {"sts:AssumeRole", *prices}
@@ -103,6 +113,7 @@ async def test_another_account_is_read_by_its_own_role_and_only_prices_are_asked
 
 def test_nothing_but_reading_is_allowed() -> None:
     verbs = (*(f"sagemaker:{verb}" for verb in ("List", "Describe", "Search")), "pricing:Get", "servicequotas:List")
+    verbs += ("cloudwatch:Get",)
     # EKS Pod Identity passes session tags, which needs TagSession. It permits nothing else.
     assuming = {"sts:AssumeRole", "sts:TagSession"}
     assert _allowed("assume-role") == assuming

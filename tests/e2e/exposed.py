@@ -47,4 +47,5 @@ def lead_to(simulator: Simulator, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
     patch.setenv("AWS_ENDPOINT_URL_PRICING", simulator.url)
     patch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", simulator.url)
+    patch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", simulator.url)
     patch.setenv("AWS_ACCESS_KEY_ID", simulator.access_key())

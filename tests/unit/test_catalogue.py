@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 
 from exporter.catalogue import CATALOGUE, GROUPS
+from exporter.cloudwatch.families import (
+    ALGORITHM_METRICS,
+    REQUESTED,
+    UTILIZATION,
+    UTILIZATION_METRICS,
+    Emitted,
+    Requested,
+    Utilization,
+)
 from exporter.exposition.catalogue_docs import as_json, as_markdown
 from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS, TargetHealth
@@ -77,6 +86,14 @@ JOB = {
     "progress_step": "",
     "progress_steps_per_epoch": "",
     "billable_tokens": "",
+    "cpu_utilization_ratio": "host",
+    "memory_utilization_ratio": "host",
+    "gpu_utilization_ratio": "host",
+    "gpu_memory_utilization_ratio": "host",
+    "disk_utilization_ratio": "host",
+    "utilization_timestamp_seconds": "",
+    "algorithm_metric": "metric_name",
+    "algorithm_metric_timestamp_seconds": "metric_name",
 }
 FLEET = {
     "jobs": ("gauge", "status secondary_status"),
@@ -113,6 +130,7 @@ OWN = {
     "api_errors_total": ("counter", f"{TARGET} operation code"),
     "unknown_status_total": ("counter", f"{TARGET} status"),
     "source_up": ("gauge", f"{TARGET} source"),
+    "cloudwatch_metrics_requested_total": ("counter", TARGET),
     "build_info": ("info", "version pythonversion"),
     "config_reload_success": ("gauge", ""),
     "config_reload_timestamp_seconds": ("gauge", ""),
@@ -203,6 +221,7 @@ def things() -> list[tuple[Any, Any]]:
     counts = ActiveCounts({("InProgress", "Training"): 2}, {held: 1}, 1, rates={held: RATE})
     target = TargetHealth(0.0, True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
     prices = ListPrices("USD", {"training": Decimal("0.23")})
+    busy = Utilization(60.0, dict.fromkeys(UTILIZATION_METRICS, (("algo-1", 0.5),)))
     process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, {"f": 1})
     return [
         *((family, JobView(job)) for family in JOBS.families for job in jobs),
@@ -212,6 +231,9 @@ def things() -> list[tuple[Any, Any]]:
         *((family, prices) for family in PRICES.families),
         *((family, Hardware(8, 96, 2**40)) for family in HARDWARE.families),
         *((family, Quotas({held: 8.0}, 20.0)) for family in QUOTAS.families),
+        *((family, busy) for family in UTILIZATION.families),
+        *((family, {"loss": Emitted(0.5, 60.0)}) for family in ALGORITHM_METRICS.families),
+        *((family, Requested(0.0, 5)) for family in REQUESTED.families),
         *((family, target) for family in TARGETS.families),
         *((family, ("prices", False)) for family in SOURCES.families),
         *((family, process) for family in PROCESS.families),

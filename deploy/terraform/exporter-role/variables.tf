@@ -60,6 +60,12 @@ variable "quotas_enabled" {
   description = "For quotas.interval, which is not 0 by default."
 }
 
+variable "cloudwatch_enabled" {
+  type        = bool
+  default     = false
+  description = "For cloudwatch.utilization and cloudwatch.algorithm_metrics."
+}
+
 variable "prices_enabled" {
   type        = bool
   default     = true

@@ -19,6 +19,7 @@ locals {
     var.tags_enabled ? ["tags"] : [],
     var.search_enabled ? ["search"] : [],
     var.quotas_enabled ? ["quotas"] : [],
+    var.cloudwatch_enabled ? ["cloudwatch"] : [],
   )
 }
 

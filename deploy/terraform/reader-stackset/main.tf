@@ -28,6 +28,7 @@ resource "aws_cloudformation_stack_set" "readers" {
     Search          = tostring(var.search_enabled)
     Tags            = tostring(var.tags_enabled)
     Quotas          = tostring(var.quotas_enabled)
+    CloudWatch      = tostring(var.cloudwatch_enabled)
   }
 
   auto_deployment {
