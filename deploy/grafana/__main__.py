@@ -7,9 +7,9 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from deploy.grafana import cost, exporter, fleet, job
+from deploy.grafana import cost, exporter, fleet, job, utilization
 
-BOARDS = (fleet.build(), job.build(), cost.build(), exporter.build())
+BOARDS = (fleet.build(), job.build(), cost.build(), exporter.build(), utilization.build())
 
 
 def write(folder: Path) -> None:

@@ -20,6 +20,7 @@ from deploy.grafana.promql import TARGET, job, own
 
 TAG = "sagemaker-exporter"
 FLEET, JOB, COST, EXPORTER = "sagemaker-fleet", "sagemaker-job", "sagemaker-cost", "sagemaker-exporter"
+UTILIZATION = "sagemaker-utilization"
 Panels = Sequence[Builder[models.Panel]]
 
 

@@ -21,7 +21,7 @@ def build() -> Board:
         sections=[
             Section("Now", [*_state(), *_numbers()]),
             Section("Phases", [_timeline(), _phases()]),
-            Section("Results and cost", [_metrics(), _bill(), _facts()]),
+            Section("Results and cost", [_curves(), _metrics(), _bill(), _facts()]),
             Section("Serverless progress, debugger and profiler", [_progress(), _rules()], collapsed=True),
         ],
         since="now-24h",
@@ -129,6 +129,19 @@ def _phases() -> panels.Panel:
         .unit("s")
         .decimals(0)
         .span(8)
+    )
+
+
+def _curves() -> panels.Panel:
+    return (
+        panels.lines(
+            "Algorithm metrics",
+            "Values of the job's own metrics while it trains, by CloudWatch, one a minute at most. Needs "
+            "cloudwatch.algorithm_metrics in the exporter's configuration.",
+            Query(each(job("algorithm_metric", JOB), f"{ID}, metric_name"), "{{metric_name}}"),
+        )
+        .unit("none")
+        .span(24)
     )
 
 

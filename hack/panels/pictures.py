@@ -23,7 +23,7 @@ from tests.prometheus import ROOT, Prometheus, running, scraping
 HERE = Path(__file__).parent
 BUILD = ROOT / ".cache/panels"
 IMAGES = ROOT / "docs/images"
-BOARDS = ("exporter", "fleet", "job", "cost")
+BOARDS = ("exporter", "fleet", "job", "cost", "utilization")
 # Selects a job that was interrupted (as often as possible), continued, ended and was billed within the time range.
 INTERESTING = """topk(1,
   sagemaker_training_job_secondary_status_transitions{{secondary_status="Interrupted"}}

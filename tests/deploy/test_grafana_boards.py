@@ -16,7 +16,7 @@ from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUS
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, FOLDER, panels, variables
 
-UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job"]
+UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job", "sagemaker-utilization"]
 COUNTS = {"stat", "timeseries", "bargauge"}
 _GIVEN = re.compile(r"var-(\w+)=.*|\$\{(\w+):queryparam\}")
 _LINK = re.compile(r"/d/([\w-]+)\?(.*)")
@@ -39,7 +39,7 @@ def test_the_json_is_what_the_code_makes(tmp_path: Path) -> None:
     assert stale == [], "make dashboards"
 
 
-def test_there_are_four_with_names_that_stay() -> None:
+def test_there_are_five_with_names_that_stay() -> None:
     assert sorted(BOARDS) == UIDS
     assert all(board["tags"] == ["sagemaker-exporter"] for board in BOARDS.values())
 

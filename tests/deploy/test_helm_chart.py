@@ -125,7 +125,7 @@ def test_what_is_packed_is_the_chart_the_rules_and_the_dashboards(tmp_path: Path
     rules = {f"files/rules/{path.name}" for path in ROOT.glob("deploy/prometheus/*.rules.yml")}
     dashboards = {f"files/dashboards/{path.name}" for path in ROOT.glob("deploy/grafana/*.json")}
     assert len(rules) >= 1
-    assert len(dashboards) == 4
+    assert len(dashboards) == 5
     assert {name for name in names if name.startswith("files/")} == rules | dashboards
     chart = {name for name in names if not name.startswith("files/")}
     assert chart >= {"Chart.yaml", "README.md", "values.yaml", "values.schema.json", "templates/deployment.yaml"}

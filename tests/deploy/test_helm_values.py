@@ -85,7 +85,7 @@ def test_every_value_may_be_null_where_it_has_a_default(tmp_path: Path) -> None:
 
 
 def test_the_exporters_own_sections_may_be_empty(tmp_path: Path) -> None:
-    empty = dict.fromkeys(("polling", "targets", "jobs", "totals", "prices", "quotas"))
+    empty = dict.fromkeys(("polling", "targets", "jobs", "totals", "prices", "quotas", "cloudwatch"))
     found = accepted(tmp_path, {"config": empty, "webConfig": {"content": {"tls_server_config": None}}})
     assert yaml.safe_load(only("ConfigMap", found)["data"]["config.yaml"]).keys() == {*empty, "state"}
 

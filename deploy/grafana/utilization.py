@@ -1,0 +1,127 @@
+"""Define the dashboard of utilization: which jobs leave GPUs idle, what that costs, and which hosts are nearly full."""
+
+from __future__ import annotations
+
+from deploy.grafana import board, colors, panels, tables
+from deploy.grafana.board import Board, Section
+from deploy.grafana.panels import Query, now
+from deploy.grafana.promql import ID, TARGET, each, job, own
+
+_OFF = " Needs cloudwatch.utilization in the exporter's configuration."
+_MONEY = "currencyUSD"
+
+
+def _of_host(kind: str) -> str:
+    """Return the utilization of each host."""
+    return each(job(f"{kind}_utilization_ratio", TARGET), f"{ID}, host")
+
+
+_GPU = f"avg by ({ID}) ({_of_host('gpu')})"
+_COST = f"sum by ({ID}) ({each(job('cost_per_hour', TARGET), f'{ID}, currency')})"
+# The cost per hour of a job times the share of its GPUs that is idle, as the recording rule has it.
+_IDLE = f"{_COST} * on ({ID}) (1 - {_GPU})"
+_TEAM = each(job("tags", TARGET), f"{ID}, tag_team")
+
+
+def build() -> Board:
+    """Return the dashboard for whoever looks for waste."""
+    return Board(
+        uid=board.UTILIZATION,
+        title="SageMaker / Utilization",
+        description="How busy the instances of active jobs are, by CloudWatch, and what idle GPUs cost. "
+        "Values are some minutes old.",
+        variables=[board.account(), board.region()],
+        sections=[
+            Section("Now", _numbers()),
+            Section("Idle GPUs", [_jobs(), _teams(), _gpus()]),
+            Section("Memory and disk", [_full("memory", "Memory"), _full("disk", "Disk")]),
+        ],
+        since="now-6h",
+        refresh="1m",
+    )
+
+
+def _numbers() -> list[panels.Panel]:
+    requested = f"rate({own('cloudwatch_metrics_requested_total', TARGET)}[$__rate_interval])"
+    return [
+        panels.single(
+            "GPU utilization", f"Average over the hosts of active jobs.{_OFF}", now(f"avg({_of_host('gpu')})")
+        )
+        .thresholds(colors.steps(colors.RED, (0.2, colors.ORANGE), (0.5, colors.GREEN)))
+        .unit("percentunit")
+        .decimals(0)
+        .span(8),
+        panels.single(
+            "Wasted per hour",
+            "Cost per hour of each active job times the idle share of its GPUs, at the prices of the exporter.",
+            now(f"sum({_IDLE})"),
+        )
+        .unit(_MONEY)
+        .decimals(2)
+        .span(8),
+        panels.single(
+            "CloudWatch per hour",
+            "List price of the metrics that the exporter requests: $0.01 per 1,000.",
+            now(f"sum({requested}) * 3600 / 1000 * 0.01"),
+        )
+        .unit(_MONEY)
+        .decimals(3)
+        .span(8),
+    ]
+
+
+def _jobs() -> panels.Panel:
+    return tables.rows(
+        "Wasted by job",
+        "Jobs by what their idle GPUs cost per hour. A job with groups of instances counts as a whole.",
+        [
+            *tables.job_columns(board.JOB),
+            tables.value("A", "Wasted/h", _MONEY, decimals=2),
+            tables.value("B", "GPU", "percentunit", decimals=0),
+            tables.value("C", "Cost/h", _MONEY, decimals=2),
+        ],
+        f"topk(20, {_IDLE})",
+        f"{_GPU} and topk(20, {_IDLE})",
+        f"{_COST} and topk(20, {_IDLE})",
+        sort="Wasted/h",
+    ).span(16)
+
+
+def _teams() -> panels.Panel:
+    by_team = f"sum by (tag_team) ({_IDLE} * on ({ID}) group_left (tag_team) {_TEAM})"
+    return (
+        panels.bars(
+            "Wasted per hour by team",
+            "The same by the tag `team`, which jobs.tags has to name.",
+            now(f"sort_desc({by_team})", "{{tag_team}}"),
+        )
+        .unit(_MONEY)
+        .decimals(2)
+        .span(8)
+    )
+
+
+def _gpus() -> panels.Panel:
+    return (
+        panels.lines(
+            "GPU utilization of the jobs that use their GPUs least",
+            "Average over the hosts of a job.",
+            Query(f"bottomk(10, {_GPU})", "{{job_name}}"),
+        )
+        .unit("percentunit")
+        .max(1)
+        .span(24)
+    )
+
+
+def _full(kind: str, title: str) -> panels.Panel:
+    return (
+        panels.lines(
+            f"{title} of the fullest hosts",
+            f"Used share of the {kind} of a host.",
+            Query(f"topk(10, {_of_host(kind)})", "{{job_name}} {{host}}"),
+        )
+        .unit("percentunit")
+        .max(1)
+        .span(12)
+    )
