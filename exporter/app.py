@@ -29,16 +29,15 @@ from exporter.polling.assembly import assemble
 from exporter.polling.display import BoardDisplay
 from exporter.polling.health import CONNECTION, Health
 from exporter.polling.poller import Poller
-from exporter.polling.settings import PollerSettings
-from exporter.pricing import Pricing
 from exporter.process.families import ProcessHealth, show_process
 from exporter.process.logs import Log
-from exporter.quota_wiring import TargetQuotas
-from exporter.targets import TargetSpec, target_specs
 from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
-from exporter.training.parsing import Allowlist
-from exporter.watching import Watching
+from exporter.wiring.cloudwatch import Watching
+from exporter.wiring.polling import poller_settings
+from exporter.wiring.prices import Pricing
+from exporter.wiring.quotas import TargetQuotas
+from exporter.wiring.targets import TargetSpec, target_specs
 
 _log = Log(__name__)
 # The calls in flight over all targets, in multiples of polling.max_concurrency, so that hundreds of targets do not open
@@ -280,30 +279,6 @@ class App:
             state_write_errors=self.ledger.write_errors,
         )
         show_process(self.board, health)
-
-
-def poller_settings(config: Config) -> PollerSettings:
-    """Return the settings of every target's poller."""
-    polling = config.polling
-    return PollerSettings(
-        discovery_interval=polling.discovery_interval,
-        active_interval=polling.active_interval,
-        settle=polling.settle,
-        retention=config.jobs.retention,
-        resync_interval=polling.resync_interval,
-        lookback=polling.lookback,
-        search=polling.strategy == "search",
-        workers=polling.max_concurrency,
-        allowlist=allowlist(config),
-    )
-
-
-def allowlist(config: Config) -> Allowlist:
-    """Return what the configuration allows to export of the fields that can hold secrets."""
-    jobs = config.jobs
-    return Allowlist(
-        frozenset(jobs.tags), frozenset(jobs.hyperparameters), config.totals.by_tags, jobs.failure_reason_length
-    )
 
 
 def _said(name: Target) -> str:

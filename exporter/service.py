@@ -17,13 +17,13 @@ from exporter.process.garbage import Garbage
 from exporter.process.logs import Log
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
-from exporter.targets import target_specs
 from exporter.web import page
 from exporter.web.answers import where
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
 from exporter.web.status import status
+from exporter.wiring.targets import target_specs
 
 _log = Log(__name__)
 # All in seconds. The interval of checks whether every job was read once.

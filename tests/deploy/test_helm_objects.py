@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Config, load
-from exporter.targets import target_specs
+from exporter.wiring.targets import target_specs
 from tests.deploy import podsecurity
 from tests.deploy.kubernetes import (
     VALUES,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from exporter.config import Config, load
-from exporter.targets import target_specs
+from exporter.wiring.targets import target_specs
 from tests.deploy import podsecurity, scraped
 from tests.deploy.kubernetes import (
     KUSTOMIZE,

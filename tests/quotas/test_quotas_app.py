@@ -139,7 +139,7 @@ async def test_turned_off_nothing_is_asked_or_shown(monkeypatch: pytest.MonkeyPa
 async def test_a_list_that_hangs_delays_once_for_some_time_only(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("exporter.quota_wiring._PAGES", 0.1)
+    monkeypatch.setattr("exporter.wiring.quotas._PAGES", 0.1)
     faults = Faults((Fault(Kind.SLOW, operation=LIST, seconds=3600.0),))
     settings = Config.model_validate({"targets": [{"regions": REGIONS[:1]}], "polling": {"timeout": 0.3}})
     async with simulated(faults=faults) as sim:

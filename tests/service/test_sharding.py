@@ -13,8 +13,8 @@ from exporter.aws.sessions import Role
 from exporter.config import Config, ConfigError, load
 from exporter.ledger.accounting import Reading
 from exporter.ledger.opening import open_ledger
-from exporter.targets import TargetSpec, target_specs
 from exporter.training.job import TrainingJob
+from exporter.wiring.targets import TargetSpec, target_specs
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")
 ACCOUNTS = st.sampled_from(["", *(f"{number:012d}" for number in range(1, 40))])

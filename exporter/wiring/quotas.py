@@ -16,7 +16,7 @@ from exporter.polling.api import Calls
 from exporter.process.logs import Log
 from exporter.quotas.display import QuotaDisplay
 from exporter.quotas.reader import QuotaReader
-from exporter.targets import TargetSpec
+from exporter.wiring.targets import TargetSpec
 
 _log = Log(__name__)
 # How long `once` waits for the quotas of a target: some timeouts of one answer, and the seconds that all pages take at

@@ -23,8 +23,8 @@ from exporter.ledger.store import Target
 from exporter.polling.api import ApiError
 from exporter.polling.poller import Poller
 from exporter.prices.hardware import hardware_of
-from exporter.targets import TargetSpec
 from exporter.training.job import TrainingJob
+from exporter.wiring.targets import TargetSpec
 
 
 class Watching:
