@@ -101,7 +101,8 @@ class Sessions:
             region = self._session().get_config_variable("region")
         except Exception as error:
             raise api_error(IDENTITY, error) from error
-        return region if isinstance(region, str) else None
+        # Compose files and charts easily set an empty variable, which is no region.
+        return region if isinstance(region, str) and region else None
 
     async def account(self, region: str, role: Role | None) -> str:
         """Return the account ID of the role or, without one, of the exporter's own credentials by STS.

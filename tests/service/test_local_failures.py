@@ -279,3 +279,12 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.parametrize("variables", [{}, {"AWS_REGION": ""}, {"AWS_DEFAULT_REGION": ""}], ids=["unset", "new", "old"])
+def test_an_empty_variable_is_no_region(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Sessions(5.0, 10).default_region() is None
