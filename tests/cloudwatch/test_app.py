@@ -30,7 +30,7 @@ def config(jobs: dict[str, Any] | None = None, **cloudwatch: Any) -> Config:
     targets = [{"regions": [REGION]}, {"regions": [REGION], "role_arn": ROLE}]
     polling = {"describe_rps": 1000.0, "active_interval": 1.0}
     sections = {"targets": targets, "cloudwatch": cloudwatch, "polling": polling, "jobs": jobs or {}}
-    return Config.model_validate({**sections, "prices": {"source": "none"}})
+    return Config.model_validate({**sections, "prices": {"source": "none"}, "quotas": {"interval": 0.0}})
 
 
 async def exposed(board: Board) -> Exposed:
