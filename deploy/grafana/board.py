@@ -16,7 +16,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
 from deploy.grafana.panels import DATASOURCE
-from deploy.grafana.promql import TARGET, job, own
+from deploy.grafana.promql import TARGET, job, own, recorded
 
 TAG = "sagemaker-exporter"
 FLEET, JOB, COST, EXPORTER = "sagemaker-fleet", "sagemaker-job", "sagemaker-cost", "sagemaker-exporter"
@@ -35,7 +35,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A dashboard. Its default time range is from `since` to now."""
+    """A dashboard. Its default time range is from `since` to now, in `timezone`."""
 
     uid: str
     title: str
@@ -44,6 +44,7 @@ class Board:
     sections: Sequence[Section]
     since: str
     refresh: str
+    timezone: str = "browser"
 
     def build(self) -> models.Dashboard:
         """Return the dashboard with all panels placed, and numbered in order."""
@@ -54,7 +55,7 @@ class Board:
             .tags([TAG])
             .editable()
             .tooltip(models.DashboardCursorSync.CROSSHAIR)
-            .timezone("browser")
+            .timezone(self.timezone)
             .time(self.since, "now")
             .refresh(self.refresh)
             .link(_to_the_others())
@@ -85,6 +86,14 @@ def instance_type() -> QueryVariable:
     either = '__name__=~"sagemaker_training_(instances|instance_seconds_total)"'
     types = _several("instance_type", "Instance type", f"{{{either}, {TARGET}}}", "instance_type")
     return types.description("Of jobs, instances and instance hours. What is not told by type stays whole.")
+
+
+def team() -> QueryVariable:
+    """The teams that costs are counted by."""
+    spent = recorded("type_usage:sagemaker_training_cost_total:max")
+    return _several("team", "Team", spent, "tag_team").description(
+        "Of spend and savings; needs totals.by_tags: [team]."
+    )
 
 
 def one_job() -> QueryVariable:

@@ -61,6 +61,13 @@ def override(field: str, settings: Mapping[str, object]) -> Override:
     return builders.DashboardFieldConfigSourceOverrides().matcher(matched).properties(values)
 
 
+def in_yuan() -> list[Override]:
+    """The unit of series of a price list in CNY, whose names have the currency; the others are in dollars."""
+    matched = models.MatcherConfig(id_val="byRegexp", options=".*CNY.*")
+    unit = models.DynamicConfigValue(id_val="unit", value="currencyCNY")
+    return [builders.DashboardFieldConfigSourceOverrides().matcher(matched).properties([unit])]
+
+
 def by_name(colors: Mapping[str, str]) -> list[Override]:
     """Return a fixed color for each series of these names."""
     return [override(name, {"color": {"mode": "fixed", "fixedColor": color}}) for name, color in colors.items()]

@@ -1,49 +1,63 @@
-"""Define the cost dashboard: instance hours by type, account and region, on spot, and in idle warm pools."""
+"""What the fleet costs, in dollars: by team, type and place, what spot saved, and what idle warm pools take."""
 
 from __future__ import annotations
 
 from deploy.grafana import board, colors, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, TYPE, cluster, each, fleet, grown, grown_so_far, hours, job, total
+from deploy.grafana.promql import ID, TARGET, TEAM, TYPE, cluster, each, fleet, grown, increased, job, recorded
 
-_SPOT, _ON_DEMAND = 'spot="true"', 'spot="false"'
-_HOURS = "suffix: h"
-_BILLED = fleet("billable_instance_seconds_total", TYPE)
-_TRAINED = fleet("instance_seconds_total", TYPE)
-_POOLED = fleet("warm_pool_retained_billable_instance_seconds_total", TYPE)
-_SPOT_BILLED = fleet("billable_instance_seconds_total", TYPE, _SPOT)
-_SPOT_TRAINED = fleet("instance_seconds_total", TYPE, _SPOT)
-# The price series that users provide (docs/totals.md). This dashboard does not use the exporter's prices yet.
-_PRICE = "sagemaker_instance_price_dollars_per_hour"
+_DOLLARS, _AMOUNT = "currencyUSD", "none"
+_SPENT = recorded("type_usage:sagemaker_training_cost_total:max", TYPE, TEAM)
+_SAVED = recorded("type:sagemaker_training_spot_saved_cost_total:max", TYPE, TEAM)
+_PER_HOUR = "type_usage:sagemaker_training_cost_per_hour:max"
+_UNPRICED = recorded("type:sagemaker_training_unpriced_instance_seconds:max", TYPE)
+_SPOT_BILLED = fleet("billable_instance_seconds_total", TYPE, 'spot="true"', TEAM)
+_SPOT_TRAINED = fleet("instance_seconds_total", TYPE, 'spot="true"', TEAM)
 
 
 def build() -> Board:
-    """Return the dashboard for cost owners. It opens with the month so far."""
+    """The dashboard for whoever pays; it opens on the month so far, as AWS bills it: in UTC."""
     return Board(
         uid=board.COST,
         title="SageMaker / Cost, spot and warm pools",
-        description="Billed instance hours, what spot saved and what idle warm pools took, in the time range. "
-        "Totals are exact where state.path is set.",
-        variables=[board.account(), board.region(), board.instance_type()],
+        description="Dollars by team, instance type and region, what spot saved and what idle warm pools take. A job "
+        "counts when its bill is known. Needs the recording rules, and state.path for totals that outlive a restart.",
+        variables=[board.account(), board.region(), board.instance_type(), board.team()],
         sections=[
-            Section("In the time range", _numbers()),
-            Section("Where the hours go", [_so_far(), _by_type(), _by_place(), _dearest()]),
-            Section("Spot", [_spot_so_far(), _interruptions()]),
-            Section("Warm pools", [_pools(), _waiting_pools()]),
-            Section("In dollars (needs a price series, see docs/totals.md)", [_dollars()], collapsed=True),
+            Section("This month, or in the time range", _numbers()),
+            Section("Where the money goes", [_by_team(), _by_type(), _per_day(), _by_place(), _dearest()]),
+            Section("Spot and warm pools", [_interruptions(), _pools(), _waiting_pools()]),
+            Section("Prices", [_prices(), _unpriced()]),
         ],
         since="now/M",
         refresh="5m",
+        timezone="utc",
     )
 
 
+def _spent(usage: str) -> str:
+    return recorded("type_usage:sagemaker_training_cost_total:max", TYPE, TEAM, f'usage="{usage}"')
+
+
 def _numbers() -> list[panels.Panel]:
-    saved = f"{grown(_SPOT_TRAINED)} - {grown(_SPOT_BILLED)}"
     return [
-        _amount("Billed", "Billed instance hours of training: billable time times instances.", hours(grown(_BILLED))),
-        _amount("Trained", "Training time times instances, before any discount.", hours(grown(_TRAINED))),
-        _amount("Saved by spot", "Instance hours of spot jobs that were trained and not billed.", hours(saved)),
+        _amount("Spend", "What was billed in the time range, warm pools included.", increased(_SPENT, "currency")),
+        _amount(
+            "Fleet cost per hour",
+            "What is held now, by jobs that train and by warm pools that wait, of all teams.",
+            f"sum by (currency) ({recorded(_PER_HOUR, TYPE)})",
+        ),
+        _amount(
+            "Idle warm pools per hour",
+            "What instances cost now that are kept for a next job, of all teams.",
+            f"""sum by (currency) ({recorded(_PER_HOUR, TYPE, 'usage="warm_pool"')})""",
+        ),
+        _amount(
+            "Saved by spot",
+            "Training time of spot jobs that was not billed, at the spot price, of jobs that are settled.",
+            increased(_SAVED, "currency"),
+        ),
         panels.single(
             "Spot savings",
             "1 - billed / trained instance hours of spot jobs.",
@@ -53,114 +67,118 @@ def _numbers() -> list[panels.Panel]:
         .unit("percentunit")
         .decimals(0)
         .span(4),
-        _amount("Idle warm pools", "Billed instance hours of idle warm pools.", hours(grown(_POOLED))),
-        panels.single(
-            "Pools reused",
-            "Warm pools that another job reused, of all instance types.",
-            now(grown(fleet("warm_pool_reuses_total"))),
-        )
-        .unit("short")
-        .span(4),
     ]
 
 
 def _amount(title: str, description: str, expr: str) -> panels.Panel:
-    return panels.single(title, description, now(expr)).unit(_HOURS).decimals(1).span(4)
+    shown = panels.single(title, description, now(expr, "{{currency}}"))
+    return shown.overrides(colors.in_yuan()).unit(_DOLLARS).decimals(2).span(5)
 
 
-def _so_far() -> panels.Panel:
-    return (
-        panels.areas(
-            "Billed instance hours so far, by type",
-            "Counted from the start of the time range. The bill is known when a job ends, so the line rises in steps.",
-            Query(hours(grown_so_far(_BILLED, "instance_type")), "{{instance_type}}"),
-        )
-        .unit(_HOURS)
-        .span(12)
-    )
-
-
-def _by_type() -> panels.Panel:
-    return tables.rows(
-        "By instance type",
-        "Instance hours in the time range. Saved: trained minus billed, of spot jobs. Idle pool: in warm pools.",
-        [
-            tables.label("instance_type", "Type"),
-            tables.value("A", "On demand", _HOURS, decimals=2),
-            tables.value("B", "Spot", _HOURS, decimals=2),
-            tables.value("C", "Saved", _HOURS, decimals=2),
-            tables.value("D", "Idle pool", _HOURS, decimals=2),
-        ],
-        hours(grown(fleet("billable_instance_seconds_total", TYPE, _ON_DEMAND), "instance_type")),
-        hours(grown(_SPOT_BILLED, "instance_type")),
-        hours(f"{grown(_SPOT_TRAINED, 'instance_type')} - {grown(_SPOT_BILLED, 'instance_type')}"),
-        hours(grown(_POOLED, "instance_type")),
-        sort="On demand",
-    ).span(12)
-
-
-def _by_place() -> panels.Panel:
-    billed = hours(grown(_BILLED, "aws_account_id, aws_region"))
+def _by_team() -> panels.Panel:
     return (
         panels.bars(
-            "Billed by account and region",
-            "Billed instance hours in the time range.",
-            now(f"sort_desc({billed})", "{{aws_account_id}} {{aws_region}}"),
+            "Spend by team",
+            "What was billed in the time range, by the tag team; jobs without it have no name.",
+            now(f"sort_desc({increased(_SPENT, 'tag_team, currency')})", "{{tag_team}} {{currency}}"),
         )
-        .unit(_HOURS)
-        .decimals(1)
+        .overrides(colors.in_yuan())
+        .unit(_DOLLARS)
+        .decimals(2)
         .span(8)
     )
 
 
-def _dearest() -> panels.Panel:
-    billed = hours(cluster(job("billable_instance_seconds", TARGET, TYPE)))
+def _by_type() -> panels.Panel:
+    by = "instance_type, currency"
     return tables.rows(
-        "Jobs with the most billed hours",
-        "Among the jobs that still have series (jobs.retention).",
-        [*tables.job_columns(board.JOB), tables.value("A", "Billed", _HOURS, decimals=2)],
-        f"topk(20, {billed})",
-        sort="Billed",
+        "By instance type",
+        "What was billed in the time range. Saved: of spot jobs that are settled. Idle pool: kept and waiting.",
+        [
+            tables.label("instance_type", "Type"),
+            tables.label("currency", "Currency", **{"custom.width": 90}),
+            tables.value("A", "On demand", _AMOUNT, decimals=2),
+            tables.value("B", "Spot", _AMOUNT, decimals=2),
+            tables.value("C", "Idle pool", _AMOUNT, decimals=2),
+            tables.value("D", "Saved", _AMOUNT, decimals=2),
+        ],
+        *(increased(_spent(usage), by) for usage in ("training", "spot_training", "warm_pool")),
+        increased(_SAVED, by),
+        sort="On demand",
     ).span(16)
 
 
-def _spot_so_far() -> panels.Panel:
+def _per_day() -> panels.Panel:
     return (
-        panels.areas(
-            "Spot instance hours so far",
-            "Training hours of spot jobs, billed and saved, counted from the start of the time range.",
-            Query(hours(grown_so_far(_SPOT_BILLED)), "billed"),
-            Query(hours(f"{grown_so_far(_SPOT_TRAINED)} - {grown_so_far(_SPOT_BILLED)}"), "saved"),
+        panels.columns(
+            "Spend per day, by team",
+            "What was billed in the 24 hours before each midnight, UTC.",
+            Query(f"{increased(_SPENT, 'tag_team, currency', '1d')} > 0", "{{tag_team}} {{currency}}"),
         )
-        .overrides(colors.by_name({"billed": colors.BLUE, "saved": colors.GREEN}))
-        .unit(_HOURS)
+        .overrides(colors.in_yuan())
+        .interval("1d")
+        .unit(_DOLLARS)
+        .decimals(2)
         .span(12)
     )
 
 
-def _interruptions() -> panels.Panel:
+def _by_place() -> panels.Panel:
+    spent = increased(_SPENT, "aws_account_id, aws_region, currency")
     return (
-        panels.lines(
-            "Spot interruptions so far, by region",
-            "Number of spot interruptions, counted from the start of the time range.",
-            Query(grown_so_far(fleet("spot_interruptions_total"), "aws_region"), "{{aws_region}}"),
+        panels.bars(
+            "Spend by account and region",
+            "What was billed in the time range.",
+            now(f"sort_desc({spent})", "{{aws_account_id}} {{aws_region}} {{currency}}"),
+        )
+        .overrides(colors.in_yuan())
+        .unit(_DOLLARS)
+        .decimals(2)
+        .span(12)
+    )
+
+
+def _dearest() -> panels.Panel:
+    bill = f"last_over_time({job('cost', TARGET, TYPE)}[$__range])"
+    billed = each(bill, f"{ID}, instance_type, instance_group, usage, currency")
+    return tables.rows(
+        "Most expensive jobs",
+        "By their bills, of the jobs that had series in the time range, of all teams.",
+        [
+            *tables.job_columns(board.JOB),
+            tables.label("currency", "Currency", **{"custom.width": 90}),
+            tables.value("A", "Billed", _AMOUNT, decimals=2),
+        ],
+        f"topk(20, sum by ({ID}, currency) ({billed}))",
+        sort="Billed",
+    ).span(24)
+
+
+def _interruptions() -> panels.Panel:
+    interrupted = recorded("account_region:sagemaker_training_spot_interruptions_total:max", TEAM)
+    return (
+        panels.bars(
+            "Spot interruptions by region",
+            "How often spot capacity was taken from a job in the time range.",
+            now(f"sort_desc({increased(interrupted, 'aws_region')})", "{{aws_region}}"),
         )
         .unit("short")
         .decimals(0)
-        .span(12)
+        .span(6)
     )
 
 
 def _pools() -> panels.Panel:
+    held = recorded(_PER_HOUR, TYPE, 'usage="warm_pool"')
     return (
         panels.areas(
-            "Instances in warm pools",
-            "Instances kept after a job for the next one. They are billed like training instances.",
-            Query(total(fleet("instances", TYPE, 'usage="warm_pool"'), "instance_type"), "{{instance_type}}"),
+            "Idle warm pools, cost per hour",
+            "What instances cost that are kept after a job and wait for the next one.",
+            Query(f"sum by (instance_type, currency) ({held})", "{{instance_type}} {{currency}}"),
         )
-        .unit("short")
-        .decimals(0)
-        .span(10)
+        .overrides(colors.in_yuan())
+        .unit(_DOLLARS)
+        .span(8)
     )
 
 
@@ -168,32 +186,54 @@ def _waiting_pools() -> panels.Panel:
     available = job("warm_pool_status", TARGET, 'status="Available"')
     waits = f"on ({ID}) {available} == 1"
     end = f"{job('training_end_timestamp_seconds', TARGET)} + {job('warm_pool_keep_alive_seconds', TARGET)}"
-    kept = job("warm_pool_retained_billable_instance_seconds", TARGET, TYPE)
+    kept = each(job("cost", TARGET, TYPE, 'usage="warm_pool"'), f"{ID}, instance_type, instance_group")
     return tables.rows(
         "Warm pools that are idle now",
         "Available pools, their billed hours so far, and when they end if no job reuses them.",
         [
             *tables.job_columns(board.JOB),
-            tables.value("A", "Instances", "short"),
-            tables.value("B", "Idle", _HOURS, decimals=2),
-            tables.value("C", "Ends in", "s", decimals=0),
+            tables.value("A", "Instances", "short", **{"custom.width": 90}),
+            tables.value("B", "Idle", _AMOUNT, decimals=2, **{"custom.width": 80}),
+            tables.value("C", "Ends in", "s", decimals=0, **{"custom.width": 90}),
         ],
         f"{cluster(job('instances', TARGET, TYPE))} and {waits}",
-        hours(f"{cluster(kept)} and {waits}"),
+        f"sum by ({ID}) ({kept}) and {waits}",
         each(f"{end} - time() and {waits} and on ({ID}) {job('instances', TARGET, TYPE)}"),
         sort="Idle",
-    ).span(14)
+    ).span(10)
 
 
-def _dollars() -> panels.Panel:
-    billed = hours(grown_so_far(_BILLED, "instance_type"))
-    price = f"max by (instance_type) ({_PRICE})"
+def _prices() -> panels.Panel:
+    price = "sagemaker_instance_price_per_hour"
+    listed = (
+        f'max by (aws_region, instance_type, currency) ({price}{{aws_region=~"$region", {TYPE}, usage="{usage}"}})'
+        for usage in ("training", "spot_training", "warm_pool")
+    )
+    return tables.rows(
+        "Prices per hour",
+        "The list price of one instance, adjustments not applied, of the types that jobs had.",
+        [
+            tables.label("instance_type", "Type"),
+            tables.label("aws_region", "Region"),
+            tables.label("currency", "Currency", **{"custom.width": 90}),
+            tables.value("A", "Training", _AMOUNT, decimals=4),
+            tables.value("B", "Spot training", _AMOUNT, decimals=4),
+            tables.value("C", "Warm pool", _AMOUNT, decimals=4),
+        ],
+        *listed,
+        sort="Training",
+    ).span(16)
+
+
+def _unpriced() -> panels.Panel:
     return (
-        panels.areas(
-            "Spend so far, by type",
-            "Billed instance hours times the price series that you provide, without storage and warm pools.",
-            Query(f"({billed}) * on (instance_type) {price}", "{{instance_type}}"),
+        panels.bars(
+            "Hours that no cost contains",
+            "Billed instance hours so far, of all teams: no_price where the price list has none, training_plan for "
+            "jobs that are paid for in advance.",
+            now(f"sum by (reason) ({_UNPRICED}) / 3600", "{{reason}}"),
         )
-        .unit("currencyUSD")
-        .span(24)
+        .unit("suffix: h")
+        .decimals(1)
+        .span(8)
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TARGET = 'aws_account_id=~"$account", aws_region=~"$region"'
 TYPE = 'instance_type=~"$instance_type"'
+# Jobs without the tag have no such label, which the pattern for all teams matches, too.
+TEAM = 'tag_team=~"$team"'
 JOB = f'{TARGET}, job_name="$job"'
 ENDS = "Completed|Failed|Stopped|MaxRuntimeExceeded|MaxWaitTimeExceeded"
 ID = "aws_account_id, aws_region, job_name"
@@ -24,6 +26,12 @@ def fleet(name: str, *matchers: str) -> str:
 def own(name: str, *matchers: str) -> str:
     """Return a selector of a family of the exporter itself."""
     return _select(_OWN_FAMILY + name, *matchers)
+
+
+def recorded(name: str, *matchers: str) -> str:
+    """A selector of a series that a recording rule makes, for the chosen accounts and regions. It has no labels of the
+    scrape."""
+    return _select(name, TARGET, *matchers)
 
 
 def total(selector: str, by: str = "") -> str:
@@ -51,6 +59,11 @@ def grown(selector: str, by: str = "") -> str:
     It is exact, while increase() extrapolates and misses the first value of a new series.
     """
     return _difference(f"last_over_time({selector}[$__range])", f"last_over_time({selector}[7d] offset $__range)", by)
+
+
+def increased(selector: str, by: str, over: str = "$__range") -> str:
+    """How much a recorded total grew in the dashboard's time range, or in another: as docs/queries.md has it."""
+    return f"sum by ({by}) (increase({selector}[{over}]))"
 
 
 def grown_so_far(selector: str, by: str = "") -> str:

@@ -36,7 +36,9 @@ async def main(minutes: float) -> None:
     """Run everything and write the PNG files."""
     await _built()
     with tempfile.TemporaryDirectory() as name, demonstration(Path(name), "--seed=7", "--jobs=24") as demo:
-        async with running(scraping(demo.address, interval="5s"), Path(name)) as prometheus, _served() as page:
+        rules = f"rule_files: [{ROOT}/deploy/prometheus/sagemaker-recording.rules.yml]"
+        scrape = scraping(demo.address, interval="5s", extra=rules)
+        async with running(scrape, Path(name)) as prometheus, _served() as page:
             await asyncio.sleep(minutes * 60)
             # The time range begins after the first scrape, as with a Prometheus that has been running for long.
             seconds = round(minutes * 60) - 60

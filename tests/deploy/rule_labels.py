@@ -50,18 +50,19 @@ def mistakes(expr: str) -> Iterator[str]:
             yield f"no metric {name}"
             continue
         for matcher in selector.matchers.matchers:
-            if matcher.name not in _labels(name):
+            if matcher.name not in labels_of(name):
                 yield f"{name} has no label {matcher.name}"
             unknown = _named(matcher) - _values(name, matcher.name)
             if unknown and _values(name, matcher.name):
                 yield f"{name} has no {matcher.name} {sorted(unknown)}"
 
 
-def _labels(name: str) -> set[str]:
+def labels_of(name: str) -> set[str]:
+    """The labels that a family or a recorded series can have."""
     if name in RECORDS:
         # A rule may name what it recorded before.
         given = {s.name or "" for s in selectors(RECORDS[name]["expr"])} - {name}
-        return set().union(*map(_labels, given), {"model"}) - SCRAPE
+        return set().union(*map(labels_of, given), {"model"}) - SCRAPE
     tags = {"tag_team", "tag_model"} if name.endswith("_total") or name == "sagemaker_training_job_tags" else set()
     return _LABELS[name] | SCRAPE | tags
 

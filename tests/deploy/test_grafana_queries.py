@@ -18,6 +18,9 @@ from exporter.training.waiting import WAITING_REASONS
 from tests.conftest import PrometheusFactory
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, Asked
+from tests.deploy.rule_labels import labels_of
+from tests.deploy.ruleset import RECORDS
+from tests.deploy.test_rules_live import copy_rules
 from tests.e2e.demonstration import demonstration
 from tests.prometheus import Prometheus, scraping
 
@@ -28,15 +31,22 @@ ALL_PANELS = {
     "account": "(123456789012|000000000000)",
     "region": "(us-east-1|eu-west-1)",
     "instance_type": ".*",
+    "team": ".*",
 }
-# Metrics of Prometheus, and the one that users provide according to docs/totals.md.
-FOREIGN = {"scrape_duration_seconds": set[str](), "sagemaker_instance_price_dollars_per_hour": {"instance_type"}}
+# Prometheus's own metrics.
+FOREIGN = {"scrape_duration_seconds": set[str]()}
 _SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
+TEAM = "tag_team"
 LABELS = FOREIGN | {
-    family.name + suffix: {*family.label_names, *(["le"] if suffix == "_bucket" else [])}
+    family.name + suffix: {
+        *family.label_names,
+        *(["le"] if suffix == "_bucket" else []),
+        *([TEAM] if family.name.endswith("_total") else []),
+    }
     for family in CATALOGUE
     for suffix in _SUFFIXES[family.kind]
 }
+LABELS |= {record: labels_of(record) for record in RECORDS}
 VALUES = {
     "secondary_status": {*SECONDARY_STATUSES},
     "status": {*STATUSES, *OUTCOMES, *WARM_POOL_STATUSES},
@@ -46,17 +56,6 @@ VALUES = {
     "reason": {*WAITING_REASONS},
     "spot": {"true", "false"},
 }
-PRICES = """
-rule_files: [prices.yml]
-"""
-PRICE_RULE = """
-groups:
-  - name: prices
-    interval: 500ms
-    rules:
-      - record: sagemaker_instance_price_dollars_per_hour
-        expr: sum by (instance_type) (sagemaker_training_billable_instance_seconds_total) * 0 + 2
-"""
 
 
 def selectors(expr: str) -> list[promql_parser.VectorSelector]:
@@ -110,18 +109,15 @@ async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:
     """The demo is scraped twice, like two exporters or a restarted pod: no query may fail or count twice."""
-    (tmp_path / "prices.yml").write_text(PRICE_RULE)
+    copy_rules(tmp_path)
     with demonstration(tmp_path, "--jobs", "120", "--seed", "5", "--speed", "4") as demo:
         demo.wait_until_ready()
         twice = (demo.address, demo.address.replace("127.0.0.1", "localhost"))
-        async with prometheus(scraping(*twice, extra=PRICES)) as server:
-            await server.wait_until(lambda: server.query("sagemaker_instance_price_dollars_per_hour"))
+        async with prometheus(scraping(*twice, extra="rule_files: ['*recording.rules.yml']")) as server:
             labels = await _labels_of_answers(server, within=40.0)
-            (told_by_one,) = await server.query(
-                "max(sum by (instance) (sagemaker_training_instance_seconds_total)) / 3600"
-            )
-            (trained,) = [query for query in QUERIES if query.where == "sagemaker-cost: Trained A"]
-            (shown,) = await server.query(boards.filled(trained.expr, ALL_PANELS))
+            (told_by_one,) = await server.query("max(sum by (instance) (sagemaker_training_cost_per_hour))")
+            (now,) = [query for query in QUERIES if query.where == "sagemaker-cost: Fleet cost per hour A"]
+            (shown,) = await server.query(boards.filled(now.expr, ALL_PANELS))
     assert 0.8 < shown.value / told_by_one.value < 1.2
     assert [f"{query.where}: {query.expr}" for query in QUERIES if query not in labels] == []
     for uid in BOARDS:
@@ -152,7 +148,7 @@ async def _answer(server: Prometheus, query: Asked, began: float) -> list[dict[s
 
 def test_the_menu_of_a_variable_is_made_of_a_label_that_its_family_has() -> None:
     asked: list[Any] = [query for query in QUERIES if query.label]
-    assert {query.label for query in asked} == {"aws_account_id", "aws_region", "instance_type", "job_name"}
+    assert {query.label for query in asked} == {"aws_account_id", "aws_region", "instance_type", "job_name", TEAM}
     for query in asked:
         (selector,) = selectors(boards.filled(query.expr, ALL_PANELS))
         assert all(query.label in LABELS[name] for name in families(selector)), query
