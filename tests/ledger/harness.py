@@ -173,6 +173,7 @@ class Harness:
             self._written = Inspection(opened, partial(self._committed, fate))
             async with Ledger(self._written.open, clock.time, self.setting.backfill, self._market.rate) as ledger:
                 self._ledger = ledger
+                self._market.look_at(self.path)
                 self._first_start = self._first_start or self._written.store.first_start
                 assert self._written.store.first_start == self._first_start
                 poller = self._poller(ledger, clock)
@@ -273,16 +274,15 @@ class Harness:
             log.write_bytes(data)
             self.history.append("damaged")
 
-    def _committed(self, fate: Fate, update: LedgerUpdate) -> None:
-        if not fate.dead:
-            self._market.committed(update)
+    def _committed(self, fate: Fate, update: LedgerUpdate, certain: bool) -> None:
+        self._market.committed(update, certain and not fate.dead)
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
         """Check that the shown totals are those in the store, unless a write is pending or has failed."""
         if ledger.pending or ledger.last_error:
             return
         written = self._written.totals(TARGET)
-        assert written is None or written == ledger.totals(TARGET)
+        assert written in (None, ledger.totals(TARGET))
 
     def _never_lower(self) -> None:
         totals = self._ledger.totals(TARGET) if self._ledger else {}

@@ -15,12 +15,12 @@ from exporter.training.job import Identity
 class Inspection:
     """Inspect a store that was opened with `open`.
 
-    Use it only between two transactions, because a store is not thread-safe. `committed` is called with each committed
-    update.
+    Use it only between two transactions, because a store is not thread-safe. `committed` is called with each update and
+    whether it was committed for sure: after an error nobody knows.
     """
 
     def __init__(
-        self, open_store: Callable[[float], Store], committed: Callable[[LedgerUpdate], None] | None = None
+        self, open_store: Callable[[float], Store], committed: Callable[[LedgerUpdate, bool], None] | None = None
     ) -> None:
         self._open_store, self._committed = open_store, committed
         self.store: Store
@@ -47,7 +47,7 @@ class Inspection:
 class _Watched:
     """Report the committed updates of a store."""
 
-    def __init__(self, store: Store, committed: Callable[[LedgerUpdate], object]) -> None:
+    def __init__(self, store: Store, committed: Callable[[LedgerUpdate, bool], None]) -> None:
         self._store, self._committed = store, committed
 
     def __getattr__(self, name: str) -> Any:
@@ -56,10 +56,14 @@ class _Watched:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         updates: list[LedgerUpdate] = []
-        with self._store.transaction() as transaction:
-            yield _WatchedTransaction(transaction, updates)
-        for update in updates:
-            self._committed(update)
+        certain = False
+        try:
+            with self._store.transaction() as transaction:
+                yield _WatchedTransaction(transaction, updates)
+            certain = True
+        finally:
+            for update in updates:
+                self._committed(update, certain)
 
 
 class _WatchedTransaction:

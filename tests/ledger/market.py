@@ -41,6 +41,8 @@ class Market:
         self._offers: dict[tuple[str, str], _Offers] = {}
         self.wrong: list[str] = []
         self._final: set[Identity] = set()
+        # What was written by a transaction that may not have been committed.
+        self._perhaps: dict[tuple[str, int], Facts] = {}
         self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
@@ -69,9 +71,12 @@ class Market:
                 self.wrong.append(f"{name} has a price that there never was")
         kept[key] = rates
 
-    def committed(self, update: LedgerUpdate) -> None:
+    def committed(self, update: LedgerUpdate, certain: bool) -> None:
         """Record the rates of written jobs, as some jobs are deleted from the state file in the same life."""
         for record in update.records:
+            if not certain:
+                self._perhaps[record.identity.name, record.identity.created_ms] = record.facts
+                continue
             self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
             self._note_final(record)
 
@@ -126,12 +131,20 @@ class Market:
 
     def _is_final(self, life: Life) -> bool:
         identity = Identity(*TARGET, life.name, round(life.created * 1000))
-        return any(identity.is_same(other) for other in self._final)
+        perhaps = self._perhaps_of(life)
+        return any(identity.is_same(other) for other in self._final) or bool(perhaps and perhaps.value(FINAL))
 
     def _kept_of(self, life: Life) -> Rates:
         created_ms = round(life.created * 1000)
         kept = self._kept[life.name].items()
-        return next((rates for ms, rates in kept if abs(ms - created_ms) <= SAME_JOB_MS), {})
+        perhaps = self._perhaps_of(life)
+        unsure = perhaps.rates if perhaps else {}
+        return next((rates for ms, rates in kept if abs(ms - created_ms) <= SAME_JOB_MS), unsure)
+
+    def _perhaps_of(self, life: Life) -> Facts | None:
+        created_ms = round(life.created * 1000)
+        found = (f for (n, ms), f in self._perhaps.items() if n == life.name and abs(ms - created_ms) <= SAME_JOB_MS)
+        return next(found, None)
 
     def _ever(self, instance_type: str, usage: str) -> set[Fraction | None]:
         return {price for one in (usage, "training") for _, price in self._of(instance_type, one)}
