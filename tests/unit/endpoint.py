@@ -33,6 +33,8 @@ async def answering(patch: pytest.MonkeyPatch, *answers: Reply) -> AsyncIterator
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    for service in ("_PRICING", "_SERVICE_QUOTAS", "_CLOUDWATCH"):
+        patch.delenv(f"AWS_ENDPOINT_URL{service}", raising=False)
     patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
         yield requests
