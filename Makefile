@@ -9,7 +9,10 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 IMAGE ?= sagemaker-exporter
 NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0))
 
-export PYTHON PROMETHEUS
+# Many tests wait for servers and processes: two for each processor keep it busy.
+PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+
+export PYTHON PROMETHEUS PYTEST_XDIST_AUTO_NUM_WORKERS
 
 .PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment

@@ -27,6 +27,8 @@ from exporter.polling.api import Calls
 from exporter.prices.hardware import hardware_of
 from exporter.training.job import Instances, TrainingJob
 
+pytestmark = pytest.mark.slow
+
 TARGET = ("123456789012", "us-east-1")
 JOBS, INTERVAL = 1000, 300.0
 # Milliseconds per job and minute. Measured: 0.009 with one metric, 0.04 with five; the bar of the design is 0.05.

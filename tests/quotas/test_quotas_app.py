@@ -21,6 +21,9 @@ from exporter.training.usage import USAGES
 from tests.e2e.exposed import Exposed, lead_to
 from tests.logged import messages
 
+# They wait for 18 pages at the real pace of five a second.
+pytestmark = pytest.mark.slow
+
 ACCOUNT, OTHER = "123456789012", "210987654321"
 REGIONS = ("us-east-1", "eu-west-1")
 TYPE = "ml.g5.2xlarge"
