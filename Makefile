@@ -9,10 +9,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 IMAGE ?= sagemaker-exporter
 NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0))
 
-# Many tests wait for servers and processes: two for each processor keep it busy.
-PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
-
-export PYTHON PROMETHEUS PYTEST_XDIST_AUTO_NUM_WORKERS
+export PYTHON PROMETHEUS
 
 .PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
@@ -27,6 +24,8 @@ test: dev-environment ## run all tests with branch coverage; ARGS=tests/x.py run
 	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
 
+# Many of these tests wait for sockets: two for each processor keep it busy.
+unit: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 unit: dev-environment ## the tests that start no process, in a minute; ARGS=tests/http only these
 	@$(BIN)/python -m pytest -m "not process and not slow and not soak" $(ARGS)
 
