@@ -13,6 +13,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from exporter.config import located, refusals, syntax
+from exporter.config.address import Address
 from exporter.config.file import read
 from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
@@ -29,7 +30,7 @@ from exporter.config.settings import (
     Totals,
     Web,
 )
-from exporter.config.syntax import WRITTEN, Address, account_of
+from exporter.config.syntax import WRITTEN, account_of
 
 __all__ = [
     "Address",

@@ -25,11 +25,12 @@ from pydantic import (
     model_validator,
 )
 
-from exporter.config import syntax
+from exporter.config import address, syntax
+from exporter.config.address import Address
 from exporter.config.duration import parse
 from exporter.config.pattern import Pattern
 from exporter.config.problems import kind, quote
-from exporter.config.syntax import Address, Span, Whole, refused
+from exporter.config.syntax import Span, Whole, refused
 
 _Rate = Annotated[float, BeforeValidator(syntax.rate)]
 _Pattern = Annotated[Pattern, SkipValidation, BeforeValidator(syntax.pattern)]
@@ -38,8 +39,8 @@ _TagKey = Annotated[str, BeforeValidator(syntax.tag_key)]
 _TagKeyOrAll = Annotated[str, BeforeValidator(syntax.tag_key_or_all)]
 _HyperparameterOrAll = Annotated[str, BeforeValidator(syntax.hyperparameter_or_all)]
 _MetricGlob = Annotated[str, BeforeValidator(syntax.metric_glob)]
-_Address = Annotated[Address, BeforeValidator(syntax.address)]
-_Addresses = Annotated[tuple[_Address, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct_addresses)]
+_Address = Annotated[Address, BeforeValidator(address.parse)]
+_Addresses = Annotated[tuple[_Address, ...], BeforeValidator(syntax.listed), AfterValidator(address.distinct_addresses)]
 _Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
 
 

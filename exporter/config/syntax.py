@@ -5,7 +5,6 @@ Each validator takes the value from the file and returns its meaning, or raises 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,8 +21,6 @@ from exporter.config.problems import kind, quote
 # The validation context of values from a file or a flag. Without it, values come from code.
 WRITTEN: Final = object()
 
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
-_ADDRESSES = ":9841, 127.0.0.1:9841, localhost:9841 or [::1]:9841"
 _DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 _PATTERNS = "a Python regular expression for whole job names"
 _RE2_PATTERNS = f"{_PATTERNS}, without lookaround, backreferences and repetitions above 1000"
@@ -35,17 +32,6 @@ _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::([0-9]{12}):role/(?:[!-.0-~]{1,128
 def refused(message: str, allowed: str) -> PydanticCustomError:
     """Return the error for a value: what is wrong with it, and what is allowed."""
     return PydanticCustomError("refused", "{message}", {"message": message, "allowed": allowed})
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An address to listen on. An empty host means all addresses of the machine, port 0 one that the system picks."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +138,6 @@ def allowlist(keys: tuple[str, ...]) -> tuple[str, ...]:
     return distinct(keys)
 
 
-def address(value: object) -> Address:
-    """Parse HOST:PORT, with an IPv6 address in brackets and an empty host for all addresses."""
-    if isinstance(value, Address):
-        return value
-    try:
-        match = _ADDRESS.fullmatch(_written(value))
-        if match is None or int(match["port"]) > 65535:
-            raise ValueError("not HOST:PORT")
-        return Address(_host(match), int(match["port"]))
-    except ValueError:
-        raise refused(f"{quote(value)} is not an address to listen on", _ADDRESSES) from None
-
-
 # Tags of a union, which pydantic adds to the location of errors. No key can be named like them; messages omit them.
 ONE: Final = "[one]"
 SEVERAL: Final = "[several]"
@@ -175,31 +148,14 @@ def one_or_several(value: object) -> str:
     return SEVERAL if isinstance(value, list | tuple) else ONE
 
 
-def distinct_addresses(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    """Validate that a list of addresses has one address or more, and no duplicates."""
-    if not addresses:
-        raise refused("is empty", f"one address or more: {_ADDRESSES}")
-    # Port 0 is a different one each time.
-    distinct(tuple(str(address) for address in addresses if address.port))
-    return addresses
-
-
-def _host(match: re.Match[str]) -> str:
-    if match["v6"]:
-        return str(ipaddress.IPv6Address(match["v6"]))
-    if match["host"].replace(".", "").isdigit():
-        return str(ipaddress.IPv4Address(match["host"]))
-    match["host"].encode("idna")  # raises a ValueError for a name that cannot be resolved
-    return match["host"]
-
-
 def external_url(value: object) -> str:
     """Validate the URL under which clients reach the exporter. The part before an @ may be secret: it is not quoted."""
     if isinstance(value, str) and "@" in value:
         raise refused("has a user or a password", _external_url.allowed)
     url = _external_url(value)
     try:
-        urlsplit(url).port  # noqa: B018
+        if urlsplit(url).port == 0:
+            raise ValueError("no client can connect to it")
     except ValueError:
         raise refused(f"{quote(url)} is not {_external_url.name}", _external_url.allowed) from None
     return url

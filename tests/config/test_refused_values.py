@@ -36,7 +36,7 @@ SINGLE_KEYS = [
         for url in (
             *("example.org", "ftp://example.org/", "http://", "https:///sagemaker"),
             *("http://example.org/?q", "http://example.org/#x", "http://example.org:port/", "http://example.org/a//b"),
-            *("http://example.org/a/../b", "http://[:::]/", "http://example.org:99999/"),
+            *("http://example.org/a/../b", "http://[:::]/", "http://example.org:99999/", "http://a:0/"),
         )
     ),
     (
