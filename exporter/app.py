@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import platform
 import random
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,29 +163,33 @@ class App:
         """Poll a target until cancelled, and restart its poller whenever it fails."""
         await self._clock.sleep(delay)
         while True:
-            try:
+            with self._isolated(runner):
                 async with self._connected(runner) as poller, self.watching.beside(runner.spec, runner.name, poller):
                     await poller.run()
-            except ApiError as error:
-                self._unreachable(runner, error)
-            except Exception:  # noqa: BLE001
-                # A bug that affects one target must not stop the others.
-                _log.exception("polling failed unexpectedly; restarting", target=_said(runner.name))
-                self._unreachable(runner, ApiError("poll", "InternalError"))
             self._clear(runner)
             await self._clock.sleep(self.config.polling.discovery_interval)
 
     async def _once(self, runner: TargetRunner) -> bool:
-        try:
+        with self._isolated(runner):
             async with self._connected(runner) as poller:
                 well, _ = await asyncio.gather(poller.once(), self.quotas.once(runner.spec))
                 await self.watching.once(runner.spec, runner.name, poller)
                 # The poller has shown its last report before quotas and CloudWatch were read.
                 self.display.health(runner.name, runner.health, len(poller.tracker))
                 return well
+        return False
+
+    @contextmanager
+    def _isolated(self, runner: TargetRunner) -> Iterator[None]:
+        """Mark a target as down if the block fails, and raise nothing: the other targets go on."""
+        try:
+            yield
         except ApiError as error:
             self._unreachable(runner, error)
-            return False
+        except Exception:  # noqa: BLE001
+            # A bug that affects one target must not stop the others.
+            _log.exception("polling failed unexpectedly", target=_said(runner.name))
+            self._unreachable(runner, ApiError("poll", "InternalError"))
 
     def _clear(self, runner: TargetRunner) -> None:
         """Remove the jobs of a poller that has ended: the next one starts with a new tracker."""

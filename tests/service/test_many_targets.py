@@ -244,5 +244,23 @@ def test_a_mistake_of_ours_in_one_target_does_not_end_the_others(
             assert_fresh(app, world)
 
     virtual_time.run(scenario())
-    assert messages(caplog)[0] == "polling failed unexpectedly; restarting"
+    assert messages(caplog)[0] == "polling failed unexpectedly"
     assert "of ours" not in text(caplog)
+
+
+def test_once_reads_the_other_targets_despite_a_mistake_of_ours_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world, found = World(1), Poller._found
+
+        async def mistake(self: Poller, jobs: Sequence[TrainingJob], from_index: bool) -> None:
+            if self._target[1] == REGIONS[0]:
+                raise AttributeError("of ours")
+            await found(self, jobs, from_index)
+
+        monkeypatch.setattr(Poller, "_found", mistake)
+        monkeypatch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
+        async with App.open(world.config(), LoopClock()) as app:
+            assert not await app.once()
+            assert [runner.health.up for runner in app.runners] == [False, *[True] * (len(REGIONS) - 1)]
+
+    virtual_time.run(scenario())
