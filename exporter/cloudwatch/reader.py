@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,27 +81,30 @@ class Reader:
     async def run(self) -> None:
         """Read until cancelled. Whatever fails is tried again after an interval."""
         while True:
-            try:
+            with self._isolated():
                 async with self._open() as source:
                     while True:
                         await self.tick(source)
                         await self._clock.sleep(_TICK if self._ready() else _FIRST_TICK)
-            except ApiError as error:
-                self._finished([error])
-            except Exception:  # noqa: BLE001
-                # A mistake of ours here must not end the polling of jobs.
-                _log.exception("reading CloudWatch failed unexpectedly; retrying", target=self._name)
             await self._wait()
 
     async def once(self) -> None:
         """Read once if a read is due. Never raises but when cancelled."""
-        try:
+        with self._isolated():
             async with self._open() as source:
                 await self.tick(source)
+
+    @contextmanager
+    def _isolated(self) -> Iterator[None]:
+        """Show that the source is down if the block fails, and raise nothing: the polling of jobs goes on."""
+        try:
+            yield
         except ApiError as error:
             self._finished([error])
         except Exception:  # noqa: BLE001
+            # A bug in this code must not stop the polling of jobs either.
             _log.exception("reading CloudWatch failed unexpectedly", target=self._name)
+            self._show_up(up=False)
 
     async def tick(self, source: MetricSource) -> None:
         """Drop what is too old, show what another reader has read, and read if that is due."""
@@ -218,7 +221,10 @@ class Reader:
         if self._warned and not errors:
             _log.info("CloudWatch is read again", target=self._name)
             self._warned.clear()
-        self._readings.up = not errors
+        self._show_up(up=not errors)
+
+    def _show_up(self, *, up: bool) -> None:
+        self._readings.up = up
         self._view.state(self._readings)
 
 

@@ -269,11 +269,12 @@ def test_a_mistake_of_ours_ends_nothing(caplog: pytest.LogCaptureFixture) -> Non
     async def scenario() -> None:
         at = world(job(), broken=True)
         async with reading(at.reader()):
+            assert at.up is False
             await asyncio.sleep(10)
             at.broken = False
             await asyncio.sleep(INTERVAL)
-            assert at.ratio() == 0.5
-            assert messages(caplog) == ["reading CloudWatch failed unexpectedly; retrying"]
+            assert (at.ratio(), at.up) == (0.5, True)
+            assert messages(caplog) == ["reading CloudWatch failed unexpectedly"]
 
     run(scenario())
 
@@ -397,7 +398,11 @@ def test_once_reads_once() -> None:
         at.unopened = ApiError("AssumeRole", "AccessDenied")
         await at.reader().once()
         assert at.up is False
-        at.unopened, at.broken, at.readings.due = None, True, 0.0
+        at.unopened, at.readings.due = None, 0.0
         await at.reader().once()
+        assert at.up is True
+        at.broken, at.readings.due = True, 0.0
+        await at.reader().once()
+        assert at.up is False
 
     run(scenario())
