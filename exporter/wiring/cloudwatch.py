@@ -20,7 +20,6 @@ from exporter.cloudwatch.readings import Readings
 from exporter.config import Config
 from exporter.exposition.board import Board
 from exporter.ledger.store import Target
-from exporter.polling.api import ApiError
 from exporter.polling.poller import Poller
 from exporter.prices.hardware import hardware_of
 from exporter.training.job import TrainingJob
@@ -91,9 +90,6 @@ class Watching:
             async with self._sessions.client(CLOUDWATCH, target[1], spec.role, calls) as sdk:
                 yield CloudWatch(Client(sdk, calls, limiters, self._in_flight, self._clock), requested)
 
-        def failed(error: ApiError) -> None:
-            poller.health.noticed(error)
-
         return Reader(
             "/".join(target),
             self._settings,
@@ -103,7 +99,7 @@ class Watching:
             source,
             readings,
             view,
-            failed,
+            poller.health.noticed,
             self._clock,
         )
 
