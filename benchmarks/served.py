@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 
+from exporter import __version__
 from exporter.config import Address
 from exporter.exposition.board import Board
 from exporter.web import page
@@ -17,7 +18,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 class _Shown:
-    """The parts of the application that the server needs for scrapes."""
+    """An application that has a board and nothing else: no jobs on its page, and no configuration to reload."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -29,10 +30,11 @@ class _Shown:
         return True, "ready"
 
     def status(self) -> page.Status:
-        raise NotImplementedError
+        now = time.time()
+        return page.Status(__version__, now, now, ready=True, targets=(), jobs=())
 
     async def reload(self) -> None:
-        raise NotImplementedError
+        """Keep the board as it is."""
 
 
 def on_free_port(board: Board) -> AbstractAsyncContextManager[tuple[tuple[str, int], ...]]:
