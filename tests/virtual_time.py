@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -135,3 +136,17 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
     """Run the scenario in virtual time, and return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(scenario)
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, object], lead: float = 0.0) -> AsyncIterator[None]:
+    """Run the work while the block runs, and for `lead` seconds before it. It must not end by itself."""
+    task = asyncio.create_task(work)
+    try:
+        if lead:
+            await asyncio.sleep(lead)
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -46,6 +46,15 @@ def readings(*jobs: TrainingJob, settled: bool = False) -> list[Reading]:
     return [Reading.of(one, settled) for one in jobs]
 
 
+def log(path: Path) -> Path:
+    """Return the write-ahead log of a state file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
 class Time:
     """Implement a clock that stands still."""
 

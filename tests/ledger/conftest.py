@@ -1,4 +1,4 @@
-"""Provide the folder in which the fault harness keeps its state files."""
+"""Provide the places of state files."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def disk() -> Iterator[Path]:
     """Use real statements and files, but a file system in memory if there is one, to avoid waiting for a disk."""
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a state file in a folder of its own, which a test may move, copy or delete."""
+    (tmp_path / "state").mkdir()
+    return tmp_path / "state" / "state.db"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from exporter.polling.health import Health
 from exporter.polling.poller import Poller
 from exporter.polling.settings import PollerSettings
 from tests.displays import Nowhere
-from tests.virtual_time import LoopClock
+from tests.virtual_time import LoopClock, background
 
 TARGET = ("123456789012", "us-east-1")
 INTERVAL, DISCOVERY, SETTLE = 30.0, 60.0, 120.0
@@ -165,13 +165,6 @@ def poller(
     return assemble(TARGET, api, settings, ledger, Nowhere(), health, clock)
 
 
-@asynccontextmanager
-async def polling(one: Poller) -> AsyncIterator[None]:
+def polling(one: Poller) -> AbstractAsyncContextManager[None]:
     """Poll in the background while the block runs."""
-    task = asyncio.create_task(one.run())
-    try:
-        yield
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return background(one.run())

@@ -1,104 +1,26 @@
-"""Test the loop that reads prices: when it reads, what it logs, and which prices stay in use after a failure."""
+"""Test the loop that reads price lists: when it reads, what it logs, and which prices stay in use after a failure."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from exporter.polling.api import ApiError
-from exporter.prices.book import PriceBook
 from exporter.prices.cached import decoded
-from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
-from exporter.prices.reader import PriceReader, PriceSettings
+from exporter.prices.products import GET_PRODUCTS
 from exporter.training.usage import TRAINING
 from tests.logged import lines, messages
-from tests.prices.listed import REGION, Item, MemoryCache, index_json, item, spot
-from tests.virtual_time import LoopClock, run
-
-DAY = 86400.0
-ML = "ml.m5.xlarge"
-
-
-@dataclass
-class Lists:
-    """Serve price lists by region; if the value of a region is an error, raise it."""
-
-    by_region: dict[str, list[object] | Exception] = field(default_factory=dict)
-    reads: list[tuple[float, str]] = field(default_factory=list)
-
-    async def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
-        self.reads.append((asyncio.get_running_loop().time(), region))
-        found = self.by_region.get(region, [])
-        if isinstance(found, Exception):
-            raise found
-        for one in found:
-            yield [json.dumps(one) if isinstance(one, dict) else one]
-
-    def gaps(self) -> list[float]:
-        """Return the times between successive reads, in seconds."""
-        return [round(later - earlier) for (earlier, _), (later, _) in pairwise(self.reads)]
-
-
-@dataclass
-class Shown:
-    book: PriceBook = field(default_factory=PriceBook)
-    books: int = 0
-    states: dict[str, bool] = field(default_factory=dict)
-
-    def prices(self, book: PriceBook) -> None:
-        self.book, self.books = book, self.books + 1
-
-    def up(self, region: str, up: bool) -> None:
-        self.states[region] = up
-
-    def price(self, region: str = REGION, name: str = ML) -> Decimal | None:
-        return self.book.list_price(region, name, TRAINING)
-
-
-@dataclass
-class World:
-    lists: Lists = field(default_factory=Lists)
-    shown: Shown = field(default_factory=Shown)
-    cache: MemoryCache = field(default_factory=MemoryCache)
-    regions: list[str] = field(default_factory=lambda: [REGION])
-
-    def reader(self, *, api: bool = True, file: str = "", interval: float = DAY) -> PriceReader:
-        settings = PriceSettings(api, file, interval)
-        return PriceReader(settings, (), lambda: self.regions, self.lists, self.cache, self.shown, LoopClock())
-
-
-@asynccontextmanager
-async def reading(reader: PriceReader) -> AsyncIterator[None]:
-    task = asyncio.create_task(reader.run())
-    await asyncio.sleep(1)
-    try:
-        yield
-        assert not task.done() or task.exception() is None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+from tests.prices.listed import REGION, Item, MemoryCache, item, spot
+from tests.prices.world import DAY, ML, Lists, World, reading, world
+from tests.virtual_time import run
 
 
 def denied() -> ApiError:
     return ApiError(GET_PRODUCTS, "AccessDeniedException")
-
-
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-
-
-def world(**by_region: list[object] | Exception) -> World:
-    return World(Lists({name.replace("_", "-"): found for name, found in by_region.items()}))
 
 
 def test_each_region_is_read_once_an_interval(caplog: pytest.LogCaptureFixture) -> None:
@@ -258,108 +180,6 @@ def test_a_mistake_of_ours_ends_nothing(caplog: pytest.LogCaptureFixture) -> Non
 
     run(scenario())
     assert messages(caplog) == ["reading prices failed unexpectedly"]
-
-
-TABLE = "regions: {us-east-1: {ml.m5.xlarge: 0.2}, us-gov-west-1: {ml.m5.xlarge: 0.29}}\n"
-
-
-def test_a_file_alone_asks_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "prices.yaml").write_text(TABLE)
-
-    async def scenario() -> None:
-        at = World(regions=[REGION, "us-gov-west-1", "eu-west-1"])
-        async with reading(at.reader(api=False, file=str(tmp_path / "prices.yaml"))):
-            assert at.lists.reads == []
-            assert (at.shown.price(), at.shown.price("us-gov-west-1")) == (Decimal("0.2"), Decimal("0.29"))
-            assert at.shown.states == {REGION: True, "us-gov-west-1": True, "eu-west-1": False}
-            await asyncio.sleep(3 * DAY)
-
-    run(scenario())
-    (warning,) = lines(caplog)
-    assert warning.startswith('msg="the price file has no prices for a polled region" region=eu-west-1 file=')
-
-
-def test_a_file_stands_above_the_list(tmp_path: Path) -> None:
-    (tmp_path / "prices.yaml").write_text(TABLE)
-
-    async def scenario() -> None:
-        at = world(us_east_1=[item(), item("ml.g5.xlarge", "1.408")])
-        async with reading(at.reader(file=str(tmp_path / "prices.yaml"))):
-            assert at.shown.price() == Decimal("0.2")
-            assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
-
-    run(scenario())
-
-
-def test_govcloud_needs_a_file_and_one_warning_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = tmp_path / "prices.yaml"
-    file.write_text(TABLE)
-    error = ApiError(GET_PRODUCTS, NO_ENDPOINT, "set prices.file")
-
-    async def scenario(name: str) -> World:
-        at = World(Lists({"us-gov-west-1": error}), regions=["us-gov-west-1"])
-        async with reading(at.reader(file=name)):
-            await asyncio.sleep(3 * DAY)
-        return at
-
-    at = run(scenario(str(file)))
-    assert (at.shown.states, at.shown.price("us-gov-west-1")) == ({"us-gov-west-1": True}, Decimal("0.29"))
-    assert not caplog.records
-    at = run(scenario(""))
-    assert at.shown.states == {"us-gov-west-1": False}
-    (warning,) = lines(caplog)
-    assert f"code={NO_ENDPOINT}" in warning
-    assert "set prices.file" in warning
-
-
-def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = tmp_path / "prices.yaml"
-    file.write_text(TABLE)
-
-    async def scenario() -> None:
-        at = World()
-        async with reading(at.reader(api=False, file=str(file), interval=3600)):
-            file.write_text(TABLE.replace("0.2}", "-0.2}").replace("0.29", "x"))
-            await asyncio.sleep(DAY)
-            assert (at.shown.states, at.shown.price()) == ({REGION: False}, Decimal("0.2"))
-            (warning,) = lines(caplog)
-            assert 'msg="reading the price file failed" problems=2' in warning
-            assert "line=1" in warning
-            assert "the price -0.2 is negative" in warning
-            file.write_text(TABLE.replace("0.2}", "0.21}"))
-            await asyncio.sleep(3700)
-            assert (at.shown.states, at.shown.price()) == ({REGION: True}, Decimal("0.21"))
-
-    run(scenario())
-
-
-def test_of_a_file_that_is_half_broken_the_good_half_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = tmp_path / "prices.json"
-    file.write_text(index_json([item(), item("ml.g5.xlarge", "1.408"), item(sku="EU", regionCode="eu-west-1")]))
-
-    async def scenario() -> None:
-        at = World()
-        async with reading(at.reader(api=False, file=str(file), interval=3600)):
-            file.write_text(index_json([item(price="0.2"), item("ml.g5.xlarge", "-1")]))
-            at.regions.append("eu-west-1")
-            await asyncio.sleep(DAY)
-            assert at.shown.states == {REGION: False, "eu-west-1": False}
-            assert at.shown.price() == Decimal("0.2")
-            assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
-            assert at.shown.price("eu-west-1") == Decimal("0.23")
-            file.write_text(index_json([item(price="0.2")]))
-            await asyncio.sleep(3700)
-            assert at.shown.states == {REGION: True, "eu-west-1": False}
-            assert at.shown.price(name="ml.g5.xlarge") is None
-
-    with caplog.at_level(logging.INFO, logger="exporter"):
-        run(scenario())
-    half, _, absent = lines(caplog)
-    assert 'msg="some prices of the file are invalid" problems=1' in half
-    assert "the price -1 is negative" in half
-    assert "has no prices for a polled region" in absent
 
 
 def test_without_a_source_nothing_is_read() -> None:

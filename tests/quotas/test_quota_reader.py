@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from exporter.quotas.applied import LIST_QUOTAS, Quotas
 from exporter.quotas.reader import QuotaReader, Target
 from tests.logged import lines, messages
 from tests.quotas.listed import ALL, OTHER, quota
-from tests.virtual_time import LoopClock, run
+from tests.virtual_time import LoopClock, background, run
 
 HOUR = 3600.0
 INTERVAL = 12 * HOUR
@@ -72,18 +72,11 @@ class World:
         return QuotaReader(interval, self.lists, self.shown, LoopClock(), earlier)
 
 
-@asynccontextmanager
-async def reading(reader: QuotaReader, target: Target | None = TARGET) -> AsyncIterator[None]:
+def reading(reader: QuotaReader, target: Target | None = TARGET) -> AbstractAsyncContextManager[None]:
+    """Read in the background while the block runs, which begins when the first read is over."""
     if target:
         reader.follow(target)
-    task = asyncio.create_task(reader.run())
-    await asyncio.sleep(1)
-    try:
-        yield
-        assert not task.done() or task.exception() is None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return background(reader.run(), 1)
 
 
 def denied() -> ApiError:
@@ -260,8 +253,9 @@ def test_a_reload_with_another_interval_follows_it() -> None:
         async with reading(earlier):
             await asyncio.sleep(HOUR)
         off = World(at.lists)
-        async with reading(off.reader(0.0, earlier)):
-            await asyncio.sleep(1)
+        turned_off = off.reader(0.0, earlier)
+        turned_off.follow(TARGET)
+        await asyncio.wait_for(turned_off.run(), 1)
         assert (off.shown.by_target, off.shown.states) == ({}, {})
         async with reading(at.reader(HOUR, earlier)):
             assert len(at.lists.reads) == 2

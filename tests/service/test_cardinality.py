@@ -16,7 +16,7 @@ from tests.e2e.exposed import Exposed
 from tests.polling.world import INTERVAL, SETTLE, Job, Region, jobs
 from tests.service.regions import OFF
 from tests.service.test_many_targets import REGIONS, World
-from tests.virtual_time import LoopClock
+from tests.virtual_time import LoopClock, background
 
 JOB = "sagemaker_training_job_"
 CREATED = JOB + "creation_timestamp_seconds"
@@ -31,12 +31,8 @@ async def polled(patch: pytest.MonkeyPatch, *more: Job, running: int = 3, **sect
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
     target = {"regions": REGIONS[:1], "role_arn": f"arn:aws:iam::{world.accounts[0]}:role/exporter"}
     config = Config.model_validate({"targets": [target], **OFF, **sections})
-    async with App.open(config, LoopClock()) as app:
-        task = asyncio.create_task(app.run())
-        await asyncio.sleep(2 * INTERVAL)
+    async with App.open(config, LoopClock()) as app, background(app.run(), 2 * INTERVAL):
         yield app
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def exposed(app: App) -> Exposed:

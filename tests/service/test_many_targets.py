@@ -23,7 +23,7 @@ from tests import virtual_time
 from tests.logged import lines, messages, text
 from tests.polling.world import INTERVAL, Region, jobs
 from tests.service.regions import OFF
-from tests.virtual_time import LoopClock
+from tests.virtual_time import LoopClock, background
 
 pytestmark = pytest.mark.slow
 
@@ -64,12 +64,8 @@ class World:
 @asynccontextmanager
 async def running(world: World, patch: pytest.MonkeyPatch, **polling: object) -> AsyncIterator[App]:
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
-    async with App.open(world.config(**polling), LoopClock()) as app:
-        task = asyncio.create_task(app.run())
+    async with App.open(world.config(**polling), LoopClock()) as app, background(app.run()):
         yield app
-        assert not task.done()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def assert_fresh(app: App, world: World, but: Iterable[Target] = (), since: float = 0.0, late: float = 3.0) -> None:

@@ -1,0 +1,99 @@
+"""CloudWatch that fails, in part or as a whole: what is logged, still requested and shown meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from exporter.cloudwatch.api import GET_METRIC_DATA
+from exporter.cloudwatch.planning import Selection
+from exporter.polling.api import ApiError
+from tests.cloudwatch.world import INTERVAL, job, reading, world
+from tests.logged import field as logged
+from tests.logged import messages
+from tests.virtual_time import run
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "Timeout", "InternalFailure"])
+def test_a_source_that_fails_is_one_warning_and_the_last_values_stay_for_a_while(
+    code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "exporter")
+
+    async def scenario() -> None:
+        at = world(job())
+        async with reading(at.reader()):
+            at.error = ApiError(GET_METRIC_DATA, code)
+            await asyncio.sleep(2 * INTERVAL)
+            assert (at.ratio(), at.up) == (0.5, False)
+            await asyncio.sleep(2 * INTERVAL)
+            assert at.ratio() is None
+            assert messages(caplog) == ["CloudWatch cannot be read"]
+            # Nothing is asked more often for it.
+            assert len(at.reads) == 5
+            assert at.failures == [code] * 4
+            at.error = None
+            await asyncio.sleep(INTERVAL)
+            assert (at.ratio(), at.up) == (0.5, True)
+            assert messages(caplog)[1:] == ["CloudWatch is read again"]
+
+    run(scenario())
+
+
+def test_after_a_denied_or_throttled_call_the_rest_is_not_asked() -> None:
+    async def scenario() -> None:
+        at = world(job("a", 700), job("b", 400), error=ApiError(GET_METRIC_DATA, "ThrottlingException"))
+        async with reading(at.reader()):
+            assert [number for _, number in at.reads] == [500]
+        # A bad answer is not the next one's.
+        at = world(job("a", 500), job("b", 400), error=ApiError(GET_METRIC_DATA, "InvalidResponse"))
+        at.fails = lambda number: number == 1
+        async with reading(at.reader()):
+            assert [number for _, number in at.reads] == [500, 400]
+            assert at.shown.keys() == {"b"}
+            assert at.up is False
+
+    run(scenario())
+
+
+def test_credentials_that_fail_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(job(), unopened=ApiError("AssumeRole", "AccessDenied"))
+        async with reading(at.reader()):
+            await asyncio.sleep(2 * INTERVAL)
+            assert at.up is False
+            assert messages(caplog) == ["CloudWatch cannot be read"]
+            at.unopened = None
+            await asyncio.sleep(INTERVAL)
+            assert (at.ratio(), at.up) == (0.5, True)
+
+    run(scenario())
+
+
+def test_a_mistake_of_ours_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        at = world(job(), broken=True)
+        async with reading(at.reader()):
+            assert at.up is False
+            await asyncio.sleep(10)
+            at.broken = False
+            await asyncio.sleep(INTERVAL)
+            assert (at.ratio(), at.up) == (0.5, True)
+            assert messages(caplog) == ["reading CloudWatch failed unexpectedly"]
+
+    run(scenario())
+
+
+def test_metrics_that_are_forbidden_or_fail_are_reported_and_the_others_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        at = world(job(), statuses={"CPUUtilization": "Forbidden", "DiskUtilization": "InternalError"})
+        at.silent = set()
+        async with reading(at.reader(Selection(("cpu", "gpu", "disk")))):
+            assert at.ratio() == 0.5
+            assert at.up is False
+            assert logged(caplog, "code") == ["Forbidden", "InternalError"]
+
+    run(scenario())
