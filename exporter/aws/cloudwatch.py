@@ -16,8 +16,10 @@ CLOUDWATCH = AwsService("cloudwatch")
 _NAMESPACE = "/aws/sagemaker/TrainingJobs"
 # AWS allows 50 calls a second, which everybody in the account shares.
 _PER_SECOND = 5.0
-# How many of the newest points of a page are read: nobody needs more, and most of the CPU went into the others.
+# How many of the newest points of a page are read. Nothing uses the older ones, and reading them took most of the CPU.
 _NEWEST = 5
+# How many pages one read may take. AWS bills the metrics of each page, and a read asks for less than a page may hold.
+_PAGES = 5
 
 
 def cloudwatch_limits(max_concurrency: int, timeout: float) -> RateLimits:
@@ -56,9 +58,14 @@ class CloudWatch:
             return _Page(objects(answer["MetricDataResults"]), token_of(answer))
 
         found: dict[str, Series] = {}
+        read = 0
         async for page in pages(fetch, self._client.calls.refused):
             for result in page.results:
                 _add(found, result)
+            read += 1
+            if read == _PAGES:
+                # The newest values come first. What is missing now arrives with the next read.
+                break
         by_id = (found.get(f"q{number}") for number in range(len(metrics)))
         return {metric: series for metric, series in zip(metrics, by_id, strict=True) if series is not None}
 

@@ -172,3 +172,17 @@ async def test_an_answer_without_results_is_an_error_and_was_requested(monkeypat
         with pytest.raises(ApiError, match="InvalidResponse"):
             await source.read([GPU, LOSS], 0.0, 600.0)
     assert requested == [2]
+
+
+async def test_pages_that_never_end_cost_five_times_the_metrics_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS bills the metrics of each page, and max_metrics_per_hour counts one page a read."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL_CLOUDWATCH", raising=False)
+    requested: list[int] = []
+    replies = [
+        whole(orjson.dumps({"MetricDataResults": [result(0, (60.0 * number, 1.0))], "NextToken": str(number)}))
+        for number in range(20, 0, -1)
+    ]
+    async with answering(monkeypatch, *replies), client(requested) as source:
+        found = await source.read([GPU, LOSS], 0.0, 6000.0)
+    assert requested == [2] * 5
+    assert found[GPU].points[0] == (1200.0, 1.0)
