@@ -25,7 +25,10 @@ _SKEWED = ("Signature expired", "Signature not yet current")
 _LONGEST = 200
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
-_ENDPOINT = "AWS_ENDPOINT_URL (also with _SAGEMAKER, _STS, _PRICING or _SERVICE_QUOTAS, or endpoint_url of the profile)"
+_ENDPOINT = (
+    "AWS_ENDPOINT_URL (also with _SAGEMAKER, _STS, _PRICING, _SERVICE_QUOTAS or _CLOUDWATCH, or endpoint_url of the "
+    "profile)"
+)
 # How the messages of the libraries begin when a URL is invalid; they have no exception of its own for it.
 _NOT_A_URL = ("Invalid endpoint", "Invalid IPv6 URL", "Port ", "netloc ", "Cannot combine AUTH", "Can't combine AUTH")
 

@@ -30,7 +30,8 @@ _CODES = 200
 # What to do, by AWS's code or one of the exporter's. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
-        _THROTTLES, "throttled; the limit is shared by the account: lower polling.*_rps or poll less often"
+        _THROTTLES,
+        "throttled; the whole account shares the limit: lower the rates or lengthen the intervals in the configuration",
     ),
     **dict.fromkeys(_DENIALS, "not allowed; the policy of the credentials or role lacks this operation"),
     "ExpiredToken": "the credentials have expired; renew them",
@@ -54,7 +55,7 @@ _ADVICE = {
     "NoRegion": "no AWS region is set; name one in targets or in AWS_REGION",
     "DuplicateTarget": "this account and region is another target already, through a role; remove one of them",
     "NoSuchProfile": "the AWS profile that the environment names does not exist",
-    "EndpointConnectionError": "cannot be reached; is there a network, and SageMaker in that region?",
+    "EndpointConnectionError": "cannot be reached; is there a network, and this service in that region?",
     "ConnectionError": "the connection broke",
     "Timeout": "no answer within polling.timeout",
     "InvalidResponse": "the answer cannot be read",
