@@ -92,8 +92,9 @@ class App:
         self.pricing = Pricing(
             config, self._sessions, self._in_flight, clock, ledger, self.board, self._targets, self._calls_of
         )
+        watched = earlier.watching if earlier else None
         self.watching: Watching = Watching(
-            config, self._sessions, self._in_flight, clock, self.board, earlier.watching if earlier else None
+            config, self._sessions, self._in_flight, clock, self.board, self.pricing.hardware, watched
         )
         if earlier is None:
             ledger.rate_of = self.pricing.rate_of
@@ -218,6 +219,7 @@ class App:
             self.display.forget(runner.name)
             before, runner.name = runner.name, (account, region)
             self.pricing.display.renamed(before, runner.name)
+            self.watching.forget(before)
             runner.health.target = _said(runner.name)
             self.display.health(runner.name, runner.health, 0)
         self.quotas.follow(spec, runner.name)

@@ -12,7 +12,7 @@ BATCH = 500
 MINUTE = 60.0
 # The dimension of a metric of one instance, and of a metric of a whole job.
 HOST, JOB_NAME = "Host", "TrainingJobName"
-COMPLETE, FORBIDDEN, INTERNAL_ERROR = "Complete", "Forbidden", "InternalError"
+COMPLETE = "Complete"
 # The rest of such an answer arrives with a later read: its values are good.
 PARTIAL = "PartialData"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from exporter.cloudwatch.families import ALGORITHM_METRICS, REQUESTED, UTILIZATION, Requested
 from exporter.cloudwatch.readings import JobReading, Readings
 from exporter.exposition.board import Board
-from exporter.polling.sources import SOURCES
+from exporter.ledger.store import Target
+from exporter.polling.sources import show_source
 
 SOURCE = "cloudwatch"
-Target = tuple[str, str]
 
 
 class TargetDisplay:
@@ -33,11 +33,16 @@ class TargetDisplay:
         """Show how many metrics were requested, and whether the last read succeeded."""
         requested = Requested(readings.since, readings.requested)
         self._board.put(REQUESTED, self._target, self._target, requested)
-        if readings.up is not None:
-            self._board.put(SOURCES, (*self._target, SOURCE), self._target, (SOURCE, readings.up))
+        show_source(self._board, self._target, SOURCE, readings.up)
 
 
 def ended(board: Board, target: Target, name: str) -> None:
     """Remove the samples of a job that has ended."""
     for group in (UTILIZATION, ALGORITHM_METRICS):
         board.remove(group, (*target, name))
+
+
+def forget(board: Board, target: Target) -> None:
+    """Remove a target that is not polled under this name any more."""
+    board.remove(REQUESTED, target)
+    show_source(board, target, SOURCE, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,12 +18,13 @@ from exporter.process.logs import Log
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
-# How often to look whether a read is due, or a value too old; and before that, whether the jobs are known.
+# Seconds between checks for due reads and expired values; and between checks whether the jobs are known yet.
 _TICK, _FIRST_TICK = 10.0, 1.0
-# Values arrive some minutes late. A sample is never dropped for being younger than this.
+# Values arrive some minutes late. A sample that is younger than this is never dropped.
 _LAG = 300.0
 # How many intervals a source may be silent before its samples end.
 _SILENT = 3
+_NO_VALUES = JobReading(None)
 
 
 class View(Protocol):
@@ -36,11 +37,13 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReaderSettings:
-    """What is read and how often (seconds), and how many metrics may be requested per hour."""
+    """What is read and how often (seconds), how many metrics may be requested per hour, and whether a job of a name has
+    series of its own."""
 
     selection: Selection
     interval: float
     max_metrics_per_hour: int
+    selects: Callable[[str], bool] = lambda _: True
 
     @property
     def most(self) -> int:
@@ -54,8 +57,8 @@ class ReaderSettings:
 
 
 class Reader:
-    """Reads one target. `jobs` returns its tracked jobs that have series of their own, `ready` whether they are known;
-    `open_source` opens a client, and `failed` is told each failure."""
+    """Reads one target. `jobs` returns its tracked jobs, `ready` whether all are known; `open_source` opens a client,
+    and `failed` is told each failure."""
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Reader:
         self._hardware_of, self._open, self._readings, self._view = hardware_of, open_source, readings, view
         self._report_failure, self._clock = failed, clock
         self._shown_version: int | None = None
+        self._shown: set[str] = set()
         self._warned: set[str] = set()
         self._unknown_types: set[str] = set()
         self._left_out = 0
@@ -108,29 +112,30 @@ class Reader:
 
     async def tick(self, source: MetricSource) -> None:
         """Drop what is too old, show what another reader has read, and read if that is due."""
-        self._expire()
         if not self._ready():
             return
-        if self._shown_version != self._readings.version:
-            self._show(self._active())
-        if self._clock.monotonic() >= self._readings.due:
+        self._refresh()
+        if self._clock.monotonic() >= self._readings.read + self._settings.interval:
             await self._read(source)
 
     async def _wait(self) -> None:
         until = self._clock.monotonic() + self._settings.interval
         while (left := until - self._clock.monotonic()) > 0:
-            self._expire()
+            self._refresh()
             await self._clock.sleep(min(left, _TICK))
 
     def _active(self) -> dict[str, TrainingJob]:
-        return {job.name: job for job in self._jobs() if is_active(job)}
+        selects = self._settings.selects
+        # The cheap test first: a target may have thousands of jobs that have ended.
+        return {job.name: job for job in self._jobs() if is_active(job) and selects(job.name)}
 
     async def _read(self, source: MetricSource) -> None:
         plans = self._plans()
         # Without a job nothing is requested; the first one is read as soon as it is there.
         if not plans:
+            self._nothing_to_read()
             return
-        self._readings.due = self._clock.monotonic() + self._settings.interval
+        self._readings.read = self._clock.monotonic()
         now = source.now()
         end = math.floor(now / MINUTE) * MINUTE
         start = end - math.ceil((2 * self._settings.interval + _LAG) / MINUTE) * MINUTE
@@ -185,31 +190,44 @@ class Reader:
             if job.name not in active or active[job.name].created != job.created:
                 continue
             reading = readings.jobs.setdefault(job.name, JobReading(job.created))
-            if found := utilization(each, answers, self._hardware_of):
+            found = utilization(each, answers, self._hardware_of)
+            if found or not each.kinds:
                 reading.utilization = found
+            if found:
                 reading.utilization_until = at + silence - (now - found.minute - MINUTE)
-            if each.names and all((s := answers.get(each.of_job(name))) and s.usable for name in each.names):
-                reading.algorithm_until = at + silence
-            if emitted := latest(each, answers):
-                reading.algorithm = {**reading.algorithm, **emitted}
+            _take_algorithm_metrics(reading, each, answers, at + silence)
+        readings.expire(at)
         readings.version += 1
-        self._show(active)
+        self._show()
 
-    def _show(self, active: dict[str, TrainingJob]) -> None:
-        """Show the readings of the jobs that are still active."""
+    def _refresh(self) -> None:
+        """Drop what is too old, and show what has changed since."""
+        self._readings.expire(self._clock.monotonic())
+        if self._shown_version != self._readings.version:
+            self._show()
+
+    def _show(self) -> None:
+        """Show the readings of the jobs that are still active, and end the samples of all others."""
         self._shown_version = self._readings.version
-        for name, reading in self._readings.jobs.items():
-            if name in active and active[name].created == reading.created:
-                self._view.job(name, reading)
+        active = self._active()
+        now = {
+            name: reading
+            for name, reading in self._readings.jobs.items()
+            if name in active and active[name].created == reading.created
+        }
+        for name in self._shown - now.keys():
+            self._view.job(name, _NO_VALUES)
+        for name, reading in now.items():
+            self._view.job(name, reading)
+        self._shown = set(now)
         self._view.state(self._readings)
 
-    def _expire(self) -> None:
-        at = self._clock.monotonic()
-        expired = {name: reading for name, reading in self._readings.jobs.items() if reading.expire(at)}
-        active = self._active() if expired else {}
-        for name, reading in expired.items():
-            if name in active:
-                self._view.job(name, reading)
+    def _nothing_to_read(self) -> None:
+        """Forget a failure: what failed is not asked for any more, so nothing could show that it is over."""
+        if self._readings.up is False:
+            self._warned.clear()
+            self._readings.up = None
+            self._view.state(self._readings)
 
     def _finished(self, errors: Sequence[ApiError]) -> None:
         """Show whether a read succeeded. Each code is logged once until a read succeeds."""
@@ -226,6 +244,15 @@ class Reader:
     def _show_up(self, *, up: bool) -> None:
         self._readings.up = up
         self._view.state(self._readings)
+
+
+def _take_algorithm_metrics(reading: JobReading, plan: JobPlan, answers: Mapping[Metric, Series], until: float) -> None:
+    """Keep the values of the wanted metrics. One is shown while CloudWatch answers, even if the job logs it rarely."""
+    usable = {name: until for name in plan.names if (found := answers.get(plan.of_job(name))) and found.usable}
+    values, times = {**reading.algorithm, **latest(plan, answers)}, {**reading.algorithm_until, **usable}
+    kept = [name for name in plan.names if name in values and name in times]
+    reading.algorithm = {name: values[name] for name in kept}
+    reading.algorithm_until = {name: times[name] for name in kept}
 
 
 def _errors(found: Iterable[Series]) -> list[ApiError]:

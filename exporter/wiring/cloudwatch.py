@@ -14,14 +14,13 @@ from exporter.clock import Clock
 from exporter.cloudwatch import display
 from exporter.cloudwatch.api import MetricSource
 from exporter.cloudwatch.families import ALGORITHM_METRICS, UTILIZATION_METRICS
-from exporter.cloudwatch.planning import Selection
+from exporter.cloudwatch.planning import HardwareOf, Selection
 from exporter.cloudwatch.reader import Reader, ReaderSettings
 from exporter.cloudwatch.readings import Readings
 from exporter.config import Config
 from exporter.exposition.board import Board
 from exporter.ledger.store import Target
 from exporter.polling.poller import Poller
-from exporter.prices.hardware import hardware_of
 from exporter.training.job import TrainingJob
 from exporter.wiring.targets import TargetSpec
 
@@ -37,13 +36,16 @@ class Watching:
         in_flight: InFlight,
         clock: Clock,
         board: Board,
+        hardware_of: HardwareOf,
         earlier: Watching | None = None,
     ) -> None:
         self._config, self._sessions, self._in_flight = config, sessions, in_flight
-        self._clock, self._board = clock, board
-        self.readings: dict[str, Readings] = earlier.readings if earlier else {}
+        self._clock, self._board, self._hardware_of = clock, board, hardware_of
+        self.readings: dict[Target, Readings] = earlier.readings if earlier else {}
         wanted = config.cloudwatch
-        self._settings = ReaderSettings(_selection(config), wanted.interval, wanted.max_metrics_per_hour)
+        self._settings = ReaderSettings(
+            _selection(config), wanted.interval, wanted.max_metrics_per_hour, config.jobs.selects
+        )
 
     @property
     def _on(self) -> bool:
@@ -53,6 +55,10 @@ class Watching:
         """End the samples of a job that has ended or is gone."""
         if self._on:
             display.ended(self._board, target, name)
+
+    def forget(self, target: Target) -> None:
+        """Remove a target that is not polled under this name any more."""
+        display.forget(self._board, target)
 
     @asynccontextmanager
     async def beside(self, spec: TargetSpec, target: Target, poller: Poller) -> AsyncIterator[None]:
@@ -73,12 +79,12 @@ class Watching:
             await self._reader(spec, target, poller).once()
 
     def _reader(self, spec: TargetSpec, target: Target, poller: Poller) -> Reader:
-        readings = self.readings.setdefault(spec.key, Readings(self._clock.time()))
+        readings = self.readings.setdefault(target, Readings(self._clock.time()))
         view = display.TargetDisplay(self._board, target)
         view.state(readings)
 
         def jobs() -> Iterable[TrainingJob]:
-            return (each.job for each in poller.tracker.jobs() if self._config.jobs.selects(each.job.name))
+            return (each.job for each in poller.tracker.jobs())
 
         def requested(metrics: int) -> None:
             readings.requested += metrics
@@ -95,7 +101,7 @@ class Watching:
             self._settings,
             jobs,
             lambda: poller.first_sync.over,
-            hardware_of,
+            self._hardware_of,
             source,
             readings,
             view,

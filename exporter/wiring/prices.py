@@ -15,9 +15,10 @@ from exporter.exposition.board import Board
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import Calls
-from exporter.prices.book import Adjustment, PriceBook
+from exporter.prices.book import Adjustment, Hardware, PriceBook
 from exporter.prices.cached import LedgerCache
 from exporter.prices.display import PriceDisplay
+from exporter.prices.hardware import hardware_of
 from exporter.prices.reader import PriceReader, PriceSettings
 from exporter.training.cost import Rate, RateOf
 
@@ -69,6 +70,10 @@ class Pricing:
     def up(self, region: str, up: bool) -> None:
         """Show whether the last read of a region's prices succeeded (the reader's View)."""
         self.display.up(region, up)
+
+    def hardware(self, instance_type: str) -> Hardware:
+        """Return the hardware of a type: that of the price list, completed from the packaged table."""
+        return hardware_of(instance_type, self.reader.book.hardware(instance_type))
 
     def _rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
         """Return the current rate. Safe in any thread: a book is immutable, and a new one replaces it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
 from exporter.exposition.board import Board
-from exporter.simulator import Fault, Faults, Kind, Simulator, steady
-from exporter.simulator.life import Life
+from exporter.simulator import Fault, Faults, Kind, Simulator, cloudwatch, steady
+from exporter.simulator.life import Group, Life
+from exporter.simulator.request import resource_config
 from tests.e2e.exposed import Exposed, lead_to
 from tests.logged import messages
+from tests.prices.listed import index_json, item
 
 ACCOUNT, OTHER, REGION = "123456789012", "210987654321", "us-east-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/exporter"
@@ -26,11 +29,11 @@ GPU = "sagemaker_training_job_gpu_utilization_ratio"
 FAMILIES = tuple(f"sagemaker_training_job_{kind}_utilization_ratio" for kind in ("cpu", "gpu", "gpu_memory", "disk"))
 
 
-def config(jobs: dict[str, Any] | None = None, **cloudwatch: Any) -> Config:
+def config(jobs: dict[str, Any] | None = None, prices: dict[str, Any] | None = None, **cloudwatch: Any) -> Config:
     targets = [{"regions": [REGION]}, {"regions": [REGION], "role_arn": ROLE}]
     polling = {"describe_rps": 1000.0, "active_interval": 1.0}
     sections = {"targets": targets, "cloudwatch": cloudwatch, "polling": polling, "jobs": jobs or {}}
-    return Config.model_validate({**sections, "prices": {"source": "none"}, "quotas": {"interval": 0.0}})
+    return Config.model_validate({**sections, "prices": prices or {"source": "none"}, "quotas": {"interval": 0.0}})
 
 
 async def exposed(board: Board) -> Exposed:
@@ -97,6 +100,27 @@ async def test_what_is_not_shown_is_not_requested(monkeypatch: pytest.MonkeyPatc
         assert asked(sim) == {}
     assert well
     assert shown.rows(GPU) == []
+
+
+async def test_hardware_that_only_the_price_list_knows_is_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The packaged table has no numbers of ml.g7 types."""
+    new = "ml.g7.2xlarge"
+    (tmp_path / "prices.json").write_text(index_json([item(new, vCpu="8", gpu="1")]))
+    monkeypatch.setattr(cloudwatch, "HARDWARE", {new: (8, 1)})
+    async with Simulator(accounts=(ACCOUNT, OTHER)) as sim:
+        (life,) = steady(1, sim.clock.time() - 1200)
+        groups = (Group(new, 1),)
+        spec = {**life.spec, "ResourceConfig": resource_config(groups, 30)}
+        sim.store.add(ACCOUNT, REGION, replace(life, name="new", groups=groups, spec=spec))
+        lead_to(sim, monkeypatch)
+        prices = {"source": "file", "file": str(tmp_path / "prices.json")}
+        async with App.open(config(prices=prices, utilization=["gpu"]), SystemClock()) as app:
+            await app.once()
+            shown = await exposed(app.board)
+    assert shown.value("sagemaker_instance_gpus", instance_type=new) == 1
+    assert [labels["job_name"] for labels, _ in shown.rows(GPU)] == ["new"]
 
 
 @pytest.mark.parametrize("kind", [Kind.ACCESS_DENIED, Kind.THROTTLE, Kind.NOT_JSON])

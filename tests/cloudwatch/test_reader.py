@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -195,11 +196,100 @@ def test_once_reads_once() -> None:
         at.unopened = ApiError("AssumeRole", "AccessDenied")
         await at.reader().once()
         assert at.up is False
-        at.unopened, at.readings.due = None, 0.0
+        at.unopened, at.readings.read = None, -math.inf
         await at.reader().once()
         assert at.up is True
-        at.broken, at.readings.due = True, 0.0
+        at.broken, at.readings.read = True, -math.inf
         await at.reader().once()
         assert at.up is False
+
+    run(scenario())
+
+
+def test_samples_of_a_job_that_is_interrupted_end() -> None:
+    async def scenario() -> None:
+        # Alone, so that nothing is read any more, and beside another job.
+        for others in ([], [job("b")]):
+            at = world(job("a"), *others)
+            async with reading(at.reader()):
+                assert at.ratio("a") == 0.5
+                at.jobs["a"] = job("a", secondary_status="Interrupted")
+                await asyncio.sleep(3 * INTERVAL + 20)
+                assert at.shown.keys() == {each.name for each in others}
+
+    run(scenario())
+
+
+def test_an_algorithm_metric_that_is_not_read_takes_no_other_with_it() -> None:
+    async def scenario() -> None:
+        at = world(job(), value=0.25)
+        async with reading(at.reader(Selection((), ("loss", "acc")))):
+            assert at.shown["a"].algorithm.keys() == {"loss", "acc"}
+            at.statuses = {"acc": "InternalError"}
+            await asyncio.sleep(2 * INTERVAL)
+            assert at.shown["a"].algorithm.keys() == {"loss", "acc"}
+            await asyncio.sleep(4 * INTERVAL)
+            assert at.shown["a"].algorithm.keys() == {"loss"}
+        at = world(job(), statuses={"acc": "InternalError"})
+        async with reading(at.reader(Selection((), ("loss", "acc")))):
+            await asyncio.sleep(INTERVAL / 2)
+            assert at.shown["a"].algorithm.keys() == {"loss"}
+
+    run(scenario())
+
+
+def test_what_a_reload_turns_off_ends_with_the_next_read() -> None:
+    async def scenario() -> None:
+        first = world(job())
+        async with reading(first.reader(Selection(("gpu",), ("loss", "acc")))):
+            assert first.ratio() == 0.5
+        second = world(job())
+        second.readings = first.readings
+        async with reading(second.reader(Selection((), ("loss",)))):
+            await asyncio.sleep(INTERVAL)
+            assert second.ratio() is None
+            assert second.shown["a"].algorithm.keys() == {"loss"}
+
+    run(scenario())
+
+
+def test_an_expired_value_is_not_shown_again() -> None:
+    async def scenario() -> None:
+        at = world(job())
+        ratios = set()
+        async with reading(at.reader(interval=60.0)):
+            at.lag = 6
+            await asyncio.sleep(400)
+            for _ in range(300):
+                await asyncio.sleep(1)
+                ratios.add(at.ratio())
+        assert ratios == {None}
+
+    run(scenario())
+
+
+def test_a_reload_with_another_interval_follows_it() -> None:
+    async def scenario() -> None:
+        first = world(job())
+        async with reading(first.reader(interval=3600.0)):
+            pass
+        second = world(job())
+        second.readings = first.readings
+        async with reading(second.reader(interval=60.0)):
+            await asyncio.sleep(130)
+            assert len(second.reads) >= 2
+
+    run(scenario())
+
+
+def test_a_value_that_one_of_two_readers_drops_ends_for_both() -> None:
+    async def scenario() -> None:
+        first, second = world(job()), world(job())
+        second.readings = first.readings
+        async with reading(first.reader()), reading(second.reader()):
+            assert first.ratio() == second.ratio() == 0.5
+            first.error = second.error = ApiError(GET_METRIC_DATA, "Timeout")
+            await asyncio.sleep(4 * INTERVAL)
+            assert first.ratio() is second.ratio() is None
 
     run(scenario())

@@ -97,3 +97,22 @@ def test_metrics_that_are_forbidden_or_fail_are_reported_and_the_others_shown(
             assert logged(caplog, "code") == ["Forbidden", "InternalError"]
 
     run(scenario())
+
+
+def test_a_failure_with_nothing_left_to_read_is_over() -> None:
+    async def scenario() -> None:
+        at = world(job(), error=ApiError(GET_METRIC_DATA, "ThrottlingException"))
+        async with reading(at.reader()):
+            assert at.up is False
+            at.jobs.clear()
+            await asyncio.sleep(INTERVAL)
+            assert at.up is None
+        # Nor does a client that could not be opened say anything of a source of which nothing was asked.
+        at = world(unopened=ApiError("AssumeRole", "AccessDenied"))
+        async with reading(at.reader()):
+            assert at.up is False
+            at.unopened = None
+            await asyncio.sleep(2 * INTERVAL)
+            assert (at.up, at.reads) == (None, [])
+
+    run(scenario())

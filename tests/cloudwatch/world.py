@@ -66,13 +66,12 @@ class World:
         if self.error and self.fails(len(self.reads)):
             raise self.error
         point = (end - 60 * (1 + self.lag), self.value)
-        return {
-            metric: Series(
-                () if metric.value.partition("/")[0] in self.silent else (point,),
-                self.statuses.get(metric.name, "Complete"),
-            )
-            for metric in metrics
-        }
+        return {metric: self._series(metric, point) for metric in metrics}
+
+    def _series(self, metric: Metric, point: tuple[float, float]) -> Series:
+        status = self.statuses.get(metric.name, "Complete")
+        said = status == "Complete" and metric.value.partition("/")[0] not in self.silent
+        return Series((point,) if said else (), status)
 
     def now(self) -> float:
         return LoopClock().time()
