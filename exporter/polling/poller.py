@@ -292,5 +292,6 @@ class Poller:
 
     def _report(self) -> None:
         """Show the counts and the health of the target. Until jobs were listed or read, the counts are unknown."""
-        counts = self.tracker.counts(partial=self.first_sync.over) if self.first_sync.listed else UNKNOWN
+        sync = self.first_sync
+        counts = self.tracker.counts(sync.over, sync.complete) if sync.listed else UNKNOWN
         self._display.target(self._target, counts, self.health, len(self.tracker))

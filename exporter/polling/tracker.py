@@ -89,15 +89,15 @@ class Tracker:
             return job
         return replace(job, created=tracked.job.created)
 
-    def counts(self, partial: bool = True) -> ActiveCounts:
-        """Return the current counts. Unless `partial`, a count that may lack a job that was not read is unknown."""
-        jobs_known = partial or not self._unknown_status
+    def counts(self, partial: bool = True, complete: bool = True) -> ActiveCounts:
+        """Return the current counts. Unless `partial`, a count that may lack a job that was not read is unknown;
+        unless `complete`, those of bills are, which no listing has."""
         instances_known = partial or not self._unknown_instances
         return ActiveCounts(
             jobs=dict(self._jobs),
             instances=dict(self._instances) if instances_known else {},
-            unbilled=len(self._unbilled) if partial else None,
-            jobs_known=jobs_known,
+            unbilled=len(self._unbilled) if complete else None,
+            jobs_known=partial or not self._unknown_status,
         )
 
     def should_track(self, job: TrainingJob, closed: bool, now: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.polling.api import DESCRIBE
+from exporter.polling.api import DESCRIBE, ApiError
 from exporter.simulator import Life
 from exporter.simulator.life import Billing, Group, Phase, Rule, Serverless, WarmPool
 from exporter.simulator.request import plain
@@ -269,3 +269,22 @@ async def test_rule_that_goes_on_survives_a_restart(search: bool, tmp_path: Path
     async with exporter(world, tmp_path / "db", settings, shown) as one:
         await live_until(world, one, ENDS + 500)
         assert shown.jobs["train"].rules == (Found("debugger", "LossNotDecreasing", "Stopped"),)
+
+
+async def test_unbilled_jobs_are_unknown_until_each_job_was_read() -> None:
+    """Only DescribeTrainingJob tells whether there is a bill."""
+    world, shown = World(unbilled()), Shown()
+    world.clock.advance(HOUR)
+
+    def strike(operation: str, _: str) -> None:
+        if operation == DESCRIBE:
+            raise ApiError(DESCRIBE, "ThrottlingException")
+
+    world.strike = strike
+    async with exporter(world, board=shown) as one:
+        await one.live(20 * MINUTE)
+        assert shown.unbilled == [None]
+        world.strike = lambda operation, name: None
+        await one.live(10 * MINUTE)
+        assert shown.unbilled[-1] == 1
+        assert 0 not in shown.unbilled
