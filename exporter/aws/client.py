@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore import xform_name
 
@@ -14,6 +14,7 @@ from exporter.aws.errors import api_error, was_received
 from exporter.aws.rates import RateLimiters
 from exporter.clock import Clock
 from exporter.polling.api import Answer, ApiError, Calls
+from exporter.polling.paging import pages
 
 # A call may take so many timeouts: three attempts of the SDK, and its backoff between them.
 _TIMEOUTS_PER_CALL = 4
@@ -28,6 +29,12 @@ class InFlight:
 
     def __init__(self, answering: int, hanging: int) -> None:
         self.answering, self.hanging = asyncio.Semaphore(answering), asyncio.Semaphore(hanging)
+
+
+class _Page(NamedTuple):
+    items: Sequence[object]
+    next_token: str | None
+    operation: str
 
 
 class Client:
@@ -77,6 +84,18 @@ class Client:
         self._update_clock(answer.pop("ResponseMetadata", {}))
         return answer
 
+    async def pages(
+        self, operation: str, parameters: Mapping[str, Any], listing: str
+    ) -> AsyncGenerator[Sequence[object]]:
+        """Yield the list `listing` of each page of an operation, from the first to the last one. Raises ApiError."""
+
+        async def fetch(token: str | None) -> _Page:
+            answer = await self.call(operation, with_token(parameters, token), listing=listing)
+            return _Page(answer[listing], token_of(answer), operation)
+
+        async for page in pages(fetch, self.calls.refused):
+            yield page.items
+
     def _failure(self, operation: str, error: Exception) -> ApiError:
         failure = api_error(operation, error)
         # What the SDK client observed is counted already.
@@ -110,6 +129,6 @@ def token_of(answer: Answer) -> str | None:
     return token if isinstance(token, str) and token else None
 
 
-def objects(items: list[object]) -> list[dict[str, Any]]:
+def objects(items: Iterable[object]) -> list[dict[str, Any]]:
     """Return the JSON objects in a list. Anything else in it cannot be an entry and is dropped."""
     return [item for item in items if isinstance(item, dict)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
 
-from exporter.aws.client import Client, InFlight, token_of, with_token
+from exporter.aws.client import Client, InFlight
 from exporter.aws.rates import RateLimiters, RateLimits
 from exporter.aws.sessions import AwsService, Sessions
 from exporter.clock import Clock
 from exporter.polling.api import ApiError, Calls
-from exporter.polling.paging import pages
 from exporter.prices.offers import SERVICE
 from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT
 
@@ -47,12 +46,6 @@ def pricing_limits(max_concurrency: int, timeout: float) -> RateLimits:
     return RateLimits({(GET_PRODUCTS,): _PER_SECOND}, max_concurrency, timeout)
 
 
-class _Page(NamedTuple):
-    items: Sequence[object]
-    next_token: str | None
-    operation: str = GET_PRODUCTS
-
-
 class PriceLists:
     """Read price lists with the exporter's own credentials, because list prices are the same for all accounts.
 
@@ -79,19 +72,13 @@ class PriceLists:
         async with self._sessions.client(PRICING, region, None, calls) as sdk:
             client = Client(sdk, calls, self._limiters, self._in_flight, self._clock)
             for query in _QUERIES:
-                async for page in _answers(client, region, *query):
-                    yield page.items
+                async for page in client.pages(GET_PRODUCTS, _parameters(region, *query), "PriceList"):
+                    yield page
 
 
-def _answers(client: Client, region: str, field: str, value: str) -> AsyncIterator[_Page]:
+def _parameters(region: str, field: str, value: str) -> dict[str, Any]:
     filters = [
         {"Type": "TERM_MATCH", "Field": name, "Value": wanted}
         for name, wanted in (("regionCode", region), (field, value))
     ]
-    parameters = {"ServiceCode": SERVICE, "FormatVersion": "aws_v1", "MaxResults": _PAGE, "Filters": filters}
-
-    async def fetch(token: str | None) -> _Page:
-        answer = await client.call(GET_PRODUCTS, with_token(parameters, token), listing="PriceList")
-        return _Page(answer["PriceList"], token_of(answer))
-
-    return pages(fetch, client.calls.refused)
+    return {"ServiceCode": SERVICE, "FormatVersion": "aws_v1", "MaxResults": _PAGE, "Filters": filters}

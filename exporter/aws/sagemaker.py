@@ -11,8 +11,7 @@ from exporter.aws.client import Client, objects, token_of, with_token
 from exporter.aws.errors import is_gone
 from exporter.aws.rates import RateLimits
 from exporter.aws.sessions import AwsService
-from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, CreatedBetween, JobPage, TagPage
-from exporter.polling.paging import pages
+from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, CreatedBetween, JobPage
 
 # "No such job" is an answer rather than a failure: jobs are deleted between a listing and a describe.
 SAGEMAKER = AwsService("sagemaker", is_answer=is_gone)
@@ -76,11 +75,7 @@ class SageMaker:
             raise
 
     async def tags(self, arn: str) -> list[Answer]:
-        async def fetch(token: str | None) -> TagPage:
-            answer = await self._client.call(TAGS, with_token({"ResourceArn": arn}, token), listing="Tags")
-            return TagPage(objects(answer["Tags"]), token_of(answer))
-
-        return [tag async for page in pages(fetch, self._client.calls.refused) for tag in page.tags]
+        return [tag async for page in self._client.pages(TAGS, {"ResourceArn": arn}, "Tags") for tag in objects(page)]
 
     async def _search(self, filters: list[dict[str, str]], token: str | None) -> JobPage:
         parameters = {

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import NamedTuple
 
-from exporter.aws.client import Client, InFlight, token_of, with_token
+from exporter.aws.client import Client, InFlight
 from exporter.aws.rates import RateLimiters, RateLimits
 from exporter.aws.sessions import AwsService, Role, Sessions
 from exporter.clock import Clock
 from exporter.polling.api import Calls
-from exporter.polling.paging import pages
 from exporter.quotas.applied import LIST_QUOTAS, SERVICE
 
 SERVICE_QUOTAS = AwsService("service-quotas")
@@ -22,12 +20,6 @@ _PER_SECOND = 5.0
 def quota_limits(max_concurrency: int, timeout: float) -> RateLimits:
     """Return the limits of one target."""
     return RateLimits({(LIST_QUOTAS,): _PER_SECOND}, max_concurrency, timeout)
-
-
-class _Page(NamedTuple):
-    items: Sequence[object]
-    next_token: str | None
-    operation: str = LIST_QUOTAS
 
 
 class AppliedQuotas:
@@ -52,11 +44,5 @@ class AppliedQuotas:
         """Yield the applied quotas of SageMaker in a region, a page at a time. Raises ApiError."""
         async with self._sessions.client(SERVICE_QUOTAS, region, self._role, self._calls) as sdk:
             client = Client(sdk, self._calls, self._limiters, self._in_flight, self._clock)
-
-            async def fetch(token: str | None) -> _Page:
-                parameters = with_token({"ServiceCode": SERVICE, "MaxResults": _PAGE}, token)
-                answer = await client.call(LIST_QUOTAS, parameters, listing="Quotas")
-                return _Page(answer["Quotas"], token_of(answer))
-
-            async for page in pages(fetch, self._calls.refused):
-                yield page.items
+            async for page in client.pages(LIST_QUOTAS, {"ServiceCode": SERVICE, "MaxResults": _PAGE}, "Quotas"):
+                yield page

@@ -134,14 +134,6 @@ class JobPage(NamedTuple):
     operation: str = LIST
 
 
-class TagPage(NamedTuple):
-    """A page of the tags of a job, as objects with Key and Value, and the NextToken (None on the last page)."""
-
-    tags: Sequence[Answer]
-    next_token: str | None
-    operation: str = TAGS
-
-
 class CreatedBetween(NamedTuple):
     """A range of CreationTime in Unix seconds; None leaves an end open."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,7 +42,7 @@ class Quotas:
 class QuotaSource(Protocol):
     """Lists the quotas of one account."""
 
-    def items(self, region: str) -> AsyncIterator[Sequence[object]]:
+    def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
         """Yield the applied quotas of SageMaker in a region, a page at a time. Raises ApiError."""
         ...
 
@@ -52,8 +53,9 @@ async def read_quotas(source: QuotaSource, region: str) -> Quotas:
     for attempt in range(1, _ATTEMPTS + 1):
         collector = Collector()
         try:
-            async for page in source.items(region):
-                collector.take(page)
+            async with aclosing(source.items(region)) as items:
+                async for page in items:
+                    collector.take(page)
         except ApiError as error:
             if attempt == _ATTEMPTS or not error.code.startswith(_REJECTED):
                 raise
