@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
 
 from exporter.training.cost import NO_PRICE, TRAINING_PLAN, Rate, Rates
-from exporter.training.job import Instances, TrainingJob, WarmPool
+from exporter.training.job import Instances, Serverless, TrainingJob, WarmPool
 from exporter.web import page
 from exporter.web.page import money
 
@@ -60,6 +61,32 @@ def ended(**fields: object) -> TrainingJob:
 def test_the_cost_of_a_job(one: TrainingJob, rates: Rates, cost: str, per_hour: str) -> None:
     assert money.cost(one, rates) == cost
     assert money.cost_per_hour(one, rates) == per_hour
+
+
+SERVERLESS: dict[str, object] = {"instances": (), "serverless": Serverless("FineTuning")}
+
+
+@pytest.mark.parametrize(
+    ("one", "settled", "said"),
+    [
+        (job(), False, "no bill yet"),
+        (ended(), False, "no bill yet"),
+        (ended(), True, "no bill"),
+        (ended(billable_seconds=3600.0), False, "no price"),
+        (ended(billable_seconds=3600.0), True, "no price"),
+        (job(status="Failed", secondary_status="Failed", started=None), False, "no bill"),
+        (job(status="Stopped", secondary_status="Stopped", started=None), True, "no bill"),
+        (job(**SERVERLESS), False, "billed by tokens"),
+        (ended(**SERVERLESS, started=None), True, "billed by tokens"),
+        # AWS describes some serverless jobs without their configuration.
+        (ended(spot=None, instances=()), True, "billed by tokens"),
+        # Known from the list of jobs only.
+        (ended(started=None, spot=None, instances=()), False, "unknown"),
+    ],
+)
+def test_a_job_without_a_cost_says_why(one: TrainingJob, settled: bool, said: str) -> None:
+    text = page.render(page.Status("1", 0.0, 2000.0, True, (), (page.ShownJob(one, settled),)), {})
+    assert re.findall(r'data-label="Cost"><div>(.*?)</div>', text) == [said]
 
 
 def test_the_cost_per_hour_of_all_jobs_says_how_many_have_no_price() -> None:

@@ -163,7 +163,7 @@ def _row(tracked: ShownJob, now: float) -> Row:
         ended=job.ended_at,
         deadline=deadline(job),
         instances=", ".join(f"{each.number} {each.type}" for each in job.instances),
-        cost=money.cost(job, tracked.rates),
+        cost=money.cost(job, tracked.rates) or money.why_no_cost(job, tracked.settled),
         cost_per_hour=money.cost_per_hour(job, tracked.rates),
         phases=bar,
         spans=Whole(" · ".join(phase.label for phase in bar)),

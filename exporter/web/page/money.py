@@ -8,7 +8,7 @@ from exporter.exposition.family import Row
 from exporter.training import bill
 from exporter.training.cost import NO_PRICE, TRAINING_PLAN, Rates
 from exporter.training.holding import holding
-from exporter.training.job import TrainingJob
+from exporter.training.job import NO_SERVERLESS, TrainingJob
 
 _SYMBOLS = {"USD": "$"}
 _CENT = 0.01
@@ -20,6 +20,23 @@ def cost(job: TrainingJob, rates: Rates) -> str:
     found = _by_currency(bill.cost(job, rates))
     why = sorted({_WHY[rate] for rate in rates.values() if isinstance(rate, str)})
     return ", ".join([*found, *why])
+
+
+def why_no_cost(job: TrainingJob, settled: bool) -> str:
+    """Return why nothing is known of the cost of a job, such as `no bill yet` while a bill is expected."""
+    if job.billable_seconds is not None:
+        return "no price"
+    if _is_serverless(job):
+        return "billed by tokens"
+    if not job.terminal or (job.unbilled and not settled):
+        return "no bill yet"
+    # A description has the instances. An ended job without them was listed only.
+    return "no bill" if job.instances else "unknown"
+
+
+def _is_serverless(job: TrainingJob) -> bool:
+    # The configuration may be missing from the description, but no other job starts without instances.
+    return not job.instances and (job.serverless != NO_SERVERLESS or job.started is not None)
 
 
 def cost_per_hour(job: TrainingJob, rates: Rates) -> str:
