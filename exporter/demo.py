@@ -12,8 +12,6 @@ from exporter.config import Config, TargetConfig
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import StoreError
 from exporter.process.logs import Log
-from exporter.simulator import Plan, Quotas, ScaledClock, Simulator
-from exporter.simulator.generator import DEMO_PACE
 
 _log = Log(__name__)
 ACCOUNTS = ("123456789012",)
@@ -55,6 +53,10 @@ class Demo:
 @asynccontextmanager
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
     """Run the simulator during the block, with the AWS settings of this process pointing at it. Yields its clock."""
+    # Imported only here: every command needs this module for its flags, and only the demo needs the simulator.
+    from exporter.simulator import Plan, Quotas, ScaledClock, Simulator  # noqa: PLC0415
+    from exporter.simulator.generator import DEMO_PACE  # noqa: PLC0415
+
     clock = ScaledClock(demo.speed)
     plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
     # Quotas that the fleet comes near to.
