@@ -65,11 +65,8 @@ async def simulated(demo: Demo) -> AsyncIterator[Clock]:
         clock=clock, seed=demo.seed, plan=plan, quotas=quotas, accounts=ACCOUNTS, regions=REGIONS
     ) as simulator:
         with _environment(
-            AWS_ENDPOINT_URL_SAGEMAKER=simulator.url,
-            AWS_ENDPOINT_URL_STS=simulator.url,
-            AWS_ENDPOINT_URL_PRICING=simulator.url,
-            AWS_ENDPOINT_URL_SERVICE_QUOTAS=simulator.url,
-            AWS_ENDPOINT_URL_CLOUDWATCH=simulator.url,
+            # Of every service, also of one that is read in addition later.
+            AWS_ENDPOINT_URL=simulator.url,
             AWS_ACCESS_KEY_ID=simulator.access_key(ACCOUNTS[0]),
             AWS_SECRET_ACCESS_KEY=simulator.access_key(ACCOUNTS[0]),
             AWS_EC2_METADATA_DISABLED="true",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 
+from exporter import demo
 from tests.e2e.commands import run
 from tests.e2e.demonstration import demonstration
 from tests.e2e.exposed import Exposed
@@ -99,3 +102,14 @@ def test_nothing_of_the_user_leads_the_demo_astray(case: str, tmp_path: Path, mo
         assert "Traceback" not in running.log.read_text()
     assert {its["aws_account_id"] for its, _ in rows} == {"123456789012"}
     assert {its["aws_region"] for its, _ in rows} == {"us-east-1", "eu-west-1"}
+
+
+async def test_no_service_is_asked_at_aws_during_a_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also none that the exporter does not use yet."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BUDGETS", "http://127.0.0.1:9")
+    services = ("sagemaker", "sts", "pricing", "service-quotas", "cloudwatch", "budgets")
+    async with demo.simulated(demo.Demo(jobs=1, seed=1, speed=1.0)):
+        clients = [boto3.Session().client(service, region_name="us-east-1") for service in services]
+    urls = {client.meta.endpoint_url for client in clients}
+    assert len(urls) == 1, urls
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d{4,}", *urls)

@@ -105,7 +105,6 @@ async def test_the_demo_shows_prices_and_leads_to_no_account() -> None:
     before = dict(os.environ)
     async with demo.simulated(demo.Demo(jobs=5, seed=1, speed=1.0)) as clock:
         settings = demo.own_targets(Config.model_validate(OTHERS))
-        assert os.environ["AWS_ENDPOINT_URL_PRICING"] == os.environ["AWS_ENDPOINT_URL_SAGEMAKER"]
         async with App.open(settings, clock) as app:
             assert await app.once()
             shown = await exposed(app.board)
