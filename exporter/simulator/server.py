@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from types import TracebackType
@@ -30,6 +30,8 @@ CLOUDWATCH_TARGET = "GraniteServiceVersion20100801."
 REMEMBERED_REQUESTS = 1_000_000
 
 Key = tuple[str, str, str]
+Wire = dict[str, Any]
+Handler = Callable[[Call, Wire, Fault | None], Wire]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,18 @@ class Simulator:
     _in_flight: int = field(init=False, default=0)
     _buckets: Buckets = field(init=False, default_factory=Buckets)
     _runner: web.ServerRunner | None = field(init=False, default=None)
+    # The services beside SageMaker by the prefix of their targets: the only operation of each, and its handler.
+    _services: Mapping[str, tuple[str, Handler]] = field(init=False)
 
     def __post_init__(self) -> None:
         homes = [(account, region) for account in self.accounts for region in self.regions]
         self.store = Store(fleets(self.plan, self.seed, self.clock.time(), homes), self.consistency)
         self.sts = Sts(self.roles)
+        self._services = {
+            PRICING_TARGET: (pricing.OPERATION, self._list_prices),
+            QUOTAS_TARGET: (quotas.OPERATION, self._list_quotas),
+            CLOUDWATCH_TARGET: (cloudwatch.OPERATION, self._read_metrics),
+        }
 
     async def __aenter__(self) -> Simulator:
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
@@ -145,9 +154,7 @@ class Simulator:
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 
     async def _json(self, request: web.BaseRequest, body: bytes, target: str) -> tuple[Answer, Fault | None]:
-        services = {PRICING_TARGET: self._list_prices, QUOTAS_TARGET: self._list_quotas}
-        services[CLOUDWATCH_TARGET] = self._read_metrics
-        prefix = next((prefix for prefix in services if target.startswith(prefix)), TARGET)
+        prefix = next((prefix for prefix in self._services if target.startswith(prefix)), TARGET)
         operation = target.removeprefix(prefix)
         call, fault = Call("", "", operation), None
         try:
@@ -155,16 +162,22 @@ class Simulator:
             call = self._count(who.account, who.region, operation)
             self.sts.check(who, self.clock.time())
             fault = await self._fault(call)
-            answer = _damaged(services.get(prefix, self._perform)(call, body, fault), fault)
+            answer = _damaged(self._answer(prefix, call, body, fault), fault)
         except ApiError as error:
             self.errors[call.account, call.region, operation, error.code] += 1
             answer = Answer(orjson.dumps({"__type": error.code, "message": error.message}), error.status)
         return answer, fault
 
-    def _perform(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
+    def _answer(self, prefix: str, call: Call, body: bytes, fault: Fault | None) -> Answer:
         # A reset stands for a connection that broke before the request arrived, so nothing is performed.
         if fault and fault.kind is Kind.RESET:
             return Answer(b"")
+        only, perform = self._services.get(prefix, (call.operation, self._perform))
+        if call.operation != only:
+            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+        return Answer(orjson.dumps(perform(call, _parsed(body), fault)))
+
+    def _perform(self, call: Call, request: Wire, _: Fault | None) -> Wire:
         at = operations.Context(
             self.store.jobs(call.account, call.region),
             call.account,
@@ -174,32 +187,19 @@ class Simulator:
             self.seed,
             self.plan.pace if self.plan else self.pace,
         )
-        return Answer(orjson.dumps(operations.perform(call.operation, _parsed(body), at)))
+        return operations.perform(call.operation, request, at)
 
-    def _list_prices(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
-        if fault and fault.kind is Kind.RESET:
-            return Answer(b"")
-        if call.operation != pricing.OPERATION:
-            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
-        return Answer(orjson.dumps(pricing.get_products(_parsed(body), self.prices)))
+    def _list_prices(self, _: Call, request: Wire, __: Fault | None) -> Wire:
+        return pricing.get_products(request, self.prices)
 
-    def _list_quotas(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
-        if fault and fault.kind is Kind.RESET:
-            return Answer(b"")
-        if call.operation != quotas.OPERATION:
-            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+    def _list_quotas(self, call: Call, request: Wire, fault: Fault | None) -> Wire:
         expired = fault is not None and fault.kind is Kind.PAGING_REFUSED
-        found = quotas.list_quotas(_parsed(body), call.account, call.region, self.quotas, expired)
-        return Answer(orjson.dumps(found))
+        return quotas.list_quotas(request, call.account, call.region, self.quotas, expired)
 
-    def _read_metrics(self, call: Call, body: bytes, fault: Fault | None) -> Answer:
-        if fault and fault.kind is Kind.RESET:
-            return Answer(b"")
-        if call.operation != cloudwatch.OPERATION:
-            raise ApiError("UnknownOperationException", f"{call.operation} is not simulated.")
+    def _read_metrics(self, call: Call, request: Wire, _: Fault | None) -> Wire:
         jobs, now = self.store.jobs(call.account, call.region), self.clock.time()
         jobs.grow(now)
-        return Answer(orjson.dumps(cloudwatch.get_metric_data(_parsed(body), jobs, now)))
+        return cloudwatch.get_metric_data(request, jobs, now)
 
     async def _sts(self, request: web.BaseRequest, body: bytes, number: str) -> tuple[Answer, Fault | None]:
         form = dict(parse_qsl(body.decode(errors="replace")))
@@ -242,7 +242,7 @@ class Simulator:
         return fault
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> Wire:
     try:
         parsed = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError:

@@ -6,14 +6,13 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import pytest
 from botocore.exceptions import ClientError
 
 from exporter.simulator import Fault, Faults, Kind, ManualClock, Prices, Simulator
 from exporter.simulator.pricing import get_products
 from tests.simulator.conformity import problems
-from tests.simulator.served import ACCOUNT, REGION, SIGNED, START, Client, code, connected, post
+from tests.simulator.served import ACCOUNT, REGION, START, Client, code, connected
 
 OURS: dict[str, Any] = {"productFamily": "ML Instance", "locationType": "AWS Region", "component": "Training"}
 
@@ -119,9 +118,3 @@ async def test_faults_strike_it_too(sim: Simulator) -> None:
         sim.faults = Faults((Fault(Kind.RESET, operation="GetProducts"),))
         with pytest.raises(Exception, match="Could not connect"):
             await client.get_products(**asked())
-
-
-async def test_each_service_has_its_own_operations(sim: Simulator) -> None:
-    for target in ("AWSPriceListService.ListTrainingJobs", "SageMaker.GetProducts"):
-        status, answer = await post(sim, "{}", SIGNED | {"X-Amz-Target": target})
-        assert (status, orjson.loads(answer)["__type"]) == (400, "UnknownOperationException")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 from botocore.exceptions import ClientError
 
 from exporter.simulator import Fault, Faults, Kind, ManualClock, Quotas, Simulator
 from exporter.simulator.quotas import list_quotas
 from tests.simulator.conformity import problems
-from tests.simulator.served import ACCOUNT, REGION, SIGNED, START, code, connected, post
+from tests.simulator.served import ACCOUNT, REGION, START, code, connected
 
 OURS: dict[str, Any] = {"ServiceCode": "sagemaker"}
 
@@ -93,9 +92,3 @@ async def test_faults_strike_it_too(sim: Simulator) -> None:
         sim.faults = Faults((Fault(Kind.RESET, operation="ListServiceQuotas"),))
         with pytest.raises(Exception, match="Could not connect"):
             await client.list_service_quotas(**OURS)
-
-
-async def test_it_has_operations_of_its_own(sim: Simulator) -> None:
-    for target in ("ServiceQuotasV20190624.ListTrainingJobs", "SageMaker.ListServiceQuotas"):
-        status, answer = await post(sim, "{}", SIGNED | {"X-Amz-Target": target})
-        assert (status, orjson.loads(answer)["__type"]) == (400, "UnknownOperationException")

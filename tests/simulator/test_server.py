@@ -148,6 +148,20 @@ async def test_requests_that_are_none(sim: Simulator) -> None:
     assert await ask("{}", SIGNED | {"X-Amz-Target": "SageMaker.CreateModel"}) == (400, "UnknownOperationException")
 
 
+@pytest.mark.parametrize(
+    ("service", "own"),
+    [
+        ("AWSPriceListService", "GetProducts"),
+        ("ServiceQuotasV20190624", "ListServiceQuotas"),
+        ("GraniteServiceVersion20100801", "GetMetricData"),
+    ],
+)
+async def test_each_service_has_its_own_operations(sim: Simulator, service: str, own: str) -> None:
+    for target in (f"{service}.ListTrainingJobs", f"SageMaker.{own}"):
+        status, answer = await post(sim, "{}", SIGNED | {"X-Amz-Target": target})
+        assert (status, orjson.loads(answer)["__type"]) == (400, "UnknownOperationException")
+
+
 async def test_a_fleet_grows_while_time_passes() -> None:
     clock = ManualClock(START)
     async with Simulator(clock=clock, plan=Plan(jobs=40, pace=DEMO_PACE)) as sim, connected(sim) as client:
