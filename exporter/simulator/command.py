@@ -8,12 +8,15 @@ import re
 from collections.abc import Callable, Sequence
 
 from exporter.process import output, signals
-from exporter.process.arguments import Parser
+from exporter.process.arguments import Parser, within
 from exporter.process.stopping import handled, run
 from exporter.simulator.clock import ScaledClock
 from exporter.simulator.faults import mixture
 from exporter.simulator.generator import DEMO_PACE, Plan, steady
 from exporter.simulator.server import Simulator
+
+# The largest factor of a speed or a duration; it only keeps out infinity.
+_MOST = 1_000_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,13 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--listen-address", type=_address, default="127.0.0.1:0", metavar="HOST:PORT", help="port 0: any free one")
-    add(
-        "--jobs", type=_number(int, 0, 100_000), default=40, help="active jobs at a time, over all accounts and regions"
-    )
-    add("--steady", type=_number(int, 0, 1_000_000), default=0, help="jobs that never end, per account and region")
+    add("--jobs", type=within(int, 0, 100_000), default=40, help="active jobs at a time, over all accounts and regions")
+    add("--steady", type=within(int, 0, 1_000_000), default=0, help="jobs that never end, per account and region")
     add("--seed", type=int, default=0, help="seed of the random numbers; the same seed gives the same jobs")
-    add("--speed", type=_number(float, 1e-3), default=1.0, help="how many times faster than real time the clock runs")
-    add("--pace", type=_number(float, 1e-4), default=DEMO_PACE, help="factor of the durations of jobs")
+    add("--speed", type=within(float, 1e-3, _MOST), default=1.0, help="how much faster than real time the clock runs")
+    add("--pace", type=within(float, 1e-4, _MOST), default=DEMO_PACE, help="factor of the durations of jobs")
     add(
         "--accounts",
         type=_names("an account: 12 digits", r"\d{12}"),
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         help="account IDs of 12 digits, separated by commas",
     )
     add("--regions", type=_names("a region", r"[a-z]{2}(-[a-z]+)+-\d"), default="us-east-1", help="separated by commas")
-    add("--fault-rate", type=_number(float, 0, 1), default=0.0, help="share of responses that fail, 0 to 1")
+    add("--fault-rate", type=within(float, 0, 1), default=0.0, help="share of responses that fail, 0 to 1")
     add("--strange", action="store_true", help="give some jobs unknown statuses")
     return parser
 
@@ -99,19 +100,6 @@ def _can_be_asked_for(host: str) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-def _number(kind: Callable[[str], float], least: float, most: float = 1e9) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most:g}")
-        return value
-
-    return parse
 
 
 def _names(kind: str, pattern: str) -> Callable[[str], tuple[str, ...]]:

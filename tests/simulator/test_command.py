@@ -42,8 +42,8 @@ async def test_it_prints_its_url_serves_and_ends_when_told(number: signal.Signal
     [
         (["--listen-address", "nowhere"], "argument --listen-address: 'nowhere' is not HOST:PORT"),
         (["--listen-address", "localhost:99999"], "'localhost:99999' is not HOST:PORT"),
-        (["--jobs", "many"], "argument --jobs: 'many' is not a number from 0 to"),
-        (["--jobs", "-1"], "argument --jobs: '-1' is not a number"),
+        (["--jobs", "many"], "argument --jobs: 'many' is not a whole number from 0 to 100000"),
+        (["--jobs", "-1"], "argument --jobs: '-1' is not a whole number from 0 to 100000"),
         (["--speed", "0"], "argument --speed: '0' is not a number"),
         (["--speed", "nan"], "argument --speed: 'nan' is not a number"),
         (["--fault-rate", "2"], "argument --fault-rate: '2' is not a number from 0 to 1"),
