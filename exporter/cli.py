@@ -218,7 +218,7 @@ def _dest(flag: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     once = single()
     common = Parser(add_help=False)
-    for flag, settings in _FLAGS.items():
+    for flag, settings in (_FLAGS | _WEB_FLAGS).items():
         common.add_argument(flag, dest=_dest(flag), **{"action": once} | settings)
     parser = Parser(
         prog="sagemaker-exporter",
@@ -229,14 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     version = f"sagemaker-exporter, version {__version__} (python {platform.python_version()})"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    # The same flags after a command. Without defaults, which would override values from before the command; lists have
-    # another name, since they would be replaced.
-    inherited = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    for flag, settings in _FLAGS.items():
-        dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
-        inherited.add_argument(flag, dest=dest, **{"action": once} | settings | {"default": argparse.SUPPRESS})
+    polling, serving = _after_a_command(_FLAGS, once), _after_a_command(_WEB_FLAGS, once)
     check = commands.add_parser("check-config", help="report all problems of a configuration file")
-    check.add_argument("file")
+    check.add_argument("file", metavar="FILE", help="the configuration file to check, and the price file that it names")
     check.add_argument(
         "--web.config.file",
         dest="web_config_file",
@@ -245,18 +240,41 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="also check this web configuration file and its certificates",
     )
-    commands.add_parser("once", help="poll every target once and print the metrics", parents=[inherited])
-    demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[inherited])
+    commands.add_parser("once", help="poll every target once and print the metrics", parents=[polling])
+    demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[polling, serving])
     demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
     demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
     demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
     metrics = commands.add_parser("metrics", help="list all metrics")
-    metrics.add_argument("--format", choices=("markdown", "json"), default="markdown")
+    metrics.add_argument(
+        "--format",
+        choices=("markdown", "json"),
+        default="markdown",
+        help="markdown for docs/metrics.md, or json for programs (markdown)",
+    )
     return parser
 
 
+def _after_a_command(flags: Mapping[str, Mapping[str, Any]], once: type[argparse.Action]) -> Parser:
+    """Return a parent for the parser of a command: the same flags after the command.
+
+    They have no defaults, which would override values from before the command. Lists have another name, since they
+    would be replaced.
+    """
+    parent = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    for flag, settings in flags.items():
+        dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
+        parent.add_argument(flag, dest=dest, **{"action": once, **settings, "default": argparse.SUPPRESS})
+    return parent
+
+
+# What a command that polls takes, and what one that serves takes as well.
 _FLAGS: dict[str, dict[str, Any]] = {
     "--config.file": {"metavar": "FILE", "default": None, "help": "configuration file (none: the defaults)"},
+    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "lowest level to log (info)"},
+    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
+}
+_WEB_FLAGS: dict[str, dict[str, Any]] = {
     "--web.listen-address": {
         "action": "append",
         "metavar": "HOST:PORT",
@@ -272,6 +290,4 @@ _FLAGS: dict[str, dict[str, Any]] = {
     },
     "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
     "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "enable reloads by POST /-/reload"},
-    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "lowest level to log (info)"},
-    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
 }

@@ -108,6 +108,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["metrics", "--format", "yaml"],
         ["demo", "--jobs", "many"],
         ["--web.listen"],
+        ["once", "--web.listen-address", ":1"],
+        ["once", "--web.enable-lifecycle"],
+        ["metrics", "--config.file", "config.yaml"],
     ],
     ids=" ".join,
 )
@@ -116,6 +119,15 @@ def test_bad_flags_are_refused(arguments: list[str], capsys: pytest.CaptureFixtu
         main(arguments)
     assert ended.value.code == 2
     assert "usage: sagemaker-exporter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "check-config", "once", "demo", "metrics"])
+def test_every_argument_has_a_help_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*filter(None, [command]), "--help"])
+    entries = re.findall(r"^  (\S.*(?:\n {4,}\S.*)*)", capsys.readouterr().out, re.MULTILINE)
+    described = [entry for entry in entries if re.search(r"\S(?:  +|\n {4,})[a-zA-Z]", entry)]
+    assert described == entries != []
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
@@ -230,7 +242,7 @@ def test_every_address_that_is_given_is_listened_on() -> None:
     assert listened_on(flag, ":1", f"{flag}=:2") == [":1", ":2"]
     assert listened_on(flag, ":1", flag, ":2", "demo") == [":1", ":2"]
     assert listened_on(flag, ":1", "demo", flag, ":2", flag, ":3") == [":1", ":2", ":3"]
-    assert listened_on("once", flag, ":2") == ":2"
+    assert listened_on("demo", flag, ":2") == ":2"
 
 
 def test_each_address_is_announced_and_answers(tmp_path: Path) -> None:
