@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -30,6 +29,7 @@ from exporter.config.settings import (
     Totals,
     Web,
 )
+from exporter.config.suggestions import did_you_mean
 from exporter.config.syntax import WRITTEN, account_of
 
 __all__ = [
@@ -165,10 +165,7 @@ def _unknown_regions(data: object, source: Source, known: Collection[str]) -> It
         for number, region in _items(_at(target, "regions")):
             # A text that does not look like a region at all is an error, which the settings report.
             if known and isinstance(region, str) and region not in known and syntax.region.form.fullmatch(region):
-                # Prefer a region with the same letters: transposed letters are the most likely typo.
-                guesses = get_close_matches(region, sorted(known), n=5)
-                guesses.sort(key=lambda guess: sorted(guess) != sorted(region))
-                hint = f", did you mean {guesses[0]}?" if guesses else ""
+                hint = did_you_mean(region, sorted(known))
                 message = f"{quote(region)} is not a region that the AWS SDK knows{hint}"
                 yield source.problem(("targets", index, "regions", number), message, "")
 
@@ -177,11 +174,9 @@ def _unknown_metrics(data: object, source: Source, known: Collection[str] | None
     for index, glob in _items(_at(data, "jobs", "disabled_metrics")):
         if known is None or not isinstance(glob, str) or any(fnmatchcase(name, glob) for name in known):
             continue
-        guess = get_close_matches(glob, known, n=1)
-        hint = f", did you mean {guess[0]}?" if guess else ""
         yield source.problem(
             ("jobs", "disabled_metrics", index),
-            f"{quote(glob)} matches no metric{hint}",
+            f"{quote(glob)} matches no metric{did_you_mean(glob, sorted(known))}",
             "what `sagemaker-exporter metrics` lists; * and ? stand for any characters",
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import get_args
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from exporter.config.located import UNREADABLE, Document
 from exporter.config.problems import Path, Problem, key_path, quote
 from exporter.config.settings import Config, SettingsModel
+from exporter.config.suggestions import did_you_mean
 from exporter.config.syntax import ONE, SEVERAL
 
 _KEY = "[key]"
@@ -79,9 +79,16 @@ def _choices(expected: str) -> str:
 
 def _unknown_key(path: Path, source: Source) -> Problem:
     name, siblings = str(path[-1]), _section(path[:-1], source.root).key_names()
-    guess = get_close_matches(name, siblings, n=1) or [k for k in _keys(source.root) if k.endswith(f".{name}")]
-    hint = f", did you mean {guess[0]}?" if guess else ""
+    hint = did_you_mean(name, siblings) or _elsewhere(path, source.root)
     return source.problem(path, f"unknown key{hint}", ", ".join(siblings), key=True)
+
+
+def _elsewhere(path: Path, root: type[SettingsModel]) -> str:
+    """Return a hint if sections have a key of that name. Within another section it may be a coincidence."""
+    found = [key for key in _keys(root) if key.endswith(f".{path[-1]}")]
+    if not found:
+        return ""
+    return f", did you mean {found[0]}?" if len(path) == len(found) == 1 else f"; there is {' and '.join(found)}"
 
 
 def _section(path: Path, root: type[SettingsModel]) -> type[SettingsModel]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from difflib import get_close_matches
 
 from exporter.config import located
 from exporter.config.file import read as contents
 from exporter.config.located import UNREADABLE, Document
 from exporter.config.problems import ConfigError, Path, Place, Problem, key_path, kind, quote
+from exporter.config.suggestions import did_you_mean
 from exporter.prices import amounts
 from exporter.prices.book import PriceList
 from exporter.prices.collecting import Collected
@@ -98,9 +98,7 @@ class _Table:
 
     def _known(self, path: Sequence[str | int], found: dict[str, object], keys: Sequence[str]) -> None:
         for key in found.keys() - set(keys):
-            guess = get_close_matches(key, keys, n=1)
-            hint = f", did you mean {guess[0]}?" if guess else ""
-            self._refuse((*path, key), f"unknown key{hint}", ", ".join(keys), key=True)
+            self._refuse((*path, key), f"unknown key{did_you_mean(key, keys)}", ", ".join(keys), key=True)
 
     def _fits(self, path: Path, text: str, form: re.Pattern[str], name: str, allowed: str) -> bool:
         if form.fullmatch(text):

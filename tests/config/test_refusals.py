@@ -77,7 +77,7 @@ Write = Callable[[str], str]
         ("web: {}\nx y:", f'2: "x y": unknown key (allowed: {SECTIONS})'),
         (
             "state:\n  file: a",
-            "2: state.file: unknown key, did you mean prices.file? (allowed: path)",
+            "2: state.file: unknown key; there is prices.file (allowed: path)",
         ),
         (
             "targets: []",
