@@ -1,17 +1,16 @@
-"""Commands and flags, with the names that other Prometheus exporters use."""
+"""Runs the commands."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
-from exporter import __version__, demo
+from exporter import demo, flags
 from exporter.app import App
 from exporter.aws.regions import known_regions
 from exporter.catalogue import CATALOGUE, GROUPS
@@ -21,7 +20,6 @@ from exporter.exposition import catalogue_docs as document
 from exporter.ledger.store import StoreError
 from exporter.prices import files as price_files
 from exporter.process import logs, output, signals
-from exporter.process.arguments import Parser, single, within
 from exporter.process.logs import Log
 from exporter.process.output import OutputError, ReaderGoneError
 from exporter.process.stopping import run, until_stopped
@@ -31,7 +29,6 @@ from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError
 
 _log = Log(__name__)
-_AFTER = "after_"
 _NAMES = frozenset(family.name for family in CATALOGUE)
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 # Commands that run until a signal stops them: for these, a signal is a success.
@@ -41,7 +38,7 @@ _SERVING = (None, "demo")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code. Errors are printed as a line or two on standard error."""
     try:
-        options = _parser().parse_args(arguments)
+        options = flags.parser().parse_args(arguments)
         logs.configure(options.log_level, options.log_format)
         return _run(options)
     except ReaderGoneError:
@@ -160,7 +157,7 @@ def _security(options: argparse.Namespace) -> WebConfigFile | None:
 
 
 def _load(options: argparse.Namespace, defaults: Mapping[str, object] = _NOTHING) -> Config:
-    return _read(options.config_file, _warn_in_log, overrides=_overrides(options), defaults=defaults)
+    return _read(options.config_file, _warn_in_log, overrides=flags.overrides(options), defaults=defaults)
 
 
 def _read(file: str | None, warn: Callable[[Problem], None], **options: Any) -> Config:
@@ -173,19 +170,6 @@ def _warn_in_log(problem: Problem) -> None:
 
 def _warn_on_standard_error(problem: Problem) -> None:
     output.complain(f"warning: {problem}")
-
-
-def _overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
-    """Return the values of flags by key path; a list for a flag that was given several times."""
-    # argparse stores values before a command and after it in separate places.
-    addresses = [*(options.web_listen_address or ()), *(getattr(options, _AFTER + "web_listen_address", None) or ())]
-    flags = {
-        "web.listen_address": addresses[0] if len(addresses) == 1 else addresses or None,
-        "web.telemetry_path": options.web_telemetry_path,
-        "web.external_url": options.web_external_url,
-        "web.route_prefix": options.web_route_prefix,
-    }
-    return {key: value for key, value in flags.items() if value is not None}
 
 
 def _announce(
@@ -209,85 +193,3 @@ def _announce(
                 _log.warning("listening", metrics=metrics, status=status, reason=str(error))
 
     return say
-
-
-def _dest(flag: str) -> str:
-    return flag.lstrip("-").replace(".", "_").replace("-", "_")
-
-
-def _parser() -> argparse.ArgumentParser:
-    once = single()
-    common = Parser(add_help=False)
-    for flag, settings in (_FLAGS | _WEB_FLAGS).items():
-        common.add_argument(flag, dest=_dest(flag), **{"action": once} | settings)
-    parser = Parser(
-        prog="sagemaker-exporter",
-        description="Prometheus exporter for Amazon SageMaker training jobs.",
-        parents=[common],
-        allow_abbrev=False,
-    )
-    version = f"sagemaker-exporter, version {__version__} (python {platform.python_version()})"
-    parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    polling, serving = _after_a_command(_FLAGS, once), _after_a_command(_WEB_FLAGS, once)
-    check = commands.add_parser("check-config", help="report all problems of a configuration file")
-    check.add_argument("file", metavar="FILE", help="the configuration file to check, and the price file that it names")
-    check.add_argument(
-        "--web.config.file",
-        dest="web_config_file",
-        action=once,
-        metavar="FILE",
-        default=argparse.SUPPRESS,
-        help="also check this web configuration file and its certificates",
-    )
-    commands.add_parser("once", help="poll every target once and print the metrics", parents=[polling])
-    demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[polling, serving])
-    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
-    demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
-    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
-    metrics = commands.add_parser("metrics", help="list all metrics")
-    metrics.add_argument(
-        "--format",
-        choices=("markdown", "json"),
-        default="markdown",
-        help="markdown for docs/metrics.md, or json for programs (markdown)",
-    )
-    return parser
-
-
-def _after_a_command(flags: Mapping[str, Mapping[str, Any]], once: type[argparse.Action]) -> Parser:
-    """Return a parent for the parser of a command: the same flags after the command.
-
-    They have no defaults, which would override values from before the command. Lists have another name, since they
-    would be replaced.
-    """
-    parent = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    for flag, settings in flags.items():
-        dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
-        parent.add_argument(flag, dest=dest, **{"action": once, **settings, "default": argparse.SUPPRESS})
-    return parent
-
-
-# What a command that polls takes, and what one that serves takes as well.
-_FLAGS: dict[str, dict[str, Any]] = {
-    "--config.file": {"metavar": "FILE", "default": None, "help": "configuration file (none: the defaults)"},
-    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "lowest level to log (info)"},
-    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
-}
-_WEB_FLAGS: dict[str, dict[str, Any]] = {
-    "--web.listen-address": {
-        "action": "append",
-        "metavar": "HOST:PORT",
-        "default": None,
-        "help": "address to listen on (:9841); may be repeated",
-    },
-    "--web.telemetry-path": {"metavar": "PATH", "default": None, "help": "path of the metrics (/metrics)"},
-    "--web.external-url": {"metavar": "URL", "default": None, "help": "URL under which clients reach the exporter"},
-    "--web.route-prefix": {
-        "metavar": "PATH",
-        "default": None,
-        "help": "prefix of paths (that of the external URL)",
-    },
-    "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
-    "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "enable reloads by POST /-/reload"},
-}

@@ -15,9 +15,9 @@ import yaml
 from pydantic import BaseModel
 
 from exporter.aws.sessions import Sessions
-from exporter.cli import _parser
 from exporter.config import Config, ConfigError, Prices, load
 from exporter.config.duration import parse
+from exporter.flags import parser
 
 Write = Callable[[str], str]
 
@@ -193,7 +193,7 @@ def test_the_region_comes_from_where_the_docs_say(
 
 def test_the_docs_have_every_command_and_flag() -> None:
     flags = set(re.findall(r"^\| `(--[a-z.-]+)", DOCS, flags=re.MULTILINE))
-    assert flags == {option for action in _parser()._actions for option in action.option_strings} - {"-h", "--help"}
+    assert flags == {option for action in parser()._actions for option in action.option_strings} - {"-h", "--help"}
     commands = set(re.findall(r"^\| `sagemaker-exporter ([a-z-]+)", DOCS, flags=re.MULTILINE))
-    (choices,) = [action.choices for action in _parser()._actions if action.dest == "command"]
+    (choices,) = [action.choices for action in parser()._actions if action.dest == "command"]
     assert commands == set(choices or ())

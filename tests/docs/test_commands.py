@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from exporter.cli import _parser
+from exporter.flags import parser
 from tests.docs.markdown import Block, Document, documents
 from tests.docs.shell import SHELLS, commands, program, shells, simple
 from tests.prometheus import ROOT
@@ -32,7 +32,7 @@ PLACE = re.compile(r"(?<![\w/.-])(?:file://)?((?:deploy|docs|exporter|tests|hack
 
 def exporter(words: list[str]) -> None:
     with suppress(SystemExit) if words == ["--version"] else nullcontext():
-        _parser().parse_args(words)
+        parser().parse_args(words)
 
 
 def make(words: list[str]) -> None:

@@ -19,9 +19,9 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
-from exporter import __version__, cli
+from exporter import __version__, cli, flags
 from exporter.catalogue import CATALOGUE
-from exporter.cli import _overrides, _parser, main
+from exporter.cli import main
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
 from tests.e2e.demonstration import Demonstration, demonstration
 from tests.e2e.exposed import Exposed, lead_to
@@ -232,7 +232,7 @@ def test_the_demo_answers_on_every_path(demo: Demonstration) -> None:
 
 
 def listened_on(*arguments: str) -> object:
-    return _overrides(_parser().parse_args(arguments)).get("web.listen_address")
+    return flags.overrides(flags.parser().parse_args(arguments)).get("web.listen_address")
 
 
 def test_every_address_that_is_given_is_listened_on() -> None:

@@ -1,0 +1,108 @@
+"""The commands and flags, with the names that other Prometheus exporters use."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from exporter import __version__, demo
+from exporter.process import logs
+from exporter.process.arguments import Parser, single, within
+
+_AFTER = "after_"
+# What a command that polls takes, and what one that serves takes as well.
+_FLAGS: dict[str, dict[str, Any]] = {
+    "--config.file": {"metavar": "FILE", "default": None, "help": "configuration file (none: the defaults)"},
+    "--log.level": {"choices": logs.LEVELS, "default": "info", "help": "lowest level to log (info)"},
+    "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
+}
+_SERVING_FLAGS: dict[str, dict[str, Any]] = {
+    "--web.listen-address": {
+        "action": "append",
+        "metavar": "HOST:PORT",
+        "default": None,
+        "help": "address to listen on (:9841); may be repeated",
+    },
+    "--web.telemetry-path": {"metavar": "PATH", "default": None, "help": "path of the metrics (/metrics)"},
+    "--web.external-url": {"metavar": "URL", "default": None, "help": "URL under which clients reach the exporter"},
+    "--web.route-prefix": {
+        "metavar": "PATH",
+        "default": None,
+        "help": "prefix of paths (that of the external URL)",
+    },
+    "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
+    "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "enable reloads by POST /-/reload"},
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    once = single()
+    common = Parser(add_help=False)
+    for flag, settings in (_FLAGS | _SERVING_FLAGS).items():
+        common.add_argument(flag, dest=_dest(flag), **{"action": once} | settings)
+    found = Parser(
+        prog="sagemaker-exporter",
+        description="Prometheus exporter for Amazon SageMaker training jobs.",
+        parents=[common],
+        allow_abbrev=False,
+    )
+    version = f"sagemaker-exporter, version {__version__} (python {platform.python_version()})"
+    found.add_argument("--version", action="version", version=version)
+    commands = found.add_subparsers(dest="command", metavar="COMMAND")
+    polling, serving = _after_a_command(_FLAGS, once), _after_a_command(_SERVING_FLAGS, once)
+    check = commands.add_parser("check-config", help="report all problems of a configuration file")
+    check.add_argument("file", metavar="FILE", help="the configuration file to check, and the price file that it names")
+    check.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        action=once,
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="also check this web configuration file and its certificates",
+    )
+    commands.add_parser("once", help="poll every target once and print the metrics", parents=[polling])
+    demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[polling, serving])
+    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
+    demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
+    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
+    metrics = commands.add_parser("metrics", help="list all metrics")
+    metrics.add_argument(
+        "--format",
+        choices=("markdown", "json"),
+        default="markdown",
+        help="markdown for docs/metrics.md, or json for programs (markdown)",
+    )
+    return found
+
+
+def _after_a_command(flags: Mapping[str, Mapping[str, Any]], once: type[argparse.Action]) -> Parser:
+    """Return a parent for the parser of a command: the same flags after the command.
+
+    They have no defaults, which would override values from before the command. Lists have another name, since they
+    would be replaced.
+    """
+    parent = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    for flag, settings in flags.items():
+        dest = (_AFTER if settings.get("action") == "append" else "") + _dest(flag)
+        parent.add_argument(flag, dest=dest, **{"action": once, **settings, "default": argparse.SUPPRESS})
+    return parent
+
+
+def overrides(options: argparse.Namespace) -> dict[str, str | list[str]]:
+    """Return the values of flags by key path of the configuration; a list for a flag that was given several times."""
+    # argparse stores values before a command and after it in separate places.
+    addresses = [*(options.web_listen_address or ()), *(getattr(options, _AFTER + "web_listen_address", None) or ())]
+    found = {
+        "web.listen_address": addresses[0] if len(addresses) == 1 else addresses or None,
+        "web.telemetry_path": options.web_telemetry_path,
+        "web.external_url": options.web_external_url,
+        "web.route_prefix": options.web_route_prefix,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _dest(flag: str) -> str:
+    return flag.lstrip("-").replace(".", "_").replace("-", "_")
