@@ -74,13 +74,17 @@ class Series(NamedTuple):
         """Return the sum of two series."""
         return Series(add(self.true, other.true), add(self.shown, other.shown), min(self.created, other.created))
 
+    def number(self, family: str) -> float:
+        """Return the value of a counter or a gauge. A gauge may go down, so it shows the exact value."""
+        amounts = self.true if _FAMILY[family].kind == "gauge" else self.shown
+        return amounts[0] / _parts(_FAMILY[family])
+
     def value(self, family: str) -> Value:
-        """Return the value of the sample. A gauge may go down, so it shows the exact value."""
-        if _FAMILY[family].kind == "gauge":
-            return self.true[0] / _parts(_FAMILY[family])
+        """Return the value of the sample."""
+        if not _FAMILY[family].buckets:
+            number = self.number(family)
+            return number if _FAMILY[family].kind == "gauge" else Total(number, self.created)
         exact = [parts / _parts(_FAMILY[family]) for parts in self.shown]
-        if len(exact) == 1:
-            return Total(exact[0], self.created)
         return Histogram(tuple(exact[:-1]), exact[-1], self.created)
 
 

@@ -13,7 +13,7 @@ from exporter.ledger.store import Target
 from exporter.ledger.sums import TOTALS, Totals, sums, tag_keys
 from exporter.polling.families import TARGETS
 from exporter.polling.health import Health
-from exporter.training.active import ACTIVE, ActiveCounts
+from exporter.training.active import ACTIVE, UNKNOWN, ActiveCounts
 from exporter.training.cost import NO_RATES, RateOf, Rates, no_rate
 from exporter.training.families import JOBS, JobContext, JobView
 from exporter.training.job import TrainingJob
@@ -52,6 +52,7 @@ class BoardDisplay:
         recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
         self._total_keys = by_tags.extended(chain.from_iterable(recorded))
         self._shown_totals: dict[Target, Totals] = {}
+        self._counts: dict[Target, ActiveCounts] = {}
         self._rate_of = rate_of
         # Names are matched against regular expressions once, not at each change of a job.
         self._selected: dict[tuple[str, str, str], bool] = {}
@@ -88,7 +89,8 @@ class BoardDisplay:
         """Show the counts, the health and the totals of a target."""
         found = {key: self._rate_of(*target, *key) for key in counts.instances}
         rates = {key: rate for key, rate in found.items() if rate}
-        self._board.put(ACTIVE, target, target, replace(counts, rates=rates) if rates else counts)
+        self._counts[target] = replace(counts, rates=rates) if rates else counts
+        self._board.put(ACTIVE, target, target, self._counts[target])
         self.health(target, health, jobs)
         totals = self._ledger.totals(target)
         # The ledger replaces its totals when they change, so that comparing the identity is enough.
@@ -96,6 +98,10 @@ class BoardDisplay:
             self._shown_totals[target] = totals
             self._total_keys = self._total_keys.extended(tag_keys(totals))
             self._board.put(TOTALS, target, target, sums(totals, self._total_keys))
+
+    def counts(self, target: Target) -> ActiveCounts:
+        """Return the counts of a target that were shown last; in any thread."""
+        return self._counts.get(target, UNKNOWN)
 
     def health(self, target: Target, health: Health, jobs: int) -> None:
         """Show the health of a target, which may be unreachable; `jobs` is the number of its tracked jobs."""
@@ -106,3 +112,4 @@ class BoardDisplay:
         for group in (ACTIVE, TOTALS, TARGETS):
             self._board.remove(group, target)
         self._shown_totals.pop(target, None)
+        self._counts.pop(target, None)

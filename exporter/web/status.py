@@ -6,6 +6,7 @@ from exporter import __version__
 from exporter.app import App, TargetRunner
 from exporter.polling.tracker import TrackedJob
 from exporter.web import page
+from exporter.web.page import money
 
 
 def status(app: App, now: float) -> page.Status:
@@ -19,11 +20,11 @@ def status(app: App, now: float) -> page.Status:
         started=app.started,
         now=now,
         ready=not app.waiting(),
-        targets=tuple(_target(runner) for runner in app.runners),
+        targets=tuple(_target(app, runner) for runner in app.runners),
         jobs=[_shown(app, job) for runner in app.runners for job in _tracked(runner) if job.job.status],
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
-        state=page.StateRow("file", ledger.last_write, ledger.write_errors) if app.config.state.path else None,
+        state=page.StateRow(ledger.last_write, ledger.write_errors) if app.config.state.path else None,
         config_loaded=app.loaded,
         config_ok=app.reload_ok,
         telemetry_path=web.telemetry_path,
@@ -31,7 +32,7 @@ def status(app: App, now: float) -> page.Status:
     )
 
 
-def _target(runner: TargetRunner) -> page.TargetRow:
+def _target(app: App, runner: TargetRunner) -> page.TargetRow:
     health, poller = runner.health, runner.poller
     jobs = [one.job for one in _tracked(runner)]
     return page.TargetRow(
@@ -49,6 +50,8 @@ def _target(runner: TargetRunner) -> page.TargetRow:
             page.ErrorRow(operation, code, last.message, last.when, health.calls.errors[operation, code])
             for (operation, code), last in list(health.last_errors.items())
         ),
+        counts=app.display.counts(runner.name),
+        spent=money.spent(app.ledger.totals(runner.name)) if app.pricing.rate_of else None,
     )
 
 

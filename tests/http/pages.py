@@ -77,7 +77,7 @@ def ordinary(jobs: int = 40) -> Status:
         ),
         jobs=tuple(rows),
         shard="1 of 3",
-        state=StateRow("file", NOW - 4, 2),
+        state=StateRow(NOW - 4, 2),
         config_loaded=NOW - 93_000,
         config_ok=False,
     )
@@ -103,4 +103,4 @@ def hostile() -> Status:
         for text in HOSTILE
     )
     text = HOSTILE[0]
-    return Status(text, NOW - 5, NOW, True, targets, jobs, text, text, StateRow(text))
+    return Status(text, NOW - 5, NOW, True, targets, jobs, text, text)

@@ -45,7 +45,7 @@ def test_it_says_what_is_polled_how_fresh_and_what_failed() -> None:
 
 def test_a_calm_exporter_has_a_calm_page() -> None:
     target = TargetRow("123456789012", "us-east-1", True, NOW - 1, NOW - 1)
-    text = shown(replace(status(targets=(target,)), state=StateRow("file"))).text
+    text = shown(replace(status(targets=(target,)), state=StateRow())).text
     assert "✓ ready" in text
     assert "Configuration loaded defaults" in text
     assert "✗" not in text

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import pytest
 
+from exporter.ledger.series import Series, SeriesKey
+from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.cost import NO_PRICE, TRAINING_PLAN, Rate, Rates
 from exporter.training.job import Instances, Serverless, TrainingJob, WarmPool
 from exporter.web import page
@@ -89,22 +91,57 @@ def test_a_job_without_a_cost_says_why(one: TrainingJob, settled: bool, said: st
     assert re.findall(r'data-label="Cost"><div>(.*?)</div>', text) == [said]
 
 
-def test_the_cost_per_hour_of_all_jobs_says_how_many_have_no_price() -> None:
-    assert money.total_per_hour([]) == ""
-    assert money.total_per_hour([(job(), {})]) == ""
-    jobs = [(job(), DOLLARS), (ended(billable_seconds=60.0), DOLLARS)]
-    assert money.total_per_hour(jobs) == PER_HOUR
-    assert money.total_per_hour([*jobs, (job(), {})]) == f"{PER_HOUR}, 1 without a price"
-    both = money.total_per_hour([*jobs, (job(), YUAN)])
-    assert both == "CNY\N{NO-BREAK SPACE}19.00 and $2.82 per hour"
+def counts(*held: tuple[str, int, str | None]) -> ActiveCounts:
+    """Return counts of held instances as (usage, number, currency); without a currency they have no price."""
+    rates = {(G5, usage): Rate(Fraction("1.408"), currency) for usage, _, currency in held if currency}
+    return ActiveCounts({}, {(G5, usage): number for usage, number, _ in held}, rates=rates)
+
+
+def test_the_cost_per_hour_of_all_targets_says_how_many_instances_have_no_price() -> None:
+    assert money.held_per_hour([]) == ""
+    assert money.held_per_hour([UNKNOWN, counts(("training", 2, None))]) == ""
+    dollars = counts(("training", 2, "USD"), ("warm_pool", 1, "USD"))
+    assert money.held_per_hour([dollars]) == "$4.22 per hour"
+    assert money.held_per_hour([dollars], ["warm_pool"]) == "$1.41 per hour"
+    some = money.held_per_hour([dollars, counts(("training", 1, None))])
+    assert some == "$4.22 per hour, 1 instance without a price"
+    both = money.held_per_hour([dollars, counts(("spot_training", 5, "CNY"))])
+    assert both == "CNY\N{NO-BREAK SPACE}7.04 and $4.22 per hour"
+
+
+def total(amount: int, since: float = 500.0) -> Series:
+    return Series((amount,), (amount,), since)
+
+
+def test_a_target_says_what_it_has_cost_and_what_has_no_price() -> None:
+    totals = {
+        SeriesKey("sagemaker_training_cost_total", (G5, "training", "USD"), (("team", "a"),)): total(2 * 10**9),
+        SeriesKey("sagemaker_training_cost_total", (G5, "training", "USD"), ()): total(5 * 10**8, 400.0),
+        SeriesKey("sagemaker_training_cost_total", (G5, "warm_pool", "CNY"), ()): total(10**9),
+        SeriesKey("sagemaker_training_unpriced_instance_seconds", (G5, "no_price"), ()): total(5_400_000),
+        SeriesKey("sagemaker_training_jobs_created_total", (), ()): total(7000),
+    }
+    spent = money.spent(totals)
+    assert spent == page.Spent({"USD": 2.5, "CNY": 1.0}, 400.0, 5400.0)
+    target = page.TargetRow("1", "r", counts=counts(("training", 2, "USD")), spent=spent)
+    lines = [PER_HOUR, "CNY\N{NO-BREAK SPACE}1.00 and $2.50 so far", "1.5 instance hours without a price"]
+    assert money.of_target(target) == lines
+    text = page.render(page.Status("1", 0.0, 2000.0, True, (target,), ()), {})
+    assert f'data-label="Cost"><div>{"<br>".join(lines)}</div>' in text
+
+
+@pytest.mark.parametrize("spent", [None, page.Spent()])
+def test_what_a_target_costs_is_unknown_without_prices(spent: page.Spent | None) -> None:
+    text = page.render(page.Status("1", 0.0, 2000.0, True, (page.TargetRow("1", "r", spent=spent),), ()), {})
+    assert 'data-label="Cost"><div>unknown</div>' in text
+    assert "Cost now" not in text
 
 
 def test_the_page_shows_costs_and_what_a_job_waits_for() -> None:
     waiting = job(secondary_status="Starting", started=None, waiting="insufficient_capacity")
     jobs = (page.ShownJob(job(), rates=DOLLARS), page.ShownJob(waiting))
-    text = page.render(page.Status("1", 0.0, 2000.0, True, (), jobs), {})
+    target = page.TargetRow("1", "r", counts=counts(("training", 2, "USD")))
+    text = page.render(page.Status("1", 0.0, 2000.0, True, (target,), jobs), {})
     assert f"<dt>Cost now</dt><dd>{PER_HOUR}</dd>" in text
     assert f'no bill yet<br><span class="quiet">{PER_HOUR}</span>' in text
     assert "waiting: insufficient capacity" in text
-    unpriced = page.render(page.Status("1", 0.0, 2000.0, True, (), (page.ShownJob(waiting),)), {})
-    assert "Cost now" not in unpriced

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
+from exporter.simulator import Simulator, steady
 from exporter.training.job import TrainingJob
 from exporter.web import page
 from exporter.web.status import status
+from tests.e2e.exposed import Exposed, lead_to
 
 
 async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path) -> None:
@@ -20,7 +24,7 @@ async def test_where_the_totals_are_kept_is_told_without_the_path(tmp_path: Path
     async with App.open(Config.model_validate({"state": {"path": str(path)}}), clock) as app:
         state = status(app, clock.time()).state
     assert state is not None
-    assert (state.where, state.errors) == ("file", 0)
+    assert state.errors == 0
 
 
 def test_a_failed_job_shows_the_category_and_never_the_reason() -> None:
@@ -41,3 +45,22 @@ def test_a_failed_job_shows_the_category_and_never_the_reason() -> None:
     text = page.render(page.Status("1", 0.0, 0.0, True, (), (page.ShownJob(failed),)), {})
     assert "ClientError" in text
     assert "SECRET" not in text
+
+
+async def test_the_page_knows_the_costs_that_metrics_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Simulator() as sim:
+        now = sim.clock.time()
+        sim.store.add("123456789012", "us-east-1", *steady(2, now - 600), *steady(1, now - 900, "done", 120.0))
+        lead_to(sim, monkeypatch)
+        clock = SystemClock()
+        async with App.open(Config.model_validate({"totals": {"backfill": "1d"}}), clock) as app:
+            assert await app.once()
+            (target,) = status(app, clock.time()).targets
+            shown = Exposed(b"".join([piece async for piece in app.board.metrics(False, False)]).decode())
+    per_hour = {key: float(rate.per_hour * target.counts.instances[key]) for key, rate in target.counts.rates.items()}
+    assert per_hour
+    assert shown.by("sagemaker_training_cost_per_hour", "instance_type", "usage") == per_hour
+    assert target.spent is not None
+    costs = shown.by("sagemaker_training_cost_total", "instance_type", "usage", "currency")
+    assert dict(target.spent.by_currency) == {"USD": pytest.approx(sum(costs.values()))}
+    assert sum(costs.values()) > 0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from exporter.training.cost import Rates
 from exporter.training.deadline import deadline
 from exporter.training.job import TrainingJob
 from exporter.web.page import money
 from exporter.web.page.phases import phases
+from exporter.web.page.records import ShownJob
 from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
 
 ROWS = 200
@@ -24,15 +24,6 @@ _MARKS = {
     "Stopped": ("idle", "◼"),
     "Deleting": ("idle", "◼"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ShownJob:
-    """A tracked job. It is settled once no further change is expected; `rates` are the prices kept with it."""
-
-    job: TrainingJob
-    settled: bool = False
-    rates: Rates = field(default_factory=dict)
 
 
 class Choice(NamedTuple):

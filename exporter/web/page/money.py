@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from exporter.exposition.family import Row
+from exporter.ledger.sums import Totals
 from exporter.training import bill
+from exporter.training.active import ActiveCounts
 from exporter.training.cost import NO_PRICE, TRAINING_PLAN, Rates
-from exporter.training.holding import holding
 from exporter.training.job import NO_SERVERLESS, TrainingJob
+from exporter.training.usage import USAGES
+from exporter.web.page.records import Spent, TargetRow
 
+# The families of the ledger that say what a target has cost so far. The last label of costs is the currency.
+_COST, _UNPRICED = "sagemaker_training_cost_total", "sagemaker_training_unpriced_instance_seconds"
+_HOUR = 3600.0
 _SYMBOLS = {"USD": "$"}
 _CENT = 0.01
 _WHY = {NO_PRICE: "no price", TRAINING_PLAN: "training plan"}
@@ -49,17 +55,51 @@ def cost_per_hour(job: TrainingJob, rates: Rates) -> str:
     return "".join(f"{each} per hour{idle}" for each in found)
 
 
-def total_per_hour(jobs: Iterable[tuple[TrainingJob, Rates]]) -> str:
-    """Return what all jobs cost per hour now, and how many hold instances without a price; "" if no job has a price."""
-    known, unpriced = list[Row](), 0
-    for job, rates in jobs:
-        rows = list(bill.cost_per_hour(job, rates))
-        known += rows
-        unpriced += bool(not rows and holding(job).instances)
-    if not known:
+def held_per_hour(targets: Iterable[ActiveCounts], usages: Collection[str] = USAGES) -> str:
+    """Return what all instances cost per hour that are held now for these usages, and how many have no price; "" if
+    there are none with a price."""
+    sums, unpriced = dict[str, float](), 0
+    for counts in targets:
+        for (type_, usage), number in counts.instances.items():
+            if usage not in usages:
+                continue
+            if rate := counts.rates.get((type_, usage)):
+                sums[rate.currency] = sums.get(rate.currency, 0.0) + float(rate.per_hour * number)
+            else:
+                unpriced += number
+    if not sums:
         return ""
-    missing = f", {unpriced:,} without a price" if unpriced else ""
-    return f"{' and '.join(_by_currency(known))} per hour{missing}"
+    missing = f", {_counted(unpriced, 'instance')} without a price" if unpriced else ""
+    return f"{' and '.join(_amounts(sums))} per hour{missing}"
+
+
+def of_target(target: TargetRow) -> list[str]:
+    """Return what a target costs now and what it has cost so far, as far as prices are known."""
+    now, spent = held_per_hour([target.counts]), target.spent
+    found = [now] if now else []
+    if spent and spent.by_currency:
+        found.append(f"{' and '.join(_amounts(spent.by_currency))} so far")
+    if spent and spent.unpriced_instance_seconds:
+        found.append(f"{spent.unpriced_instance_seconds / _HOUR:,.1f} instance hours without a price")
+    return found
+
+
+def spent(totals: Totals) -> Spent:
+    """Return what the jobs of a target have cost, from its totals."""
+    sums: dict[str, float] = {}
+    since, unpriced = [], 0.0
+    for key, series in totals.items():
+        if key.family == _COST:
+            currency = str(key.labels[-1])
+            sums[currency] = sums.get(currency, 0.0) + series.number(_COST)
+            since.append(series.created)
+        elif key.family == _UNPRICED:
+            unpriced += series.number(_UNPRICED)
+    return Spent(sums, min(since, default=None), unpriced)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _by_currency(rows: Iterable[Row]) -> list[str]:
@@ -68,6 +108,10 @@ def _by_currency(rows: Iterable[Row]) -> list[str]:
         # The last label of both families is the currency.
         currency = str(labels[-1])
         sums[currency] = sums.get(currency, 0.0) + value
+    return _amounts(sums)
+
+
+def _amounts(sums: Mapping[str, float]) -> list[str]:
     return [_money(currency, amount) for currency, amount in sorted(sums.items())]
 
 

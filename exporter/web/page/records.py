@@ -1,0 +1,93 @@
+"""Defines the data of the status page, which the application collects and the page only formats.
+
+Times are in Unix seconds, durations in seconds. What is unknown is None or missing, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from exporter.training.active import UNKNOWN, ActiveCounts
+from exporter.training.cost import NO_RATES, Rates
+from exporter.training.job import TrainingJob
+
+
+@dataclass(frozen=True, slots=True)
+class ShownJob:
+    """A tracked job. It is settled once no further change is expected; `rates` are the prices kept with it."""
+
+    job: TrainingJob
+    settled: bool = False
+    rates: Rates = field(default_factory=lambda: NO_RATES)
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """How the totals are kept on disk. Its path is not shown."""
+
+    last_write: float | None = None
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """The last error of an operation with one code, and how often it occurred. The message holds no secrets."""
+
+    operation: str
+    code: str
+    message: str
+    when: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The cost of a target's jobs so far by currency, since when, and the billed instance seconds without a price."""
+
+    by_currency: Mapping[str, float] = field(default_factory=dict)
+    since: float | None = None
+    unpriced_instance_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """The health of a target. `up` is None until it was polled once. `counts` are what its jobs hold now, as in
+    `/metrics`; `spent` is None without prices."""
+
+    account_id: str
+    region: str
+    up: bool | None = None
+    last_attempt: float | None = None
+    last_success: float | None = None
+    poll_seconds: float | None = None
+    jobs_active: int = 0
+    jobs_tracked: int = 0
+    first_sync: str | None = None
+    """The progress of the first sync as text; None once it is complete."""
+    next_discovery: float | None = None
+    errors: tuple[ErrorRow, ...] = ()
+    counts: ActiveCounts = UNKNOWN
+    spent: Spent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The data of the page."""
+
+    version: str
+    started: float
+    now: float
+    ready: bool
+    targets: tuple[TargetRow, ...]
+    jobs: Sequence[ShownJob]
+    strategy: str = "describe"
+    shard: str = ""
+    """Such as `1 of 3`; empty without sharding."""
+    state: StateRow | None = None
+    """None if totals are kept in memory only."""
+    config_loaded: float | None = None
+    config_ok: bool = True
+    telemetry_path: str = "/metrics"
+    root: str = ""
+    """The prefix of links to the endpoints: "" for links relative to the page, or an absolute path."""
