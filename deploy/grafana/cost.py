@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from deploy.grafana import board, colors, panels, tables
+from deploy.grafana import board, colors, money, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
 from deploy.grafana.promql import ID, TARGET, TEAM, TYPE, cluster, each, fleet, grown, increased, job, recorded
 
-_DOLLARS, _AMOUNT = "currencyUSD", "none"
 _SPENT = recorded("type_usage:sagemaker_training_cost_total:max", TYPE, TEAM)
 _SAVED = recorded("type:sagemaker_training_spot_saved_cost_total:max", TYPE, TEAM)
 _PER_HOUR = "type_usage:sagemaker_training_cost_per_hour:max"
@@ -72,21 +71,16 @@ def _numbers() -> list[panels.Panel]:
 
 def _amount(title: str, description: str, expr: str) -> panels.Panel:
     shown = panels.single(title, description, now(expr, "{{currency}}"))
-    return shown.overrides(colors.in_yuan()).unit(_DOLLARS).decimals(2).span(5)
+    return money.in_currency(shown).span(5)
 
 
 def _by_team() -> panels.Panel:
-    return (
-        panels.bars(
-            "Spend by team",
-            "What was billed in the time range, by the tag team; jobs without it have no name.",
-            now(f"sort_desc({increased(_SPENT, 'tag_team, currency')})", "{{tag_team}} {{currency}}"),
-        )
-        .overrides(colors.in_yuan())
-        .unit(_DOLLARS)
-        .decimals(2)
-        .span(8)
+    spent = panels.bars(
+        "Spend by team",
+        "What was billed in the time range, by the tag team; jobs without it have no name.",
+        now(f"sort_desc({increased(_SPENT, 'tag_team, currency')})", "{{tag_team}} {{currency}}"),
     )
+    return money.in_currency(spent).span(8)
 
 
 def _by_type() -> panels.Panel:
@@ -96,11 +90,11 @@ def _by_type() -> panels.Panel:
         "What was billed in the time range. Saved: of spot jobs that are settled. Idle pool: kept and waiting.",
         [
             tables.label("instance_type", "Type"),
-            tables.label("currency", "Currency", **{"custom.width": 90}),
-            tables.value("A", "On demand", _AMOUNT, decimals=2),
-            tables.value("B", "Spot", _AMOUNT, decimals=2),
-            tables.value("C", "Idle pool", _AMOUNT, decimals=2),
-            tables.value("D", "Saved", _AMOUNT, decimals=2),
+            money.CURRENCY,
+            money.amount("A", "On demand"),
+            money.amount("B", "Spot"),
+            money.amount("C", "Idle pool"),
+            money.amount("D", "Saved"),
         ],
         *(increased(_spent(usage), by) for usage in ("training", "spot_training", "warm_pool")),
         increased(_SAVED, by),
@@ -109,33 +103,22 @@ def _by_type() -> panels.Panel:
 
 
 def _per_day() -> panels.Panel:
-    return (
-        panels.columns(
-            "Spend per day, by team",
-            "What was billed in the 24 hours before each midnight, UTC.",
-            Query(f"{increased(_SPENT, 'tag_team, currency', '1d')} > 0", "{{tag_team}} {{currency}}"),
-        )
-        .overrides(colors.in_yuan())
-        .interval("1d")
-        .unit(_DOLLARS)
-        .decimals(2)
-        .span(12)
+    spent = panels.columns(
+        "Spend per day, by team",
+        "What was billed in the 24 hours before each midnight, UTC.",
+        Query(f"{increased(_SPENT, 'tag_team, currency', '1d')} > 0", "{{tag_team}} {{currency}}"),
     )
+    return money.in_currency(spent).interval("1d").span(12)
 
 
 def _by_place() -> panels.Panel:
     spent = increased(_SPENT, "aws_account_id, aws_region, currency")
-    return (
-        panels.bars(
-            "Spend by account and region",
-            "What was billed in the time range.",
-            now(f"sort_desc({spent})", "{{aws_account_id}} {{aws_region}} {{currency}}"),
-        )
-        .overrides(colors.in_yuan())
-        .unit(_DOLLARS)
-        .decimals(2)
-        .span(12)
+    shown = panels.bars(
+        "Spend by account and region",
+        "What was billed in the time range.",
+        now(f"sort_desc({spent})", "{{aws_account_id}} {{aws_region}} {{currency}}"),
     )
+    return money.in_currency(shown).span(12)
 
 
 def _dearest() -> panels.Panel:
@@ -146,8 +129,8 @@ def _dearest() -> panels.Panel:
         "By their bills, of the jobs that had series in the time range, of all teams.",
         [
             *tables.job_columns(board.JOB),
-            tables.label("currency", "Currency", **{"custom.width": 90}),
-            tables.value("A", "Billed", _AMOUNT, decimals=2),
+            money.CURRENCY,
+            money.amount("A", "Billed"),
         ],
         f"topk(20, sum by ({ID}, currency) ({billed}))",
         sort="Billed",
@@ -170,36 +153,33 @@ def _interruptions() -> panels.Panel:
 
 def _pools() -> panels.Panel:
     held = recorded(_PER_HOUR, TYPE, 'usage="warm_pool"')
-    return (
-        panels.areas(
-            "Idle warm pools, cost per hour",
-            "What instances cost that are kept after a job and wait for the next one.",
-            Query(f"sum by (instance_type, currency) ({held})", "{{instance_type}} {{currency}}"),
-        )
-        .overrides(colors.in_yuan())
-        .unit(_DOLLARS)
-        .span(8)
+    shown = panels.areas(
+        "Idle warm pools, cost per hour",
+        "What instances cost that are kept after a job and wait for the next one.",
+        Query(f"sum by (instance_type, currency) ({held})", "{{instance_type}} {{currency}}"),
     )
+    return money.in_currency(shown).span(8)
 
 
 def _waiting_pools() -> panels.Panel:
     available = job("warm_pool_status", TARGET, 'status="Available"')
     waits = f"on ({ID}) {available} == 1"
     end = f"{job('training_end_timestamp_seconds', TARGET)} + {job('warm_pool_keep_alive_seconds', TARGET)}"
-    kept = each(job("cost", TARGET, TYPE, 'usage="warm_pool"'), f"{ID}, instance_type, instance_group")
+    kept = each(job("cost", TARGET, TYPE, 'usage="warm_pool"'), f"{ID}, instance_type, instance_group, currency")
     return tables.rows(
         "Warm pools that are idle now",
-        "Available pools, their billed hours so far, and when they end if no job reuses them.",
+        "Available pools, what was billed for them so far, and when they end if no job reuses them.",
         [
             *tables.job_columns(board.JOB),
             tables.value("A", "Instances", "short", **{"custom.width": 90}),
-            tables.value("B", "Idle", _AMOUNT, decimals=2, **{"custom.width": 80}),
+            money.CURRENCY,
+            money.amount("B", "Cost", **{"custom.width": 80}),
             tables.value("C", "Ends in", "s", decimals=0, **{"custom.width": 90}),
         ],
         f"{cluster(job('instances', TARGET, TYPE))} and {waits}",
-        f"sum by ({ID}) ({kept}) and {waits}",
+        f"sum by ({ID}, currency) ({kept}) and {waits}",
         each(f"{end} - time() and {waits} and on ({ID}) {job('instances', TARGET, TYPE)}"),
-        sort="Idle",
+        sort="Cost",
     ).span(10)
 
 
@@ -215,10 +195,10 @@ def _prices() -> panels.Panel:
         [
             tables.label("instance_type", "Type"),
             tables.label("aws_region", "Region"),
-            tables.label("currency", "Currency", **{"custom.width": 90}),
-            tables.value("A", "Training", _AMOUNT, decimals=4),
-            tables.value("B", "Spot training", _AMOUNT, decimals=4),
-            tables.value("C", "Warm pool", _AMOUNT, decimals=4),
+            money.CURRENCY,
+            money.amount("A", "Training", decimals=4),
+            money.amount("B", "Spot training", decimals=4),
+            money.amount("C", "Warm pool", decimals=4),
         ],
         *listed,
         sort="Training",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from deploy.grafana import board, colors, panels, tables
+from deploy.grafana import board, colors, money, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, each, job, own
+from deploy.grafana.promql import ID, TARGET, each, job, own, recorded
 
 _OFF = " Needs cloudwatch.utilization in the exporter's configuration."
-_MONEY = "currencyUSD"
 
 
 def _of_host(kind: str) -> str:
@@ -17,9 +16,8 @@ def _of_host(kind: str) -> str:
 
 
 _GPU = f"avg by ({ID}) ({_of_host('gpu')})"
-_COST = f"sum by ({ID}) ({each(job('cost_per_hour', TARGET), f'{ID}, currency')})"
-# The cost per hour of a job times the share of its GPUs that is idle, as the recording rule has it.
-_IDLE = f"{_COST} * on ({ID}) (1 - {_GPU})"
+_COST = each(job("cost_per_hour", TARGET), f"{ID}, currency")
+_IDLE = recorded("job:sagemaker_training_gpu_idle_cost_per_hour:max")
 _TEAM = each(job("tags", TARGET), f"{ID}, tag_team")
 
 
@@ -43,6 +41,11 @@ def build() -> Board:
 
 def _numbers() -> list[panels.Panel]:
     requested = f"rate({own('cloudwatch_metrics_requested_total', TARGET)}[$__rate_interval])"
+    wasted = panels.single(
+        "Wasted per hour",
+        "Cost per hour of each active job times the idle share of its GPUs, at the prices of the exporter.",
+        now(f"sum by (currency) ({_IDLE})", "{{currency}}"),
+    )
     return [
         panels.single(
             "GPU utilization", f"Average over the hosts of active jobs.{_OFF}", now(f"avg({_of_host('gpu')})")
@@ -51,54 +54,45 @@ def _numbers() -> list[panels.Panel]:
         .unit("percentunit")
         .decimals(0)
         .span(8),
-        panels.single(
-            "Wasted per hour",
-            "Cost per hour of each active job times the idle share of its GPUs, at the prices of the exporter.",
-            now(f"sum({_IDLE})"),
-        )
-        .unit(_MONEY)
-        .decimals(2)
-        .span(8),
+        money.in_currency(wasted).span(8),
         panels.single(
             "CloudWatch per hour",
             "List price of the metrics that the exporter requests: $0.01 per 1,000.",
             now(f"sum({requested}) * 3600 / 1000 * 0.01"),
         )
-        .unit(_MONEY)
+        .unit("currencyUSD")
         .decimals(3)
         .span(8),
     ]
 
 
 def _jobs() -> panels.Panel:
+    dearest = f"topk(20, {_IDLE})"
     return tables.rows(
         "Wasted by job",
         "Jobs by what their idle GPUs cost per hour. A job with groups of instances counts as a whole.",
         [
             *tables.job_columns(board.JOB),
-            tables.value("A", "Wasted/h", _MONEY, decimals=2),
+            money.CURRENCY,
+            money.amount("A", "Wasted/h"),
             tables.value("B", "GPU", "percentunit", decimals=0),
-            tables.value("C", "Cost/h", _MONEY, decimals=2),
+            money.amount("C", "Cost/h"),
         ],
-        f"topk(20, {_IDLE})",
-        f"{_GPU} and topk(20, {_IDLE})",
-        f"{_COST} and topk(20, {_IDLE})",
+        dearest,
+        f"{_GPU} and on ({ID}) {dearest}",
+        f"{_COST} and on ({ID}) {dearest}",
         sort="Wasted/h",
     ).span(16)
 
 
 def _teams() -> panels.Panel:
-    by_team = f"sum by (tag_team) ({_IDLE} * on ({ID}) group_left (tag_team) {_TEAM})"
-    return (
-        panels.bars(
-            "Wasted per hour by team",
-            "The same by the tag `team`, which jobs.tags has to name.",
-            now(f"sort_desc({by_team})", "{{tag_team}}"),
-        )
-        .unit(_MONEY)
-        .decimals(2)
-        .span(8)
+    wasted = f"sum by (tag_team, currency) ({_IDLE} * on ({ID}) group_left (tag_team) {_TEAM})"
+    by_team = panels.bars(
+        "Wasted per hour by team",
+        "The same by the tag `team`, which jobs.tags has to name.",
+        now(f"sort_desc({wasted})", "{{tag_team}} {{currency}}"),
     )
+    return money.in_currency(by_team).span(8)
 
 
 def _gpus() -> panels.Panel:

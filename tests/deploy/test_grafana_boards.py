@@ -19,6 +19,8 @@ from tests.deploy.boards import BOARDS, FOLDER, panels, variables
 UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job", "sagemaker-utilization"]
 COUNTS = {"stat", "timeseries", "bargauge"}
 _GIVEN = re.compile(r"var-(\w+)=.*|\$\{(\w+):queryparam\}")
+_MONEY = re.compile(r"sagemaker_(training_\w*cost|instance_price)")
+_BY_CURRENCY = re.compile(r"by \([\w, ]*\bcurrency\)")
 _LINK = re.compile(r"/d/([\w-]+)\?(.*)")
 
 
@@ -120,6 +122,23 @@ def test_every_dashboard_links_to_the_others_and_keeps_variables_and_time(uid: s
     (link,) = BOARDS[uid]["links"]
     assert (link["type"], link["tags"]) == ("dashboards", ["sagemaker-exporter"])
     assert link["includeVars"] is link["keepTime"] is True
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_money_is_shown_in_the_currency_of_its_price_list_and_never_added_up_over_two(uid: str) -> None:
+    for panel in panels(BOARDS[uid]):
+        shown = [target for target in panel["targets"] if _MONEY.search(target["expr"])]
+        units = texts(panel["fieldConfig"], "unit")
+        if panel["type"] == "table":
+            assert not shown or "currency" in boards.label_columns(panel), panel["title"]
+            assert "currencyUSD" not in units, panel["title"]
+        elif shown:
+            assert all("{{currency}}" in target["legendFormat"] for target in shown), panel["title"]
+            assert all(_BY_CURRENCY.search(target["expr"]) for target in shown), panel["title"]
+            assert units == ["currencyUSD"], panel["title"]
+            assert [(each["matcher"], each["properties"]) for each in panel["fieldConfig"]["overrides"]] == [
+                ({"id": "byRegexp", "options": ".*CNY.*"}, [{"id": "unit", "value": "currencyCNY"}])
+            ], panel["title"]
 
 
 def test_every_known_state_has_a_color() -> None:
