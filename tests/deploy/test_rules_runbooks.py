@@ -130,11 +130,24 @@ def test_the_example_for_alertmanager_names_alerts_and_labels_that_there_are() -
         assert [alert for alert in ALERTS if re.fullmatch(found[2], alert)], matcher
 
 
-def test_what_inhibits_and_what_is_inhibited_have_the_labels_that_must_be_equal() -> None:
+def inhibitions() -> list[tuple[set[str], set[str], set[str]]]:
+    """Return, for each inhibition, its sources, its targets and the labels that must be equal."""
     (block,) = blocks(INDEX, "yaml")
-    for rule in yaml.safe_load(block)["inhibit_rules"]:
-        (source,), (target,) = rule["source_matchers"], rule["target_matchers"]
-        for alert in ALERTS:
-            if any(re.fullmatch(side.split('"')[1], alert) for side in (source, target)):
-                text = ALERTS[alert]["annotations"]["description"]
-                assert [label for label in rule.get("equal", ()) if f"$labels.{label}" not in text] == [], alert
+    rules = yaml.safe_load(block)["inhibit_rules"]
+    sides = [[rule["source_matchers"][0], rule["target_matchers"][0]] for rule in rules]
+    named = [[{name for name in ALERTS if re.fullmatch(side.split('"')[1], name)} for side in both] for both in sides]
+    return [(source, target, set(rule.get("equal", ()))) for (source, target), rule in zip(named, rules, strict=True)]
+
+
+def labelled(alert: str) -> set[str]:
+    return set(re.findall(r"\$labels\.(\w+)", ALERTS[alert]["annotations"]["description"]))
+
+
+def test_what_inhibits_has_the_labels_that_must_be_equal() -> None:
+    assert [name for sources, _, equal in inhibitions() for name in sources if not equal <= labelled(name)] == []
+
+
+def test_a_target_that_is_down_inhibits_every_alert_on_its_jobs() -> None:
+    place = {"aws_account_id", "aws_region"}
+    (inhibited,) = [targets for sources, targets, _ in inhibitions() if sources == {"SageMakerExporterTargetDown"}]
+    assert {name for name in ALERTS if name.startswith("SageMakerTraining") and place <= labelled(name)} <= inhibited
