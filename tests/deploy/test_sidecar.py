@@ -62,6 +62,7 @@ def test_it_shows_its_own_jobs_and_no_totals(tmp_path: Path) -> None:
     assert its.jobs.selects("launcher-2026-11-24")
     assert not its.jobs.selects("somebody-elses")
     assert its.state.path == ""
+    assert (its.prices.source, its.quotas.interval) == ("none", 0)
     of_targets = {family.name for group in (ACTIVE, TOTALS) for family in group.families}
     assert {family.name for family in CATALOGUE if its.jobs.disables(family.name)} == of_targets
 
