@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.catalogue import CATALOGUE
 from exporter.config import Polling, load
 from exporter.exposition.section import Section
 from exporter.exposition.text import TEXT
@@ -138,3 +139,11 @@ def test_what_is_sent_on_are_the_fleet_the_totals_and_what_was_recorded(number: 
         assert passes(name), name
     for name in ("sagemaker_training_job_info", "sagemaker_training_job_status", "node_cpu_seconds_total", "up"):
         assert not passes(name), name
+
+
+@pytest.mark.parametrize(("number", "extra"), [(0, set[str]()), (1, {"sagemaker_training_job_duration_seconds"})])
+def test_every_family_that_is_not_of_single_jobs_is_sent_on(number: int, extra: set[str]) -> None:
+    passes = sent(number)
+    sent_on = {family.name for family in CATALOGUE if passes(family.name)}
+    of_fleets = {family.name for family in CATALOGUE if not family.name.startswith("sagemaker_training_job_")}
+    assert sent_on == of_fleets | extra
