@@ -66,11 +66,6 @@ def increased(selector: str, by: str, over: str = "$__range") -> str:
     return f"sum by ({by}) (increase({selector}[{over}]))"
 
 
-def grown_so_far(selector: str, by: str = "") -> str:
-    """Return the growth of a total since the start of the time range, for a range query."""
-    return _difference(selector, f"last_over_time({selector}[7d] @ start())", by)
-
-
 def down() -> str:
     """Return the number of targets that are down, 0 if all are up."""
     up = each(own("target_up", TARGET), "aws_account_id, aws_region")

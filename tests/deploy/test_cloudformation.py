@@ -145,3 +145,16 @@ def test_the_exporters_role_is_for_what_it_runs_on(runs_on: str, service: str, a
 def test_a_reader_trusts_a_role_and_nothing_wider(arn: str, fits: bool) -> None:
     pattern = load(str(TEMPLATES / "reader-role.yaml"))["Parameters"]["ExporterRoleArn"]["AllowedPattern"]
     assert (re.fullmatch(pattern, arn) is not None) is fits
+
+
+def test_the_readme_names_every_feature_that_a_parameter_adds() -> None:
+    readme = (TEMPLATES / "README.md").read_text()
+    templates = [load(str(path)) for path in TEMPLATES.glob("*.yaml")]
+    switches = {
+        name
+        for template in templates
+        for name, parameter in template["Parameters"].items()
+        if parameter.get("AllowedValues") == ["true", "false"]
+    }
+    assert len(switches) == 5
+    assert [name for name in switches if f"`{name}`" not in readme] == []
