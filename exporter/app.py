@@ -90,7 +90,15 @@ class App:
         at_a_time = config.polling.max_concurrency
         self._in_flight = InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time)
         self.pricing = Pricing(
-            config, self._sessions, self._in_flight, clock, ledger, self.board, self._targets, self._calls_of
+            config,
+            self._sessions,
+            self._in_flight,
+            clock,
+            ledger,
+            self.board,
+            self._targets,
+            self._calls_of,
+            self._prices_failed,
         )
         watched = earlier.watching if earlier else None
         self.watching: Watching = Watching(
@@ -106,7 +114,7 @@ class App:
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
         for runner in self.runners:
-            self.quotas.add(runner.spec, runner.health.calls, earlier.quotas if earlier else None)
+            self.quotas.add(runner.spec, runner.health, earlier.quotas if earlier else None)
 
     @classmethod
     @asynccontextmanager
@@ -246,6 +254,12 @@ class App:
     def _calls_of(self, region: str) -> Calls:
         """Return where requests are counted that are for all targets of a region: with the first of them."""
         return next(runner.health.calls for runner in self.runners if runner.name[1] == region)
+
+    def _prices_failed(self, region: str, error: ApiError) -> None:
+        """Show a failure to read prices at each target of a region, or at all targets if `region` is ""."""
+        for runner in self.runners:
+            if region in ("", runner.name[1]):
+                runner.health.noticed(error)
 
     def _limits(self) -> RateLimits:
         polling = self.config.polling

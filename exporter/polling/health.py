@@ -19,7 +19,7 @@ CONNECTION = "connection"
 
 @dataclass(frozen=True, slots=True)
 class LastError:
-    """The latest failure of an operation with one code; `when` is in Unix seconds."""
+    """The latest failure of an operation with one code: what to do about it, and when it was (Unix seconds)."""
 
     message: str
     when: float
@@ -78,7 +78,7 @@ class Health:
 
     def noticed(self, error: ApiError, suffix: str = "") -> None:
         """Record an error without marking the target down. `suffix` is appended to the message, to name the jobs."""
-        self.last_errors[error.operation, error.code] = LastError(f"{error}{suffix}", self._time())
+        self.last_errors[error.operation, error.code] = LastError(f"{error.advice}{suffix}", self._time())
 
     def successor(self) -> Health:
         """Return the health of the same target for an application that takes over after a reload.

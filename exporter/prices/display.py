@@ -47,6 +47,10 @@ class PriceDisplay:
             if target[1] == region:
                 self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
 
+    def is_up(self, region: str) -> bool | None:
+        """Return whether the last read of a region's prices succeeded, None if there was none; in any thread."""
+        return self._up.get(region)
+
     def renamed(self, before: Target, now: Target) -> None:
         """Move the state of the price source to the resolved account and region of a target."""
         self._board.remove(SOURCES, (*before, SOURCE))

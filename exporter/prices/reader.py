@@ -25,6 +25,8 @@ _log = Log(__name__)
 _FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
 # The regions are checked at least this often (seconds): the SDK's default region is known only once its target runs.
 _LOOK = 60.0
+# How the failure to use a list or the price file is called where there is no code of AWS.
+_FILE, _INVALID = "PriceFile", "InvalidPrices"
 
 
 class View(Protocol):
@@ -36,6 +38,10 @@ class View(Protocol):
 
     def up(self, region: str, up: bool) -> None:
         """Show whether the last read of a region's prices succeeded."""
+        ...
+
+    def failed(self, region: str, error: ApiError) -> None:
+        """Show why prices could not be read, in a region or, if that is "", in all of them."""
         ...
 
 
@@ -166,6 +172,7 @@ class PriceReader:
                 state.attempts.succeeded(self._clock.monotonic(), interval)
                 return
             state.attempts.failed(self._clock.monotonic(), interval)
+            self._view.failed(region, error)
             # Another operation, such as resolving credentials, fails for the polls too, which log it.
             if error.operation == GET_PRODUCTS and state.attempts.is_news(error.code):
                 _log.warning("reading prices failed", region=region, kept=state.prices is not None, **error.fields)
@@ -175,6 +182,7 @@ class PriceReader:
             state.attempts.failed(self._clock.monotonic(), interval)
             # An entry that is invalid now must not drop the price that was read before.
             state.prices = state.prices.overlaid(prices) if state.prices else prices
+            self._view.failed(region, ApiError(GET_PRODUCTS, _INVALID, _some(len(found.bad))))
             if state.attempts.is_news("half"):
                 first = f"{found.bad[0].entry}: {found.bad[0].problem}"
                 _log.warning("some prices of the list are invalid", region=region, entries=len(found.bad), first=first)
@@ -194,6 +202,7 @@ class PriceReader:
             found = await asyncio.to_thread(files.read, self._settings.file)
         except ConfigError as error:
             self._file.failed(self._clock.monotonic(), interval)
+            self._view.failed("", ApiError(_FILE, _INVALID, f"{len(error.problems)} problems; the log has the first"))
             if self._is_news_of_file(error.problems):
                 _log.warning("reading the price file failed", problems=len(error.problems), **error.problems[0].fields)
             return
@@ -202,6 +211,7 @@ class PriceReader:
             # An entry that is invalid now must not drop the price that was read before.
             self._of_file = {**self._of_file, **_overlaid(self._of_file, found.lists)}
             wrong = files.problems(self._settings.file, found)
+            self._view.failed("", ApiError(_FILE, _INVALID, _some(len(wrong))))
             if self._is_news_of_file(wrong):
                 _log.warning("some prices of the file are invalid", problems=len(wrong), **wrong[0].fields)
             return
@@ -215,6 +225,7 @@ class PriceReader:
 
     def _warn_of_absence(self, region: str) -> None:
         if self._regions[region].attempts.is_news("absent"):
+            self._view.failed(region, ApiError(_FILE, "NoPrices", "it has no prices for this region"))
             _log.warning("the price file has no prices for a polled region", region=region, file=self._settings.file)
 
     def _publish(self, regions: Iterable[str]) -> None:
@@ -237,6 +248,10 @@ class PriceReader:
         if self._settings.file:
             states.append(self._file.ok)
         return None if None in states else all(states)
+
+
+def _some(number: int) -> str:
+    return f"{number} invalid entries; the log has the first"
 
 
 def _overlaid(before: Mapping[str, PriceList], lists: Mapping[str, PriceList]) -> dict[str, PriceList]:

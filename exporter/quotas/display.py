@@ -17,6 +17,7 @@ class QuotaDisplay:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._quotas: dict[Target, Quotas] = {}
+        self._up: dict[Target, bool] = {}
         # A job is shown at each of its changes, but its types are new only once.
         self._seen: dict[Target, set[str]] = {}
 
@@ -38,12 +39,22 @@ class QuotaDisplay:
 
     def up(self, target: Target, up: bool) -> None:
         """Show whether the last read of a target's quotas succeeded."""
+        self._up[target] = up
         self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
+
+    def is_up(self, target: Target) -> bool | None:
+        """Return whether the last read of a target's quotas succeeded, None if there was none; in any thread."""
+        return self._up.get(target)
+
+    def shown(self, target: Target) -> Quotas | None:
+        """Return the quotas of a target, None while they are unknown; in any thread."""
+        return self._quotas.get(target)
 
     def forget(self, target: Target) -> None:
         """Remove a target that is not polled under this name any more."""
         self.quotas(target, None)
         self._seen.pop(target, None)
+        self._up.pop(target, None)
         self._board.remove(SOURCES, (*target, SOURCE))
 
     def _put(self, target: Target) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -53,15 +54,22 @@ class Reads:
 
 
 class QuotaReader:
-    """Reads the quotas of one target, once its account and region are known.
+    """Reads the quotas of one target, once its account and region are known. `failed` is told each failure.
 
     With an interval of 0 it reads nothing. After a reload it continues from the state of the `earlier` one.
     """
 
     def __init__(
-        self, interval: float, source: QuotaSource, view: View, clock: Clock, earlier: QuotaReader | None = None
+        self,
+        interval: float,
+        source: QuotaSource,
+        view: View,
+        failed: Callable[[ApiError], None],
+        clock: Clock,
+        earlier: QuotaReader | None = None,
     ) -> None:
         self._interval, self._source, self._view, self._clock = interval, source, view, clock
+        self._report_failure = failed
         self.state: Reads | None = replace(earlier.state) if earlier and earlier.state else None
         self._known = asyncio.Event()
 
@@ -105,6 +113,7 @@ class QuotaReader:
             state.quotas = await read_quotas(self._source, region)
         except ApiError as error:
             state.failures += 1
+            self._report_failure(error)
             # Without credentials the polls fail too, and log it.
             if error.operation == LIST_QUOTAS and state.warned != error.code:
                 state.warned = error.code

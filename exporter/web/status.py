@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter import __version__
 from exporter.app import App, TargetRunner
+from exporter.ledger.store import Target
 from exporter.polling.tracker import TrackedJob
 from exporter.web import page
 from exporter.web.page import money
@@ -50,9 +51,20 @@ def _target(app: App, runner: TargetRunner) -> page.TargetRow:
             page.ErrorRow(operation, code, last.message, last.when, health.calls.errors[operation, code])
             for (operation, code), last in list(health.last_errors.items())
         ),
+        sources=_sources(app, runner.name),
         counts=app.display.counts(runner.name),
         spent=money.spent(app.ledger.totals(runner.name)) if app.pricing.rate_of else None,
     )
+
+
+def _sources(app: App, target: Target) -> dict[str, bool]:
+    readings = app.watching.readings.get(target)
+    found = {
+        "prices": app.pricing.display.is_up(target[1]),
+        "quotas": app.quotas.display.is_up(target),
+        "cloudwatch": readings.up if readings else None,
+    }
+    return {source: up for source, up in found.items() if up is not None}
 
 
 def _tracked(runner: TargetRunner) -> list[TrackedJob]:

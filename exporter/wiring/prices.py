@@ -14,7 +14,7 @@ from exporter.config import Config
 from exporter.exposition.board import Board
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
-from exporter.polling.api import Calls
+from exporter.polling.api import ApiError, Calls
 from exporter.prices.book import Adjustment, Hardware, PriceBook
 from exporter.prices.cached import LedgerCache
 from exporter.prices.display import PriceDisplay
@@ -27,7 +27,7 @@ class Pricing:
     """Own the price reader of the application and its display.
 
     `targets` returns the (account, region) of every target; a part that is not known yet is "". `calls_of` returns the
-    counters of the requests for a region.
+    counters of the requests for a region. `failed` is told each failure: its region, "" for all, and the error.
     """
 
     def __init__(
@@ -40,9 +40,11 @@ class Pricing:
         board: Board,
         targets: Callable[[], list[Target]],
         calls_of: Callable[[str], Calls],
+        failed: Callable[[str, ApiError], None],
     ) -> None:
         prices, polling = config.prices, config.polling
         self.display = PriceDisplay(board, targets)
+        self._report_failure = failed
         self._arrived = asyncio.Event()
         limiters = RateLimiters(pricing_limits(polling.max_concurrency, polling.timeout), clock)
         self.reader = PriceReader(
@@ -70,6 +72,10 @@ class Pricing:
     def up(self, region: str, up: bool) -> None:
         """Show whether the last read of a region's prices succeeded (the reader's View)."""
         self.display.up(region, up)
+
+    def failed(self, region: str, error: ApiError) -> None:
+        """Report a failure (the reader's View)."""
+        self._report_failure(region, error)
 
     def hardware(self, instance_type: str) -> Hardware:
         """Return the hardware of a type: that of the price list, completed from the packaged table."""

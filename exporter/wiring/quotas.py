@@ -12,7 +12,7 @@ from exporter.clock import Clock
 from exporter.config import Config
 from exporter.exposition.board import Board
 from exporter.ledger.store import Target
-from exporter.polling.api import Calls
+from exporter.polling.health import Health
 from exporter.process.logs import Log
 from exporter.quotas.display import QuotaDisplay
 from exporter.quotas.reader import QuotaReader
@@ -42,16 +42,16 @@ class TargetQuotas:
         self.limiters: dict[str, RateLimiters] = {}
         self.readers: dict[str, QuotaReader] = {}
 
-    def add(self, spec: TargetSpec, calls: Calls, earlier: TargetQuotas | None = None) -> None:
-        """Add a target, whose requests are counted in `calls`. After a reload it continues from what the `earlier`
-        application has read, within the same limits."""
+    def add(self, spec: TargetSpec, health: Health, earlier: TargetQuotas | None = None) -> None:
+        """Add a target, whose `health` counts the requests and has the failures. After a reload it continues from what
+        the `earlier` application has read, within the same limits."""
         limiters = earlier.limiters.get(spec.key) if earlier else None
         if limiters is None or limiters.limits != self._limits:
             limiters = RateLimiters(self._limits, self._clock)
-        source = AppliedQuotas(self._sessions, spec.role, limiters, self._in_flight, self._clock, calls)
+        source = AppliedQuotas(self._sessions, spec.role, limiters, self._in_flight, self._clock, health.calls)
         before = earlier.readers.get(spec.key) if earlier else None
         self.limiters[spec.key] = limiters
-        self.readers[spec.key] = QuotaReader(self._interval, source, self.display, self._clock, before)
+        self.readers[spec.key] = QuotaReader(self._interval, source, self.display, health.noticed, self._clock, before)
 
     def follow(self, spec: TargetSpec, target: Target) -> None:
         """Read the quotas of a target from now on: its account and region are known."""

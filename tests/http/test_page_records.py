@@ -9,7 +9,7 @@ import pytest
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.simulator import Simulator, steady
+from exporter.simulator import Fault, Faults, Kind, Simulator, steady
 from exporter.training.job import TrainingJob
 from exporter.web import page
 from exporter.web.status import status
@@ -64,3 +64,29 @@ async def test_the_page_knows_the_costs_that_metrics_show(monkeypatch: pytest.Mo
     costs = shown.by("sagemaker_training_cost_total", "instance_type", "usage", "currency")
     assert dict(target.spent.by_currency) == {"USD": pytest.approx(sum(costs.values()))}
     assert sum(costs.values()) > 0
+
+
+async def test_each_target_says_which_source_is_down_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = [Fault(Kind.ACCESS_DENIED, operation=operation) for operation in ("GetProducts", "ListServiceQuotas")]
+    regions = ["us-east-1", "eu-west-1"]
+    async with Simulator(regions=regions, faults=Faults(denied)) as sim:
+        lead_to(sim, monkeypatch)
+        clock = SystemClock()
+        async with App.open(Config.model_validate({"targets": [{"regions": regions}]}), clock) as app:
+            assert await app.once()
+            found = status(app, clock.time())
+    for target in found.targets:
+        assert target.up
+        assert target.sources == {"prices": False, "quotas": False}
+        assert {error.operation for error in target.errors} == {"GetProducts", "ListServiceQuotas"}
+    text = page.render(found, {})
+    assert text.count("✗ prices down") == text.count("✗ quotas down") == len(regions)
+    assert text.count("</time>: not allowed; the policy of the credentials") == 2 * len(regions)
+
+
+def test_a_source_that_is_up_is_no_alarm_and_an_error_of_no_request_has_no_number() -> None:
+    error = page.ErrorRow("PriceFile", "InvalidPrices", "2 invalid entries; the log has the first", 0.0, 0)
+    target = page.TargetRow("1", "r", True, sources={"prices": True}, errors=(error,))
+    text = page.render(page.Status("1", 0.0, 0.0, True, (target,), ()), {})
+    assert '<span class="quiet">prices up</span>' in text
+    assert "in <code>PriceFile</code>, last" in text

@@ -29,6 +29,7 @@ def test_a_file_alone_asks_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             assert (at.shown.price(), at.shown.price("us-gov-west-1")) == (Decimal("0.2"), Decimal("0.29"))
             assert at.shown.states == {REGION: True, "us-gov-west-1": True, "eu-west-1": False}
             await asyncio.sleep(3 * DAY)
+            assert at.shown.errors == [("eu-west-1", "NoPrices")]
 
     run(scenario())
     (warning,) = lines(caplog)
@@ -63,6 +64,7 @@ def test_govcloud_needs_a_file_and_one_warning_says_so(tmp_path: Path, caplog: p
     assert not caplog.records
     at = run(scenario(""))
     assert at.shown.states == {"us-gov-west-1": False}
+    assert set(at.shown.errors) == {("us-gov-west-1", NO_ENDPOINT)}
     (warning,) = lines(caplog)
     assert f"code={NO_ENDPOINT}" in warning
     assert "set prices.file" in warning
@@ -80,6 +82,7 @@ def test_a_file_that_breaks_is_one_warning_and_its_last_prices_stay(
             file.write_text(TABLE.replace("0.2}", "-0.2}").replace("0.29", "x"))
             await asyncio.sleep(DAY)
             assert (at.shown.states, at.shown.price()) == ({REGION: False}, Decimal("0.2"))
+            assert set(at.shown.errors) == {("", "InvalidPrices")}
             (warning,) = lines(caplog)
             assert 'msg="reading the price file failed" problems=2' in warning
             assert "line=1" in warning
@@ -102,6 +105,7 @@ def test_of_a_file_that_is_half_broken_the_good_half_counts(tmp_path: Path, capl
             at.regions.append("eu-west-1")
             await asyncio.sleep(DAY)
             assert at.shown.states == {REGION: False, "eu-west-1": False}
+            assert set(at.shown.errors) == {("", "InvalidPrices")}
             assert at.shown.price() == Decimal("0.2")
             assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
             assert at.shown.price("eu-west-1") == Decimal("0.23")

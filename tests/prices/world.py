@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
+from exporter.polling.api import ApiError
 from exporter.prices.book import PriceBook
 from exporter.prices.reader import PriceReader, PriceSettings
 from exporter.training.usage import TRAINING
@@ -45,12 +46,16 @@ class Shown:
     book: PriceBook = field(default_factory=PriceBook)
     books: int = 0
     states: dict[str, bool] = field(default_factory=dict)
+    errors: list[tuple[str, str]] = field(default_factory=list)
 
     def prices(self, book: PriceBook) -> None:
         self.book, self.books = book, self.books + 1
 
     def up(self, region: str, up: bool) -> None:
         self.states[region] = up
+
+    def failed(self, region: str, error: ApiError) -> None:
+        self.errors.append((region, error.code))
 
     def price(self, region: str = REGION, name: str = ML) -> Decimal | None:
         return self.book.list_price(region, name, TRAINING)

@@ -67,9 +67,12 @@ class Shown:
 class World:
     lists: Lists = field(default_factory=Lists)
     shown: Shown = field(default_factory=Shown)
+    errors: list[str] = field(default_factory=list)
 
     def reader(self, interval: float = INTERVAL, earlier: QuotaReader | None = None) -> QuotaReader:
-        return QuotaReader(interval, self.lists, self.shown, LoopClock(), earlier)
+        return QuotaReader(
+            interval, self.lists, self.shown, lambda error: self.errors.append(error.code), LoopClock(), earlier
+        )
 
 
 def reading(reader: QuotaReader, target: Target | None = TARGET) -> AbstractAsyncContextManager[None]:
@@ -151,6 +154,7 @@ def test_what_was_never_read_is_not_shown(caplog: pytest.LogCaptureFixture) -> N
         async with reading(at.reader()):
             await asyncio.sleep(INTERVAL)
             assert (at.shown.by_target, at.shown.states) == ({}, {TARGET: False})
+            assert set(at.errors) == {"AccessDeniedException"}
             at.lists.found = ApiError(LIST_QUOTAS, "Timeout")
             await asyncio.sleep(INTERVAL)
 

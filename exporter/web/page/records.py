@@ -32,7 +32,8 @@ class StateRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """The last error of an operation with one code, and how often it occurred. The message holds no secrets."""
+    """The last error of an operation with one code, and how many requests it was the answer to: 0 if it is no answer
+    of AWS. The message holds no secrets."""
 
     operation: str
     code: str
@@ -67,6 +68,8 @@ class TargetRow:
     """The progress of the first sync as text; None once it is complete."""
     next_discovery: float | None = None
     errors: tuple[ErrorRow, ...] = ()
+    sources: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the last read of each further source succeeded, such as prices; none that is off or was not read yet."""
     counts: ActiveCounts = UNKNOWN
     spent: Spent | None = None
 
