@@ -14,8 +14,9 @@ from exporter import demo, flags
 from exporter.app import App
 from exporter.aws.regions import known_regions
 from exporter.catalogue import CATALOGUE, GROUPS
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.config import Config, ConfigError, Problem, load
+from exporter.config.watched import WatchedFile
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.store import StoreError
 from exporter.prices import files as price_files
@@ -77,9 +78,11 @@ def _report_bug(error: Exception, verbose: bool) -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     security = _security(options)
-    service = Service(lambda: _load(options), SystemClock())
+    clock = SystemClock()
+    file = _watched(options, clock, lambda: _load(options))
+    service = Service(file.load, clock)
     announce = _announce(service.config, security, options.log_format)
-    run(lambda: serve_until_stopped(service, options.web_enable_lifecycle, security, announce))
+    run(lambda: serve_until_stopped(service, options.web_enable_lifecycle, security, announce, file))
     return 0
 
 
@@ -132,10 +135,11 @@ def _demo(options: argparse.Namespace) -> int:
 async def _run_demo(options: argparse.Namespace) -> None:
     security = _security(options)
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
-        service = Service(lambda: demo.own_targets(_load(options, demo.SETTINGS)), clock)
+        file = _watched(options, clock, lambda: demo.own_targets(_load(options, demo.SETTINGS)))
+        service = Service(file.load, clock)
         await demo.refuse_real_totals(service.config.state.path, clock)
         announce = _announce(service.config, security, options.log_format)
-        await serve_until_stopped(service, options.web_enable_lifecycle, security, announce)
+        await serve_until_stopped(service, options.web_enable_lifecycle, security, announce, file)
 
 
 def _metrics(options: argparse.Namespace) -> int:
@@ -154,6 +158,10 @@ _COMMANDS = {
 
 def _security(options: argparse.Namespace) -> WebConfigFile | None:
     return WebConfigFile(options.web_config_file) if options.web_config_file else None
+
+
+def _watched(options: argparse.Namespace, clock: Clock, load: Callable[[], Config]) -> WatchedFile:
+    return WatchedFile(options.config_file, options.config_auto_reload_interval, clock, load)
 
 
 def _load(options: argparse.Namespace, defaults: Mapping[str, object] = _NOTHING) -> Config:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter import __version__, demo
+from exporter.config import duration
 from exporter.process import logs
-from exporter.process.arguments import Parser, single, within
+from exporter.process.arguments import Parser, parsed, single, within
 
 _AFTER = "after_"
 # What a command that polls takes, and what one that serves takes as well.
@@ -19,6 +20,12 @@ _FLAGS: dict[str, dict[str, Any]] = {
     "--log.format": {"choices": logs.FORMATS, "default": "logfmt", "help": "format of the log (logfmt)"},
 }
 _SERVING_FLAGS: dict[str, dict[str, Any]] = {
+    "--config.auto-reload-interval": {
+        "type": parsed(duration.parse, "a duration such as 30s"),
+        "metavar": "DURATION",
+        "default": 0.0,
+        "help": "how often to reload the configuration file if it has changed (0s: never)",
+    },
     "--web.listen-address": {
         "action": "append",
         "metavar": "HOST:PORT",

@@ -6,11 +6,13 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 from exporter import __version__
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
+from exporter.config.watched import WatchedFile
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.process.garbage import Garbage
@@ -216,9 +218,10 @@ async def serve_until_stopped(
     lifecycle: bool,
     security: WebSecurity | None,
     bound: Callable[[tuple[tuple[str, int], ...]], None],
+    file: WatchedFile | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; reload on SIGHUP. `bound` is called with the (host, port) pairs of the server.
-    Raises ListenError, StoreError."""
+    """Serve until SIGTERM or SIGINT; reload on SIGHUP and when the `file` changes. `bound` is called with the (host,
+    port) pairs of the server. Raises ListenError, StoreError."""
     loop = asyncio.get_running_loop()
     ended = service.ended = loop.create_future()
     reloads: set[asyncio.Task[None]] = set()
@@ -243,6 +246,8 @@ async def serve_until_stopped(
         # Before the server ends, which waits for its responses: a request to reload may be among them.
         stack.push_async_callback(service.stop_reloads)
         stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
+        if file:
+            stack.push_async_callback(_stop, loop.create_task(file.follow(partial(_reload, service))))
         await ended
 
 

@@ -49,6 +49,18 @@ def single() -> type[argparse.Action]:
     return Single
 
 
+def parsed(parse: Callable[[str], _Number], allowed: str) -> Callable[[str], _Number]:
+    """Return `parse` for the `type` of a flag. Where it raises ValueError, the error says what is `allowed`."""
+
+    def checked(text: str) -> _Number:
+        try:
+            return parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}") from None
+
+    return checked
+
+
 def within(kind: Callable[[str], _Number], least: _Number, most: _Number) -> Callable[[str], _Number]:
     """Return a parser of numbers from `least` to `most`, for the `type` of a flag."""
 

@@ -43,13 +43,17 @@ def test_a_shard_has_a_volume_and_a_name_of_its_own() -> None:
     assert service["metadata"]["name"] != only("Service", values("values"))["metadata"]["name"]
 
 
-def test_a_change_of_the_configuration_restarts_the_pods() -> None:
-    def checksum(*arguments: str) -> str:
-        said: str = workload(rendered(*arguments))["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
-        return said
-
-    assert checksum() == checksum("--set", "podLabels.a=b")
-    assert checksum() != checksum("--set", "config.jobs.retention=2h")
+def test_a_change_of_the_configuration_restarts_no_pod() -> None:
+    """Kubernetes replaces the pods when their template changes; a changed ConfigMap is reloaded by the exporter."""
+    changed = rendered("--set", "config.jobs.retention=2h")
+    assert workload(rendered()) == workload(changed)
+    assert only("ConfigMap", rendered()) != only("ConfigMap", changed)
+    (volume,) = (each for each in pod(changed)["volumes"] if each["name"] == "config")
+    assert volume["configMap"]["name"] == only("ConfigMap", changed)["metadata"]["name"]
+    # A file that is mounted with subPath is never updated.
+    (mount,) = (each for each in container(changed)["volumeMounts"] if each["name"] == "config")
+    assert "subPath" not in mount
+    assert "--config.auto-reload-interval=30s" in container(changed)["args"]
 
 
 def test_the_web_configuration_is_a_secret_that_the_exporter_takes() -> None:

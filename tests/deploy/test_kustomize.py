@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from tests.deploy.kubernetes import (
 )
 from tests.prometheus import ROOT
 
-BASE, MONITORING, SHARDED = (KUSTOMIZE / name for name in ("base", "overlays/monitoring", "overlays/sharded"))
+BASE, MONITORING, SHARDED, SIDECAR = (
+    KUSTOMIZE / name for name in ("base", "overlays/monitoring", "overlays/sharded", "overlays/sidecar")
+)
 EACH = pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED], ids=lambda each: each.name)
 # The fields of a pod that matter for the exporter; the chart's defaults are the same.
 LIKE_THE_CHART = (
@@ -39,10 +42,7 @@ LIKE_THE_CHART = (
 
 
 def config_of(folder: Path, tmp_path: Path, pod_name: str = "sagemaker-exporter-0") -> Config:
-    """Return the configuration that the exporter reads.
-
-    The pod refers to the ConfigMap by a name with a content hash.
-    """
+    """Return the configuration that the exporter reads."""
     (mounted,) = (each["configMap"]["name"] for each in pod(built(folder))["volumes"] if "configMap" in each)
     (found,) = (each for each in of_kind("ConfigMap", built(folder)) if each["metadata"]["name"] == mounted)
     text: str = found["data"]["config.yaml"]
@@ -73,7 +73,7 @@ def test_the_pod_is_that_of_the_chart(folder: Path) -> None:
     ours, theirs = container(built(folder)), container(chart)
     for key in ("resources", "securityContext", "volumeMounts"):
         assert ours[key] == theirs[key], key
-    assert ours["args"] == theirs["args"][:1]
+    assert ours["args"] == theirs["args"][:2]
     assert ours["ports"] == [{"name": "metrics", "containerPort": Config().web.listen_addresses[0].port}]
     for key in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert ours[key]["httpGet"]["path"] == theirs[key]["httpGet"]["path"]
@@ -96,6 +96,16 @@ def test_whoever_selects_finds_this_pod_and_this_service(folder: Path) -> None:
 @EACH
 def test_the_exporter_takes_its_configuration(folder: Path, tmp_path: Path) -> None:
     assert Path(config_of(folder, tmp_path).state.path).name == "state.sqlite"
+
+
+@pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED, SIDECAR], ids=lambda each: each.name)
+def test_a_change_of_the_configuration_restarts_no_pod(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    copy = tmp_path / folder.relative_to(ROOT)
+    for file in (tmp_path / "deploy/kustomize").rglob("config.yaml"):
+        file.write_text(f"{file.read_text()}log: changed\n")
+    assert workload(built(copy)) == workload(built(folder))
+    assert [each for each in of_kind("ConfigMap", built(copy)) if "log: changed" in str(each["data"])]
 
 
 def test_one_pod_alone_owns_the_state_file() -> None:

@@ -50,6 +50,21 @@ def test_the_file_is_honoured_but_for_its_targets(tmp_path: Path) -> None:
     assert log.count("did you mean us-east-1?") == 1
 
 
+def test_a_changed_file_is_reloaded_without_a_request(tmp_path: Path) -> None:
+    config, status = tmp_path / "config.yaml", "sagemaker_training_job_status"
+    config.write_text("jobs: {per_job_metrics: false}\n")
+    following = ("--config.file", str(config), "--config.auto-reload-interval", "200ms")
+    with demonstration(tmp_path, "--jobs", "2", *following) as running:
+        running.wait_until_ready()
+        assert Exposed(running.get("/metrics").text).rows(status) == []
+        (tmp_path / "new.yaml").write_text("jobs: {per_job_metrics: true}\n")
+        (tmp_path / "new.yaml").rename(config)
+        deadline = time.monotonic() + 60
+        while not Exposed(running.get("/metrics").text).rows(status):
+            assert time.monotonic() < deadline, running.log.read_text()
+            time.sleep(0.1)
+
+
 def test_what_the_file_leaves_out_is_the_demos(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("polling: {discovery_interval: 3s}\njobs:\nweb: {telemetry_path: /m}\n")

@@ -3,9 +3,10 @@
 metadata:
   labels:
     {{- mergeOverwrite (deepCopy .Values.podLabels) (include "sagemaker-exporter.labels" . | fromYaml) | toYaml | nindent 4 }}
+  {{- with .Values.podAnnotations }}
   annotations:
-    {{- $checksum := dict "checksum/config" (include "sagemaker-exporter.config" . | sha256sum) }}
-    {{- mergeOverwrite (deepCopy .Values.podAnnotations) $checksum | toYaml | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   serviceAccountName: {{ include "sagemaker-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
@@ -59,6 +60,7 @@ image: {{ ternary (printf "%s@%s" $image.repository $image.digest) $tagged (ne $
 imagePullPolicy: {{ $image.pullPolicy }}
 args:
   - --config.file=/etc/sagemaker-exporter/config/config.yaml
+  - --config.auto-reload-interval=30s
   {{- if include "sagemaker-exporter.webSecret" . }}
   - --web.config.file=/etc/sagemaker-exporter/web/web.yaml
   {{- end }}
