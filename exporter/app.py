@@ -90,15 +90,7 @@ class App:
         at_a_time = config.polling.max_concurrency
         self._in_flight = InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time)
         self.pricing = Pricing(
-            config,
-            self._sessions,
-            self._in_flight,
-            clock,
-            ledger,
-            self.board,
-            self._targets,
-            self._calls_of,
-            self._prices_failed,
+            config, self._sessions, self._in_flight, clock, ledger, self.board, self._targets, self._healths
         )
         watched = earlier.watching if earlier else None
         self.watching: Watching = Watching(
@@ -251,15 +243,9 @@ class App:
     def _targets(self) -> list[Target]:
         return [runner.name for runner in self.runners]
 
-    def _calls_of(self, region: str) -> Calls:
-        """Return where requests are counted that are for all targets of a region: with the first of them."""
-        return next(runner.health.calls for runner in self.runners if runner.name[1] == region)
-
-    def _prices_failed(self, region: str, error: ApiError) -> None:
-        """Show a failure to read prices at each target of a region, or at all targets if `region` is ""."""
-        for runner in self.runners:
-            if region in ("", runner.name[1]):
-                runner.health.noticed(error)
+    def _healths(self, region: str) -> list[Health]:
+        """Return the health of each target in a region, of all targets if `region` is ""."""
+        return [runner.health for runner in self.runners if region in ("", runner.name[1])]
 
     def _limits(self) -> RateLimits:
         polling = self.config.polling

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exporter.aws.client import InFlight
 from exporter.aws.pricing import PriceLists, pricing_limits
@@ -15,6 +15,7 @@ from exporter.exposition.board import Board
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import ApiError, Calls
+from exporter.polling.health import Health
 from exporter.prices.book import Adjustment, Hardware, PriceBook
 from exporter.prices.cached import LedgerCache
 from exporter.prices.display import PriceDisplay
@@ -26,8 +27,8 @@ from exporter.training.cost import Rate, RateOf
 class Pricing:
     """Own the price reader of the application and its display.
 
-    `targets` returns the (account, region) of every target; a part that is not known yet is "". `calls_of` returns the
-    counters of the requests for a region. `failed` is told each failure: its region, "" for all, and the error.
+    `targets` returns the (account, region) of every target; a part that is not known yet is "". `healths` returns
+    the health of each target in a region, of all targets for "".
     """
 
     def __init__(
@@ -39,19 +40,18 @@ class Pricing:
         ledger: Ledger,
         board: Board,
         targets: Callable[[], list[Target]],
-        calls_of: Callable[[str], Calls],
-        failed: Callable[[str, ApiError], None],
+        healths: Callable[[str], Sequence[Health]],
     ) -> None:
         prices, polling = config.prices, config.polling
         self.display = PriceDisplay(board, targets)
-        self._report_failure = failed
+        self._healths = healths
         self._arrived = asyncio.Event()
         limiters = RateLimiters(pricing_limits(polling.max_concurrency, polling.timeout), clock)
         self.reader = PriceReader(
             PriceSettings(prices.source == "api", prices.file, prices.refresh_interval),
             tuple(Adjustment(a.multiplier, a.account, a.instance_type, a.usage) for a in prices.adjustments),
             lambda: [region for _, region in targets()],
-            PriceLists(sessions, limiters, in_flight, clock, calls_of),
+            PriceLists(sessions, limiters, in_flight, clock, self._calls),
             LedgerCache(ledger),
             self,
             clock,
@@ -74,12 +74,17 @@ class Pricing:
         self.display.up(region, up)
 
     def failed(self, region: str, error: ApiError) -> None:
-        """Report a failure (the reader's View)."""
-        self._report_failure(region, error)
+        """Show a failure at each target that it concerns (the reader's View)."""
+        for health in self._healths(region):
+            health.noticed(error)
 
     def hardware(self, instance_type: str) -> Hardware:
         """Return the hardware of a type: that of the price list, completed from the packaged table."""
         return hardware_of(instance_type, self.reader.book.hardware(instance_type))
+
+    def _calls(self, region: str) -> Calls:
+        """Return where requests are counted that are for all targets of a region: with the first of them."""
+        return self._healths(region)[0].calls
 
     def _rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
         """Return the current rate. Safe in any thread: a book is immutable, and a new one replaces it."""

@@ -67,7 +67,7 @@ async def test_the_page_knows_the_costs_that_metrics_show(monkeypatch: pytest.Mo
 
 
 async def test_each_target_says_which_source_is_down_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    denied = [Fault(Kind.ACCESS_DENIED, operation=operation) for operation in ("GetProducts", "ListServiceQuotas")]
+    denied = tuple(Fault(Kind.ACCESS_DENIED, operation=each) for each in ("GetProducts", "ListServiceQuotas"))
     regions = ["us-east-1", "eu-west-1"]
     async with Simulator(regions=regions, faults=Faults(denied)) as sim:
         lead_to(sim, monkeypatch)
