@@ -122,6 +122,21 @@ def test_the_network_policy_lets_in_prometheus_and_out_to_aws() -> None:
     ]
 
 
+def https(*arguments: str) -> Object:
+    """Return the rule of the network policy by which the APIs of AWS are reached."""
+    egress = only("NetworkPolicy", rendered("--set", "networkPolicy.enabled=true", *arguments))["spec"]["egress"]
+    (rule,) = (each for each in egress if {"port": 443, "protocol": "TCP"} in each["ports"])
+    return dict(rule)
+
+
+def test_the_network_policy_can_be_limited_to_vpc_endpoints() -> None:
+    assert "to" not in https()
+    assert https("--set", "networkPolicy.awsCidrs={10.0.8.0/21,fd00::/64}")["to"] == [
+        {"ipBlock": {"cidr": "10.0.8.0/21"}},
+        {"ipBlock": {"cidr": "fd00::/64"}},
+    ]
+
+
 def test_what_a_pod_can_be_given_is_given() -> None:
     found = pod(values("secured"))
     spec = container(values("secured"))

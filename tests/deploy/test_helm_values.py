@@ -132,6 +132,10 @@ REFUSED = {
     "text for a port": ({"service": {"port": "9841"}}, "at '/service/port': got string, want integer"),
     "text for a user": ({"podSecurityContext": {"runAsUser": "1000"}}, "at '/podSecurityContext/runAsUser'"),
     "no quantity": ({"resources": {"limits": {"memory": "512 MB"}}}, "at '/resources/limits/memory'"),
+    "an address for a network": (
+        {"networkPolicy": {"enabled": True, "awsCidrs": ["10.0.8.1"]}},
+        "at '/networkPolicy/awsCidrs/0'",
+    ),
     "capital K": ({"persistence": {"size": "10K"}}, "at '/persistence/size'"),
     "two successes of a liveness probe": (
         {"probes": {"liveness": {"successThreshold": 2}}},

@@ -188,6 +188,11 @@ def test_a_kustomization_of_ones_own_builds_on_the_base(tmp_path: Path) -> None:
     assert container(found)["image"].startswith("registry.example.com/")
     assert config_of(folder, tmp_path).targets[0].regions == ("eu-west-1",)
     assert "eks.amazonaws.com/role-arn" in only("ServiceAccount", found)["metadata"]["annotations"]
+    assert only("NetworkPolicy", found)["spec"]["egress"][1] == {
+        "ports": [{"port": 443, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.8.0/21"}}],
+    }
+    assert [wrong for each in found if (wrong := problems(each, VERSIONS[-1]))] == []
 
 
 def own_kustomizations() -> list[str]:
