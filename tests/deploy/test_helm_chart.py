@@ -136,11 +136,17 @@ def test_the_notes_say_what_to_do_next_and_what_is_missing() -> None:
     bare = notes()
     assert "rollout status deployment/rel-sagemaker-exporter" in bare
     assert "http://localhost:9841/" in bare
-    assert bare.count("NOTE:") == 3
+    assert bare.count("NOTE:") == 4
     sharded = notes("--values", str(CHART / "ci/sharded-values.yaml"))
     assert "rollout status statefulset/rel-sagemaker-exporter" in sharded
     assert "NOTE:" not in sharded
     assert "https://localhost:9841/" in notes("--values", str(CHART / "ci/tls-values.yaml"))
+
+
+def test_the_notes_say_that_the_image_must_be_built() -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert f"docker build --build-arg VERSION={version} -t sagemaker-exporter:{version} ." in notes()
+    assert "docker build" not in notes("--set", "image.repository=registry.example.com/sagemaker-exporter")
 
 
 def test_the_example_of_a_dropped_metric_is_one() -> None:

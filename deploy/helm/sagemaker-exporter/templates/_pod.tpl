@@ -53,11 +53,15 @@ spec:
     {{- end }}
 {{- end }}
 
-{{- define "sagemaker-exporter.container" -}}
+{{- define "sagemaker-exporter.image" -}}
 {{- $image := .Values.image -}}
 {{- $tagged := printf "%s:%s" $image.repository (default (include "sagemaker-exporter.version" .) $image.tag) -}}
-image: {{ ternary (printf "%s@%s" $image.repository $image.digest) $tagged (ne $image.digest "") | quote }}
-imagePullPolicy: {{ $image.pullPolicy }}
+{{ ternary (printf "%s@%s" $image.repository $image.digest) $tagged (ne $image.digest "") }}
+{{- end }}
+
+{{- define "sagemaker-exporter.container" -}}
+image: {{ include "sagemaker-exporter.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   - --config.file=/etc/sagemaker-exporter/config/config.yaml
   - --config.auto-reload-interval=30s
