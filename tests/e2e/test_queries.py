@@ -9,7 +9,13 @@ import pytest
 
 from tests.conftest import PrometheusFactory
 from tests.deploy.ruleset import RECORDS
-from tests.e2e.query_answers import ANSWERS, KEPT_BY_A_RULE, OF_THE_MOMENT, SINCE_THE_BEGINNING
+from tests.e2e.query_answers import (
+    ANSWERS,
+    KEPT_BY_A_RULE,
+    OF_THE_MOMENT,
+    SINCE_THE_BEGINNING,
+    idle_pools_per_hour,
+)
 from tests.e2e.totals_answers import BLOCK, Case, asked, nonzero, queries, vector
 from tests.e2e.totals_history import DOWN, END, NOVEMBER, OCTOBER, PRICES, STEP, History, record
 from tests.prometheus import ROOT, scraping
@@ -61,11 +67,14 @@ async def test_every_query_answers_what_the_schedule_says(prometheus: Prometheus
 
 
 def _times(history: History, title: str) -> list[tuple[float, float]]:
-    """What is asked of a moment is asked when there is something to see."""
+    """What is asked of a moment is asked when there is something to see, also while a warm pool waits after its job."""
     if title == KEPT_BY_A_RULE:
         return []
     if title not in OF_THE_MOMENT:
         return [TIMES[0]] if title in SINCE_THE_BEGINNING else [*TIMES]
     whens = [scrape for scrape in history.scrapes if scrape > DOWN[1]]
-    seen = [when for when in reversed(whens) if nonzero(ANSWERS[title](Case(history.lives, NOVEMBER, when, PRICES)))]
-    return [(NOVEMBER, when) for when in seen[:2]]
+    cases = [Case(history.lives, NOVEMBER, when, PRICES) for when in reversed(whens)]
+    seen = [case for case in cases if nonzero(ANSWERS[title](case))]
+    pools = [case for case in seen if nonzero(idle_pools_per_hour(case))]
+    assert pools, f"{title}: no pool waits"
+    return [(NOVEMBER, case.end) for case in (*seen[:2], pools[0])]

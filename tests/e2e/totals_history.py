@@ -12,9 +12,9 @@ from pathlib import Path
 
 from exporter.ledger.opening import open_ledger
 from exporter.simulator import Life
-from exporter.simulator.casting import TROUBLES, Casting, usual, with_limits, with_spec
+from exporter.simulator.casting import TROUBLES, Casting, usual, with_limits, with_resources, with_spec
 from exporter.simulator.generator import Fleet, Plan
-from exporter.simulator.life import Ending, Group, Phase
+from exporter.simulator.life import Ending, Group, Phase, WarmPool
 from exporter.training.cost import Rate
 from tests.deploy.ruleset import RECORDS
 from tests.displays import Showing
@@ -91,7 +91,7 @@ def lives() -> list[Life]:
     """
     fleet = Fleet(Plan(jobs=1, pace=1.5, history=0.0), 3, FIRST_START, *TARGET)
     found = [life for life in fleet.until(END) if FIRST_START < life.created < END - 60]
-    found += [*_late_arrivals(), *near_their_limits(END)]
+    found += [*_late_arrivals(), *near_their_limits(END), _with_a_pool_that_waits(END)]
     teams = [team for team in TEAMS for _ in range(5 if team else 1)]
     return [of_team(life, teams[number % len(teams)]) for number, life in enumerate(found)]
 
@@ -121,6 +121,11 @@ def near_their_limits(now: float) -> Iterator[Life]:
     for name, ending in (("limit-wait", None), ("limit-waited", Ending("Stopped", "MaxWaitTimeExceeded", ""))):
         waiting = replace(_running(name, now - 11.5 * HOUR, 11), phases=(_no_capacity(11 * 3600),), ending=ending)
         yield with_limits(with_spec(waiting, EnableManagedSpotTraining=True), MaxWaitTimeInSeconds=12 * 3600)
+
+
+def _with_a_pool_that_waits(now: float) -> Life:
+    ended = replace(usual(_cast(now - 12 * HOUR, 0), "pool", (Group("ml.g5.2xlarge", 1),)), pool=WarmPool(12 * HOUR))
+    return with_resources(ended, KeepAlivePeriodInSeconds=12 * 3600)
 
 
 def _no_capacity(seconds: float) -> Phase:
