@@ -62,7 +62,7 @@ def labels_of(name: str) -> set[str]:
     if name in RECORDS:
         # A rule may name what it recorded before.
         given = {s.name or "" for s in selectors(RECORDS[name]["expr"])} - {name}
-        return set().union(*map(labels_of, given), {"model"}) - SCRAPE
+        return set().union(*map(labels_of, given), {"model", "owner"}) - SCRAPE
     tags = {"tag_team", "tag_model"} if name.endswith("_total") or name == "sagemaker_training_job_tags" else set()
     return _LABELS[name] | SCRAPE | tags
 

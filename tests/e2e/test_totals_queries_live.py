@@ -132,7 +132,7 @@ def price_table() -> str:
 
 
 async def month_to_date(server: Prometheus, when: float) -> dict[tuple[str, ...], float]:
-    return vector(await server.query(queries(SHORT)[short.KEPT_BY_A_RULE], when))
+    return vector(await server.query(queries(SHORT)[short.MONTH_TO_DATE], when))
 
 
 async def test_every_query_answers_what_the_schedule_says_over_a_kill(

@@ -63,8 +63,11 @@ def _totals_of(rule: Mapping[str, str]) -> set[str]:
     return set(re.findall(r"(?<!:)\b(sagemaker_\w+)\b(?!:)", rule["expr"]))
 
 
+# Of rules that record one family as it is.
 _RECORDS = {
-    family: record for record, rule in RECORDS.items() if record.endswith(":max") for family in _totals_of(rule)
+    _totals_of(rule).pop(): record
+    for record, rule in RECORDS.items()
+    if record.endswith(":max") and len(_totals_of(rule)) == 1
 }
 _FROM_0 = {record for record, rule in RECORDS.items() if re.search(r"\b0 \*", rule["expr"])}
 _SAMPLE = re.compile(rb"^(sagemaker_\w+)\{(.*)(\} \S+)$")
