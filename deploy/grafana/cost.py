@@ -5,14 +5,15 @@ from __future__ import annotations
 from deploy.grafana import board, colors, money, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, TEAM, TYPE, cluster, each, fleet, grown, increased, job, recorded
+from deploy.grafana.promql import ID, TARGET, TEAM, TYPE, TYPES, cluster, each, increased, job, recorded, what_it_is
 
 _SPENT = recorded("type_usage:sagemaker_training_cost_total:max", TYPE, TEAM)
 _SAVED = recorded("type:sagemaker_training_spot_saved_cost_total:max", TYPE, TEAM)
 _PER_HOUR = "type_usage:sagemaker_training_cost_per_hour:max"
 _UNPRICED = recorded("type:sagemaker_training_unpriced_instance_seconds:max", TYPE)
-_SPOT_BILLED = fleet("billable_instance_seconds_total", TYPE, 'spot="true"', TEAM)
-_SPOT_TRAINED = fleet("instance_seconds_total", TYPE, 'spot="true"', TEAM)
+_OF_SPOT = (TYPE, 'spot="true"', TEAM)
+_SPOT_BILLED = recorded("type_spot:sagemaker_training_billable_instance_seconds_total:max", *_OF_SPOT)
+_SPOT_TRAINED = recorded("type_spot:sagemaker_training_instance_seconds_total:max", *_OF_SPOT)
 
 
 def build() -> Board:
@@ -60,7 +61,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Spot savings",
             "1 - billed / trained instance hours of spot jobs.",
-            now(f"1 - {grown(_SPOT_BILLED)} / ({grown(_SPOT_TRAINED)} > 0)"),
+            now(f"1 - {increased(_SPOT_BILLED)} / ({increased(_SPOT_TRAINED)} > 0)"),
         )
         .thresholds(colors.steps(colors.ORANGE, (0.3, colors.GREEN)))
         .unit("percentunit")
@@ -162,10 +163,10 @@ def _pools() -> panels.Panel:
 
 
 def _waiting_pools() -> panels.Panel:
-    available = job("warm_pool_status", TARGET, 'status="Available"')
-    waits = f"on ({ID}) {available} == 1"
-    end = f"{job('training_end_timestamp_seconds', TARGET)} + {job('warm_pool_keep_alive_seconds', TARGET)}"
-    kept = each(job("cost", TARGET, TYPE, 'usage="warm_pool"'), f"{ID}, instance_type, instance_group, currency")
+    available = job("warm_pool_status", 'status="Available"')
+    waits = f"on ({ID}) {what_it_is(TYPES)} and on ({ID}) {available} == 1"
+    end = f"{job('training_end_timestamp_seconds', TARGET)} + {job('warm_pool_keep_alive_seconds')}"
+    kept = each(job("cost", TARGET, 'usage="warm_pool"'), f"{ID}, instance_type, instance_group, currency")
     return tables.rows(
         "Warm pools that are idle now",
         "Available pools, what was billed for them so far, and when they end if no job reuses them.",
@@ -176,9 +177,9 @@ def _waiting_pools() -> panels.Panel:
             money.amount("B", "Cost", **{"custom.width": 80}),
             tables.value("C", "Ends in", "s", decimals=0, **{"custom.width": 90}),
         ],
-        f"{cluster(job('instances', TARGET, TYPE))} and {waits}",
+        f"{cluster(job('instances', TARGET))} and {waits}",
         f"sum by ({ID}, currency) ({kept}) and {waits}",
-        each(f"{end} - time() and {waits} and on ({ID}) {job('instances', TARGET, TYPE)}"),
+        f"{each(end)} - time() and {waits}",
         sort="Cost",
     ).span(10)
 

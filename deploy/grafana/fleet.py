@@ -5,14 +5,31 @@ from __future__ import annotations
 from deploy.grafana import board, colors, limits, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ENDS, ID, TARGET, TYPE, cluster, down, each, fleet, grown, job, total
+from deploy.grafana.promql import (
+    ENDS,
+    ID,
+    TARGET,
+    TYPE,
+    TYPES,
+    active,
+    cluster,
+    down,
+    each,
+    failed,
+    fleet,
+    increased,
+    job,
+    recorded,
+)
 
-_PHASE = each(job("secondary_status", TARGET), f"{ID}, secondary_status")
-_PHASE_AGE = f"time() - {job('secondary_status_start_timestamp_seconds', TARGET)}"
 _WAITING = 'secondary_status=~"Pending|Starting|LaunchingMLInstances|PreparingTrainingStack"'
-_IN_PROGRESS = job("status", TARGET, 'status="InProgress"')
-_RUNS = f"on ({ID}) {_IN_PROGRESS} == 1"
-_OF_TYPE = f"on ({ID}) {job('instances', TARGET, TYPE)}"
+_ENDED = "status:sagemaker_training_jobs_finished_total:max"
+_HELD = recorded("type_usage:sagemaker_training_instances:max", TYPE)
+_CATEGORY = tables.label(
+    "category", "Category", mappings=colors.by_value(colors.FAILURE), **{"custom.width": 165, **tables.TEXT}
+)
+# No job is active where the exporter knows all jobs and none has such a series.
+_NONE = f"sum(0 * {recorded('account_region:sagemaker_training_jobs:sum')})"
 
 
 def build() -> Board:
@@ -23,7 +40,7 @@ def build() -> Board:
         description="Training jobs of all accounts and regions: what failed, what waits, what runs.",
         variables=[board.account(), board.region(), board.instance_type()],
         sections=[
-            Section("What hurts", [*_numbers(), _failed_jobs(), _failures()]),
+            Section("What hurts", [*_numbers(), _failures(), _failed_jobs()]),
             Section("Jobs", [_active_jobs()]),
             Section("Over time", [_by_phase(), _finished(), _instances()]),
             Section("Waiting and limits", [_phase_durations(), _queue(), _quotas(), _limits()]),
@@ -34,17 +51,16 @@ def build() -> Board:
 
 
 def _numbers() -> list[panels.Panel]:
-    ended = fleet("jobs_finished_total")
-    failed = fleet("jobs_finished_total", 'status="Failed"')
+    ended, failures = increased(recorded(_ENDED)), increased(recorded(_ENDED, 'status="Failed"'))
     return [
-        panels.single("Failed", "Jobs that failed in the time range.", now(grown(failed)))
+        panels.single("Failed", "Jobs of all types that failed in the time range.", now(f"round({failures})"))
         .thresholds(colors.steps(colors.GREEN, (1, colors.RED)))
         .unit("short")
         .span(4),
         panels.single(
             "Failure ratio",
-            "Share of the jobs that ended in the time range that failed.",
-            now(f"{grown(failed)} / ({grown(ended)} > 0)"),
+            "Share of the jobs of all types that ended in the time range that failed.",
+            now(f"{failures} / ({ended} > 0)"),
         )
         .thresholds(colors.steps(colors.GREEN, (0.05, colors.ORANGE), (0.2, colors.RED)))
         .unit("percentunit")
@@ -53,7 +69,7 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Longest wait",
             "Longest current wait of a job for its instances: Pending, Starting or similar.",
-            now(f"max({_PHASE_AGE} and on ({ID}) {job('secondary_status', TARGET, _WAITING)})"),
+            now(f"time() - min({active(TYPES, _WAITING)})"),
         )
         .thresholds(colors.steps(colors.GREEN, (1800, colors.ORANGE), (7200, colors.RED)))
         .unit("s")
@@ -62,8 +78,8 @@ def _numbers() -> list[panels.Panel]:
         panels.single(
             "Active jobs, now",
             "Jobs that have not ended, and those of them that wait for their instances.",
-            now(total(fleet("jobs")), "Active"),
-            now(total(fleet("jobs", _WAITING)), "Waiting"),
+            now(f"count({active(TYPES)}) or {_NONE}", "Active"),
+            now(f"count({active(TYPES, _WAITING)}) or {_NONE}", "Waiting"),
         )
         .unit("short")
         .span(8),
@@ -79,58 +95,61 @@ def _numbers() -> list[panels.Panel]:
     ]
 
 
+def _failures() -> panels.Panel:
+    in_range = f"last_over_time({failed(TYPES)}[$__range]) > time() - $__range_s"
+    return tables.rows(
+        "Failures by reason and type",
+        "Jobs that failed in the time range, of those that had series of their own in it.",
+        [
+            _CATEGORY,
+            tables.label("detail", "Detail"),
+            tables.label("instance_type", "Type"),
+            tables.value("A", "Failed", "short", **{"custom.width": 70}),
+        ],
+        f"count by (category, detail, instance_type) ({in_range})",
+        sort="Failed",
+    ).span(9)
+
+
 def _failed_jobs() -> panels.Panel:
-    changed = each(f"{job('last_modified_timestamp_seconds', TARGET)} and {_OF_TYPE}")
-    why = each(job("failure_info", TARGET), f"{ID}, category, reason")
+    latest = f"topk(50, {failed(TYPES)})"
     return tables.rows(
         "Jobs that failed",
         "Failed jobs that still have series (jobs.retention), the latest first. The reason is shown if "
         "jobs.failure_reason_length allows it.",
         [
             *tables.job_columns(board.JOB),
-            tables.label("category", "Category", **{"custom.width": 165}),
+            *tables.KIND_COLUMNS,
+            _CATEGORY,
             tables.label("reason", "Reason"),
-            tables.value("A", "Last change", "dateTimeFromNow", **{"custom.width": 150}),
+            tables.value("A", "Ended", "dateTimeFromNow", **{"custom.width": 150}),
         ],
-        f"topk(50, {why} * on ({ID}) group_left () {changed} * 1000)",
-        sort="Last change",
-    ).span(17)
-
-
-def _failures() -> panels.Panel:
-    by_category = grown(fleet("jobs_failed_total"), "category")
-    return (
-        panels.bars(
-            "Failures by category",
-            "Jobs that failed in the time range, by failure category.",
-            now(f"sort_desc({by_category})", "{{category}}"),
-        )
-        .overrides(colors.by_name(colors.FAILURE))
-        .unit("short")
-        .decimals(0)
-        .span(7)
-    )
+        f"{latest} * 1000",
+        f"{each(job('failure_info', TARGET), f'{ID}, reason')} and on ({ID}) {latest}",
+        sort="Ended",
+    ).span(15)
 
 
 def _active_jobs() -> panels.Panel:
-    longest = f"topk(200, {each(f'{_PHASE_AGE} and {_RUNS} and {_OF_TYPE}')})"
+    longest = f"bottomk(200, {active(TYPES)})"
     created, started = (each(job(f"{what}_timestamp_seconds", TARGET)) for what in ("creation", "training_start"))
     reason = each(job("waiting_info", TARGET), f"{ID}, reason")
     return (
         tables.rows(
             "Active jobs",
-            "The 200 jobs in progress that have been in their phase for longest. What a job is waiting for comes from "
+            "The 200 active jobs that have been in their phase for longest. What a job is waiting for comes from "
             "AWS's status messages, which may change.",
             [
                 *tables.job_columns(board.JOB),
+                *tables.KIND_COLUMNS,
                 tables.label("secondary_status", "Phase", mappings=colors.by_value(colors.PHASE), **tables.TEXT),
                 tables.label("reason", "Waits for"),
                 tables.value("A", "In phase for", "s", decimals=0),
                 tables.value("B", "Age", "s", decimals=0),
-                tables.value("C", "Instances", "short"),
+                tables.value("C", "Instances", "short", **{"custom.width": 85}),
                 tables.value("D", "Trains for", "s", decimals=0),
             ],
-            f"{_PHASE} * on ({ID}) group_left () {longest}",
+            f"time() - {longest}",
             f"time() - {created} and on ({ID}) {longest}",
             f"{cluster(job('instances', TARGET))} and on ({ID}) {longest}",
             f"time() - {started} and on ({ID}) {longest}",
@@ -147,7 +166,7 @@ def _by_phase() -> panels.Panel:
         panels.areas(
             "Active jobs by phase",
             "Jobs that have not ended, by their secondary status.",
-            Query(f"{total(fleet('jobs'), 'secondary_status')} > 0", "{{secondary_status}}"),
+            Query(f"count by (secondary_status) ({active(TYPES)})", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
         .unit("short")
@@ -157,15 +176,15 @@ def _by_phase() -> panels.Panel:
 
 
 def _finished() -> panels.Panel:
-    ended = fleet("jobs_finished_total")
+    ended = increased(recorded(_ENDED), "status", "$__rate_interval")
     return (
         panels.columns(
             "Ended jobs by outcome",
-            "Jobs that ended in each interval, estimated by Prometheus from the counter.",
-            Query(f"round({total(f'increase({ended}[$__rate_interval])', 'status')}) > 0", "{{status}}"),
+            "Jobs of all types that ended in each interval, estimated by Prometheus from the counter.",
+            Query(f"round({ended}) > 0", "{{status}}"),
         )
         .overrides(colors.by_name(colors.STATUS))
-        .interval("1m")
+        .interval("2m")
         .unit("short")
         .decimals(0)
         .span(8)
@@ -177,7 +196,7 @@ def _instances() -> panels.Panel:
         panels.areas(
             "Instances held, by type",
             "Instances that are training, on-demand or spot, or idle in a warm pool.",
-            Query(total(fleet("instances", TYPE), "instance_type"), "{{instance_type}}"),
+            Query(f"sum by (instance_type) ({_HELD})", "{{instance_type}}"),
         )
         .unit("short")
         .decimals(0)
@@ -186,13 +205,13 @@ def _instances() -> panels.Panel:
 
 
 def _phase_durations() -> panels.Panel:
-    buckets = fleet("phase_duration_seconds_bucket", f'secondary_status!~"{ENDS}"')
-    observed = grown(buckets, "secondary_status, le")
+    buckets = "secondary_status:sagemaker_training_phase_duration_seconds_bucket:max"
+    observed = increased(recorded(buckets, f'secondary_status!~"{ENDS}"'), "secondary_status, le")
     return (
         panels.bars(
             "Median time in each phase",
-            "Of the phases that ended in the time range, estimated from the histogram's buckets. A job can enter a "
-            "phase more than once.",
+            "Of the phases of jobs of all types that ended in the time range, estimated from the histogram's buckets. "
+            "A job can enter a phase more than once.",
             now(f"sort_desc(histogram_quantile(0.5, {observed}) > 0)", "{{secondary_status}}"),
         )
         .overrides(colors.by_name(colors.PHASE))
@@ -203,7 +222,8 @@ def _phase_durations() -> panels.Panel:
 
 
 def _queue() -> panels.Panel:
-    observed = grown(fleet("queue_duration_seconds_bucket", TYPE), "instance_type, le")
+    buckets = "type_spot:sagemaker_training_queue_duration_seconds_bucket:max"
+    observed = increased(recorded(buckets, TYPES), "instance_type, le")
     return (
         panels.bars(
             "Queue time by type",
@@ -218,14 +238,13 @@ def _queue() -> panels.Panel:
 
 
 def _quotas() -> panels.Panel:
-    by = "aws_account_id, aws_region, instance_type, usage"
-    used, quota = each(fleet("instances", TYPE), by), each(fleet("quota_instances", TYPE), by)
+    quota = each(fleet("quota_instances", TYPE), "aws_account_id, aws_region, instance_type, usage")
     return (
         panels.bars(
             "Quota use by type",
             "Instances held now, as a share of the quota that AWS applies to the account and region; the 15 nearest.",
             now(
-                f"sort_desc(topk(15, {used} / {quota}))",
+                f"sort_desc(topk(15, {_HELD} / {quota}))",
                 "{{instance_type}} {{usage}} {{aws_region}} {{aws_account_id}}",
             ),
         )
@@ -244,10 +263,11 @@ def _limits() -> panels.Panel:
         "was created, after MaxPendingTimeInSeconds of waiting for capacity.",
         [
             *tables.job_columns(board.JOB),
+            *tables.KIND_COLUMNS,
             tables.label("limit", "Limit"),
             tables.value("A", "Left", "s", decimals=0, **tables.colored("red", (3600, "orange"), (14400, "text"))),
         ],
-        f"bottomk(20, {limits.left(TARGET)} and {_OF_TYPE})",
+        f"bottomk(20, {limits.left(TARGET, TYPES)})",
         sort="Left",
         desc=False,
     ).span(24)

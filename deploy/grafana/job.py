@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from deploy.grafana import board, colors, limits, panels, tables
+from deploy.grafana import board, colors, limits, money, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ENDS, ID, JOB, cluster, each, hours, job
+from deploy.grafana.promql import ENDS, ID, JOB, THIS, active, cluster, each, hours, job
 
 _LABELS = ("${__field.labels.aws_region}", "${__field.labels.job_name}")
-_RUNS = f"on ({ID}) " + job("status", JOB, 'status="InProgress"') + " == 1"
+# Joined with a series of the chosen accounts and regions.
+_RUNS = f"on ({ID}) " + job("status", THIS, 'status="InProgress"') + " == 1"
+_PER_HOUR = each(job("cost_per_hour", JOB), f"{ID}, currency")
 
 
 def build() -> Board:
@@ -21,7 +23,8 @@ def build() -> Board:
         sections=[
             Section("Now", [*_state(), *_numbers()]),
             Section("Phases", [_timeline(), _phases()]),
-            Section("Results and cost", [_curves(), _metrics(), _bill(), _facts()]),
+            Section("Cost and utilization", [_costs(), _utilization(), _bill()]),
+            Section("Results", [_curves(), _metrics(), _facts()]),
             Section("Serverless progress, debugger and profiler", [_progress(), _rules()], collapsed=True),
         ],
         since="now-24h",
@@ -34,11 +37,11 @@ def _state() -> list[panels.Panel]:
     return [
         panels.word(
             "Status",
-            "TrainingJobStatus. Click for the AWS console.",
+            "TrainingJobStatus. Click for the AWS console and the logs.",
             now(f"{each(job('status', JOB), ID + ', status')} == 1", "{{status}}"),
         )
         .overrides(colors.by_name(colors.STATUS))
-        .data_links([panels.opens("AWS console", panels.console(*_LABELS))])
+        .data_links(panels.in_aws(*_LABELS))
         .span(3),
         panels.word(
             "Phase",
@@ -114,10 +117,7 @@ def _timeline() -> panels.Panel:
 
 def _phases() -> panels.Panel:
     closed = each(job("phase_seconds", JOB, f'secondary_status!~"{ENDS}"'), f"{ID}, secondary_status")
-    current = (
-        f"{each(job('secondary_status', JOB), ID + ', secondary_status')} * on ({ID}) group_left () "
-        f"(time() - {each(job('secondary_status_start_timestamp_seconds', JOB))} and {_RUNS})"
-    )
+    current = f"time() - {active(THIS)}"
     both = f'label_replace({closed}, "part", "closed", "", "") or label_replace({current}, "part", "open", "", "")'
     return (
         panels.bars(
@@ -129,6 +129,43 @@ def _phases() -> panels.Panel:
         .unit("s")
         .decimals(0)
         .span(8)
+    )
+
+
+def _costs() -> panels.Panel:
+    """What the job has cost, costs now and may cost. It is billed when it has ended; until then its time counts."""
+    started = each(job("training_start_timestamp_seconds", THIS))
+    billed = each(job("cost", JOB), f"{ID}, instance_type, instance_group, usage, currency")
+    so_far = f"{_at_its_price(f'time() - {started}')} or sum by (currency) ({billed})"
+    costs = panels.single(
+        "Cost",
+        "So far: what was billed, warm pool included; in progress, the time since the start at the job's price. Per "
+        "hour: the instances that the job or its warm pool holds now. At most: if it runs as long as "
+        "MaxRuntimeInSeconds allows. A spot discount comes with the bill.",
+        now(so_far, "{{currency}} so far"),
+        now(f"sum by (currency) ({_PER_HOUR})", "{{currency}} per hour"),
+        now(_at_its_price(each(job("max_runtime_seconds", THIS))), "{{currency}} at most"),
+    )
+    return money.in_currency(costs).span(24)
+
+
+def _at_its_price(seconds: str) -> str:
+    return f"sum by (currency) ({_PER_HOUR} * on ({ID}) group_left () ({seconds} and {_RUNS})) / 3600"
+
+
+def _utilization() -> panels.Panel:
+    kinds = {"GPU": "gpu", "GPU memory": "gpu_memory", "CPU": "cpu", "memory": "memory", "disk": "disk"}
+    of_hosts = {name: each(job(f"{kind}_utilization_ratio", JOB), f"{ID}, host") for name, kind in kinds.items()}
+    return (
+        panels.lines(
+            "Utilization",
+            "Average over the hosts of the job, by CloudWatch. Needs cloudwatch.utilization in the exporter's "
+            "configuration.",
+            *(Query(f"avg({hosts})", name) for name, hosts in of_hosts.items()),
+        )
+        .unit("percentunit")
+        .max(1)
+        .span(14)
     )
 
 
@@ -159,7 +196,7 @@ def _metrics() -> panels.Panel:
         f"{each(job('final_metric_timestamp_seconds', JOB), by)} * 1000",
         sort="Metric",
         desc=False,
-    ).span(8)
+    ).span(12)
 
 
 def _bill() -> panels.Panel:
@@ -178,7 +215,7 @@ def _bill() -> panels.Panel:
         each(job("instances", JOB), by),
         hours(each(job("billable_instance_seconds", JOB), by)),
         hours(each(job("warm_pool_retained_billable_instance_seconds", JOB), by)),
-    ).span(8)
+    ).span(10)
 
 
 def _facts() -> panels.Panel:
@@ -193,7 +230,7 @@ def _facts() -> panels.Panel:
         each(job("info", JOB), what),
         each(job("security_info", JOB), isolation),
         each(job("warm_pool_reused_by_info", JOB), "reused_by_job"),
-    ).span(8)
+    ).span(12)
 
 
 def _progress() -> panels.Panel:

@@ -21,6 +21,11 @@ Panel = Builder[dashboard.Panel]
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "-"
 _CONSOLE = "https://{region}.console.aws.amazon.com/sagemaker/home?region={region}#/jobs/{job}"
+# CloudWatch's console escapes the part after the # twice, with $ for %.
+_LOGS = (
+    "https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/"
+    "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3D{job}$252F"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +154,13 @@ def states(title: str, description: str, exprs: Mapping[str, str]) -> statetimel
     )
 
 
-def console(region: str, job: str) -> str:
-    """Return the URL of a job in the AWS console. Both arguments are Grafana variables."""
-    return _CONSOLE.format(region=region, job=job)
+def in_aws(region: str, job: str) -> list[Builder[dashboard.DashboardLink]]:
+    """Return links to a job in the AWS console, and to its logs. Both arguments are Grafana variables."""
+    shown = {"AWS console": _CONSOLE, "Logs": _LOGS}
+    return [opens(title, url.format(region=region, job=job)) for title, url in shown.items()]
 
 
-def opens(title: str, url: str) -> DashboardLink:
+def opens(title: str, url: str) -> Builder[dashboard.DashboardLink]:
     """Return a link for the values of a panel. External ones open in a new tab."""
     return DashboardLink(title).url(url).target_blank(url.startswith("https://"))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 TARGET = 'aws_account_id=~"$account", aws_region=~"$region"'
 TYPE = 'instance_type=~"$instance_type"'
+# The types of a heterogeneous cluster are joined by commas in one label; a serverless job has none.
+TYPES = 'instance_type=~"(.*,)?$instance_type(,.*)?"'
 # Jobs without the tag have no such label, which the pattern for all teams matches, too.
 TEAM = 'tag_team=~"$team"'
-JOB = f'{TARGET}, job_name="$job"'
+THIS = 'job_name="$job"'
+JOB = f"{TARGET}, {THIS}"
 ENDS = "Completed|Failed|Stopped|MaxRuntimeExceeded|MaxWaitTimeExceeded"
 ID = "aws_account_id, aws_region, job_name"
 _SCRAPE = "instance, job, pod, container, endpoint, namespace, service"
@@ -53,17 +56,25 @@ def cluster(selector: str) -> str:
     return f"sum by ({ID}) ({each(selector, f'{ID}, instance_type, instance_group')})"
 
 
-def grown(selector: str, by: str = "") -> str:
-    """Return the growth of a total in the dashboard's time range, as in docs/totals.md, for an instant query.
-
-    It is exact, while increase() extrapolates and misses the first value of a new series.
-    """
-    return _difference(f"last_over_time({selector}[$__range])", f"last_over_time({selector}[7d] offset $__range)", by)
-
-
-def increased(selector: str, by: str, over: str = "$__range") -> str:
+def increased(selector: str, by: str = "", over: str = "$__range") -> str:
     """How much a recorded total grew in the dashboard's time range, or in another: as docs/queries.md has it."""
-    return f"sum by ({by}) (increase({selector}[{over}]))"
+    grown = f"increase({selector}[{over}])"
+    return f"sum by ({by}) ({grown})" if by else f"sum({grown})"
+
+
+def what_it_is(*matchers: str) -> str:
+    """Return the recorded description of each job: its type, spot, tuning job and owner. Its value is 1."""
+    return recorded("job:sagemaker_training_job_info:max", *matchers)
+
+
+def active(*matchers: str) -> str:
+    """Return when the phase of each active job began, with its phase and what the job is."""
+    return recorded("job:sagemaker_training_job_phase_start_timestamp_seconds:max", *matchers)
+
+
+def failed(*matchers: str) -> str:
+    """Return when each failed job ended, with the kind of its failure and what the job is."""
+    return recorded("job:sagemaker_training_job_failure_timestamp_seconds:max", *matchers)
 
 
 def down() -> str:
@@ -75,10 +86,6 @@ def down() -> str:
 def hours(seconds: str) -> str:
     """Return seconds as hours."""
     return f"({seconds}) / 3600"
-
-
-def _difference(now: str, then: str, by: str) -> str:
-    return f"({total(now, by)} - {total(then, by)} or {total(now, by)})"
 
 
 def _select(family: str, *matchers: str) -> str:

@@ -9,11 +9,12 @@ from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from deploy.grafana import panels
-from deploy.grafana.colors import Override, override, steps
+from deploy.grafana.colors import Override, override, steps, words
 from deploy.grafana.panels import DATASOURCE, NO_DATA, cells, targets
 
 VALUE = "Value"
 TEXT: Mapping[str, object] = {"custom.cellOptions": {"type": "color-text"}}
+_SPOT = {"true": "spot", "false": "on demand"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,26 @@ def colored(first: str, *above: tuple[float, str]) -> dict[str, object]:
 
 
 def job_columns(dashboard: str) -> tuple[Column, ...]:
-    """Who the job is, linked to its dashboard and to the AWS console."""
+    """Who the job is, linked to its dashboard, to the AWS console and to its logs."""
     to_job = (
         f"/d/{dashboard}?var-datasource=${{datasource}}&var-account=${{__data.fields.Account}}"
         "&var-region=${__data.fields.Region}&var-job=${__data.fields.Job}&${__url_time_range}"
     )
-    console = panels.console("${__data.fields.Region}", "${__data.fields.Job}")
-    links = [panels.opens("This job", to_job).build(), panels.opens("AWS console", console).build()]
+    place = ("${__data.fields.Region}", "${__data.fields.Job}")
+    links = [panels.opens("This job", to_job), *panels.in_aws(*place)]
     return (
-        label("job_name", "Job", links=links),
+        label("job_name", "Job", links=[link.build() for link in links]),
         label("aws_account_id", "Account", **{"custom.width": 130}),
         label("aws_region", "Region", **{"custom.width": 115}),
     )
+
+
+# What a job is, from job:sagemaker_training_job_info:max.
+KIND_COLUMNS = (
+    label("instance_type", "Type", **{"custom.width": 130}),
+    label("spot", "Capacity", mappings=words(_SPOT), **{"custom.width": 95}),
+    label("owner", "Team", **{"custom.width": 95}),
+)
 
 
 def rows(

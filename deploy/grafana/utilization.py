@@ -5,20 +5,17 @@ from __future__ import annotations
 from deploy.grafana import board, colors, money, panels, tables
 from deploy.grafana.board import Board, Section
 from deploy.grafana.panels import Query, now
-from deploy.grafana.promql import ID, TARGET, each, job, own, recorded
+from deploy.grafana.promql import ID, TARGET, TYPES, each, job, own, recorded, what_it_is
 
 _OFF = " Needs cloudwatch.utilization in the exporter's configuration."
 
 
-def _of_host(kind: str) -> str:
-    """Return the utilization of each host."""
-    return each(job(f"{kind}_utilization_ratio", TARGET), f"{ID}, host")
-
-
-_GPU = f"avg by ({ID}) ({_of_host('gpu')})"
+_OF_TYPE = f"and on ({ID}) {what_it_is(TYPES)}"
+_GPUS = "job:sagemaker_training_job_gpu_utilization_ratio:avg"
+_GPU = f"{recorded(_GPUS)} {_OF_TYPE}"
 _COST = each(job("cost_per_hour", TARGET), f"{ID}, currency")
-_IDLE = recorded("job:sagemaker_training_gpu_idle_cost_per_hour:max")
-_TEAM = each(job("tags", TARGET), f"{ID}, tag_team")
+_IDLE_COST = "job:sagemaker_training_gpu_idle_cost_per_hour:max"
+_IDLE = f"{recorded(_IDLE_COST)} {_OF_TYPE}"
 
 
 def build() -> Board:
@@ -28,7 +25,7 @@ def build() -> Board:
         title="SageMaker / Utilization",
         description="How busy the instances of active jobs are, by CloudWatch, and what idle GPUs cost. "
         "Values are some minutes old.",
-        variables=[board.account(), board.region()],
+        variables=[board.account(), board.region(), board.instance_type()],
         sections=[
             Section("Now", _numbers()),
             Section("Idle GPUs", [_jobs(), _teams(), _gpus()]),
@@ -47,9 +44,7 @@ def _numbers() -> list[panels.Panel]:
         now(f"sum by (currency) ({_IDLE})", "{{currency}}"),
     )
     return [
-        panels.single(
-            "GPU utilization", f"Average over the hosts of active jobs.{_OFF}", now(f"avg({_of_host('gpu')})")
-        )
+        panels.single("GPU utilization", f"Average over the active jobs.{_OFF}", now(f"avg({_GPU})"))
         .thresholds(colors.steps(colors.RED, (0.2, colors.ORANGE), (0.5, colors.GREEN)))
         .unit("percentunit")
         .decimals(0)
@@ -79,18 +74,19 @@ def _jobs() -> panels.Panel:
             money.amount("C", "Cost/h"),
         ],
         dearest,
-        f"{_GPU} and on ({ID}) {dearest}",
+        f"{recorded(_GPUS)} and on ({ID}) {dearest}",
         f"{_COST} and on ({ID}) {dearest}",
         sort="Wasted/h",
     ).span(16)
 
 
 def _teams() -> panels.Panel:
-    wasted = f"sum by (tag_team, currency) ({_IDLE} * on ({ID}) group_left (tag_team) {_TEAM})"
+    described = f"on ({ID}) group_left (owner) {what_it_is(TYPES)}"
+    wasted = f"sum by (owner, currency) ({recorded(_IDLE_COST)} * {described})"
     by_team = panels.bars(
         "Wasted per hour by team",
-        "The same by the tag `team`, which jobs.tags has to name.",
-        now(f"sort_desc({wasted})", "{{tag_team}} {{currency}}"),
+        "The same by the tag `team`, which jobs.tags has to name; jobs without it have no name.",
+        now(f"sort_desc({wasted})", "{{owner}} {{currency}}"),
     )
     return money.in_currency(by_team).span(8)
 
@@ -109,11 +105,12 @@ def _gpus() -> panels.Panel:
 
 
 def _full(kind: str, title: str) -> panels.Panel:
+    of_host = each(job(f"{kind}_utilization_ratio", TARGET), f"{ID}, host")
     return (
         panels.lines(
             f"{title} of the fullest hosts",
             f"Used share of the {kind} of a host.",
-            Query(f"topk(10, {_of_host(kind)})", "{{job_name}} {{host}}"),
+            Query(f"topk(10, {of_host} {_OF_TYPE})", "{{job_name}} {{host}}"),
         )
         .unit("percentunit")
         .max(1)

@@ -20,6 +20,7 @@ export function variablesOf(board, asked) {
 export function filled(expr, values, range, step) {
   const own = {
     __range: `${range}s`,
+    __range_s: range,
     __interval: `${step}s`,
     __rate_interval: `${Math.max(4 * SCRAPES_SECONDS, step + SCRAPES_SECONDS)}s`,
   };

@@ -13,6 +13,16 @@ FOLDER = ROOT / "deploy/grafana"
 BOARDS: dict[str, dict[str, Any]] = {
     board["uid"]: board for board in (json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json")))
 }
+# What Grafana inserts on dashboards that show everything.
+ALL_PANELS = {
+    "__range": "60s",
+    "__range_s": "60",
+    "__rate_interval": "10s",
+    "account": "(123456789012|000000000000)",
+    "region": "(us-east-1|eu-west-1)",
+    "instance_type": ".*",
+    "team": ".*",
+}
 # $1 in label_replace is not a variable, and Grafana leaves it unchanged.
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 LEGEND_LABEL = re.compile(r"\{\{(\w+)\}\}")

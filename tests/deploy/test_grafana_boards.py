@@ -15,12 +15,16 @@ from deploy.grafana.colors import FAILURE, PHASE, STATUS, WARM_POOL
 from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, FOLDER, panels, variables
+from tests.deploy.rule_labels import labels_of
+from tests.deploy.ruleset import selectors
 
 UIDS = ["sagemaker-cost", "sagemaker-exporter", "sagemaker-fleet", "sagemaker-job", "sagemaker-utilization"]
 COUNTS = {"stat", "timeseries", "bargauge"}
 _GIVEN = re.compile(r"var-(\w+)=.*|\$\{(\w+):queryparam\}")
 _MONEY = re.compile(r"sagemaker_(training_\w*cost|instance_price)")
 _BY_CURRENCY = re.compile(r"by \([\w, ]*\bcurrency\)")
+# The value of a regular expression in which the chosen instance types stand among others.
+_AMONG_OTHERS = '"(.*,)?$instance_type(,.*)?"'
 _LINK = re.compile(r"/d/([\w-]+)\?(.*)")
 
 
@@ -59,7 +63,8 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(uid: str) -> None:
 def test_panels_are_few_and_do_not_overlap(uid: str) -> None:
     shown = list(panels(BOARDS[uid]))
     titles = [panel["title"] for panel in shown]
-    assert len(set(titles)) == len(titles) <= 15
+    assert len(set(titles)) == len(titles)
+    assert len([panel for panel in BOARDS[uid]["panels"] if panel["type"] != "row"]) <= 15
     numbers = [panel["id"] for panel in [*shown, *(p for p in BOARDS[uid]["panels"] if p["type"] == "row")]]
     assert len(set(numbers)) == len(numbers)
     squares = {panel["title"]: _square(panel["gridPos"]) for panel in BOARDS[uid]["panels"]}
@@ -87,7 +92,8 @@ def test_a_variable_of_many_values_stands_in_a_regular_expression_and_one_of_one
     for query in [*boards.of_panels(uid), *boards.of_variables(uid)]:
         for operator, name in re.findall(r'(=~?)"\$(\w+)"', query.expr):
             assert (operator == "=~") == (name in several), query
-        assert set(re.findall(r'"[^"]*\$[a-z]+[^"]*"', query.expr)) == set(re.findall(r'"\$[a-z_]+"', query.expr))
+        whole = re.findall(r'"\$[a-z_]+"', query.expr)
+        assert set(re.findall(r'"[^"]*\$[a-z]+[^"]*"', query.expr)) - {_AMONG_OTHERS} == set(whole)
 
 
 def test_a_value_leads_to_a_dashboard_with_all_the_variables_that_it_has_and_the_time() -> None:
@@ -100,13 +106,35 @@ def test_a_value_leads_to_a_dashboard_with_all_the_variables_that_it_has_and_the
         assert {_GIVEN.sub(r"\1\2", each) for each in given} == set(variables(BOARDS[found[1]]))
 
 
-def test_a_job_leads_to_its_page_in_the_aws_console() -> None:
+def test_a_job_leads_to_its_page_and_its_logs_in_the_aws_console() -> None:
     urls = {url for url in texts([*BOARDS.values()], "url") if url.startswith("https://")}
-    shape = "https://{0}.console.aws.amazon.com/sagemaker/home?region={0}#/jobs/{1}"
-    assert urls == {
-        shape.format("${__data.fields.Region}", "${__data.fields.Job}"),
-        shape.format("${__field.labels.aws_region}", "${__field.labels.job_name}"),
-    }
+    page = "https://{0}.console.aws.amazon.com/sagemaker/home?region={0}#/jobs/{1}"
+    logs = (
+        "https://{0}.console.aws.amazon.com/cloudwatch/home?region={0}#logsV2:log-groups/log-group/"
+        "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3D{1}$252F"
+    )
+    fields = ("${__data.fields.Region}", "${__data.fields.Job}")
+    labels = ("${__field.labels.aws_region}", "${__field.labels.job_name}")
+    assert urls == {shape.format(*names) for shape in (page, logs) for names in (fields, labels)}
+
+
+def test_active_jobs_say_what_they_are() -> None:
+    (table,) = [panel for panel in panels(BOARDS["sagemaker-fleet"]) if panel["title"] == "Active jobs"]
+    assert {"instance_type", "spot", "owner", "reason"} <= boards.label_columns(table)
+    assert len(texts(table["fieldConfig"], "url")) == 3
+
+
+@pytest.mark.parametrize("uid", ["sagemaker-cost", "sagemaker-fleet", "sagemaker-utilization"])
+def test_the_instance_type_filters_what_can_be_filtered(uid: str) -> None:
+    """Totals of jobs by status and category, phases and interruptions are not told by type."""
+    whole = [query for query in boards.of_panels(uid) if "$instance_type" not in query.expr]
+    asked = [(query, each) for query in whole for each in selectors(boards.filled(query.expr, boards.ALL_PANELS))]
+    assert [query for query, each in asked if {"instance_type", "job_name"} & labels_of(each.name or "")] == []
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_no_query_is_too_long_to_be_read(uid: str) -> None:
+    assert [query for query in boards.of_panels(uid) if len(query.expr) > 750] == []
 
 
 @pytest.mark.parametrize("uid", UIDS)
