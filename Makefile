@@ -11,7 +11,7 @@ NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0)
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures manifests wheel image chart \
+.PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures getting-started manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this help
@@ -51,6 +51,10 @@ dashboards: dev-environment ## generate deploy/grafana/*.json from the code besi
 pictures: dev-environment ## draw docs/images from the demo; needs npm, chromium and pngquant; ARGS=minutes
 	@hack/prometheus.sh > /dev/null
 	@$(BIN)/python -m hack.panels.pictures $(ARGS)
+
+getting-started: dev-environment ## follow docs/getting-started.md without Docker, and measure its steps
+	@hack/prometheus.sh > /dev/null
+	@$(BIN)/python -m hack.getting_started
 
 manifests: ## generate the PrometheusRule of deploy/kustomize from deploy/prometheus
 	@hack/prometheusrule.sh > prometheusrule.yaml.new

@@ -20,7 +20,21 @@ from tests.prometheus import ROOT
 DOCUMENTS = documents()
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What a block may use besides those that are checked below: programs whose arguments say nothing of this project.
-OTHERS = {"apt", "curl", "df", "eval", "export", "grep", "install", "journalctl", "kill", "pip", "promtool", "pytest"}
+OTHERS = {
+    "apt",
+    "curl",
+    "df",
+    "eval",
+    "export",
+    "grep",
+    "install",
+    "journalctl",
+    "kill",
+    "pip",
+    "prometheus",
+    "promtool",
+    "pytest",
+}
 OTHERS |= {"gh", "python3", "systemctl"}
 AWS_GLOBAL = {"--output", "--query", "--region", "--profile", "--no-cli-pager"}
 # Commands that the AWS CLI has and the API has not.

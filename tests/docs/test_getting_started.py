@@ -1,0 +1,37 @@
+"""Test that "Without Docker" of docs/getting-started.md leads from a clone to dashboards with data and an alert.
+
+The test follows it word by word. Only the intervals of Prometheus and its rules are shorter, and the ports are free
+ones; `make getting-started` follows it with the intervals as they are, and writes the durations.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hack import getting_started
+from hack.getting_started import Walk, documented, steps
+
+
+@pytest.mark.prometheus
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_it_leads_from_nothing_to_dashboards_and_an_alert(tmp_path: Path) -> None:
+    durations = await Walk(tmp_path / "sagemaker-exporter", hurried=True).durations()
+    assert list(durations) == [step.title for step in steps()]
+    assert list(durations)[-2:] == ["See an alert fire", getting_started.DASHBOARDS]
+
+
+def test_the_document_says_how_long_each_step_took() -> None:
+    assert list(documented()) == [step.title for step in steps()]
+    assert all(re.fullmatch(r"[1-9]\d* s|under 1 s", duration) for duration in documented().values())
+
+
+def test_the_durations_are_written_into_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "getting-started.md"
+    copy.write_text(getting_started.DOCUMENT.read_text())
+    monkeypatch.setattr(getting_started, "DOCUMENT", copy)
+    getting_started.write({step.title: number + 0.4 for number, step in enumerate(steps())})
+    assert list(documented().values()) == ["under 1 s", *(f"{number} s" for number in range(1, len(steps())))]
