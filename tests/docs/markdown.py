@@ -71,12 +71,17 @@ def _target(token: Token) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def anchor(heading: str) -> str:
+    """Return the anchor that GitHub makes of a heading that is unique in its document."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def _anchors(tokens: list[Token]) -> Iterator[str]:
     """Return the anchors that GitHub makes of headings: lower case, no punctuation, numbered if repeated."""
     seen: Counter[str] = Counter()
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             text = "".join(child.content for child in content.children or [])
-            slug = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            slug = anchor(text)
             yield f"{slug}-{seen[slug]}" if seen[slug] else slug
             seen[slug] += 1
