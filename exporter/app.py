@@ -155,8 +155,10 @@ class App:
                     await runner.poller.price()
 
     def take_over(self) -> None:
-        """Count unknown statuses from now on: the earlier application ends."""
+        """Let the ledger use these prices, also for the jobs that had none, and count unknown statuses from now on: the
+        earlier application ends."""
         self.ledger.rate_of = self.pricing.rate_of
+        self.pricing.in_force()
         for runner in self.runners:
             runner.health.takes_over()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from exporter.ledger.series import Amounts, Series, SeriesKey, add, difference, known_series, zero
@@ -62,26 +62,30 @@ class Batch:
     """The input of one transaction.
 
     `begun` are the targets whose preset series must exist. `discovered` is the creation time (Unix seconds) up to which
-    all jobs of a target are known.
+    all jobs of a target are known. `repriced` are the targets whose unpriced jobs are to be priced; each value is an
+    object that identifies the request.
     """
 
     readings: Mapping[Identity, Reading]
     begun: frozenset[Target]
     discovered: Mapping[Target, float]
+    repriced: Mapping[Target, object] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.begun or self.discovered)
+        return bool(self.readings or self.begun or self.discovered or self.repriced)
 
 
 def apply_batch(
     batch: Batch,
     recorded: Mapping[Identity, JobRecord],
+    unpriced: Iterable[Identity],
     committed: Snapshot,
     baseline: float,
     now: float,
     rate_of: RateOf | None = None,
 ) -> LedgerUpdate:
-    """Return what a batch changes, given the `recorded` jobs among its readings.
+    """Return what a batch changes, given the `recorded` jobs among its readings and among the `unpriced` jobs of its
+    targets.
 
     Jobs that ended before the `baseline` are not counted. New series get `now` as their creation time. Without
     `rate_of` nothing is priced. All times are Unix seconds.
@@ -92,19 +96,16 @@ def apply_batch(
     }
     known = {record.identity: record for record in recorded.values()}
     books = _Books({target: dict.fromkeys(known_series(())) for target in batch.begun}, [], rate_of)
-    for identity, reading in _by_job(batch.readings, recorded).items():
+    readings = _by_job(batch.readings, recorded)
+    for identity, reading in readings.items():
         record = known.get(identity)
         if record or (not reading.facts.empty and _counts(reading, committed.marks, baseline)):
             books.enter(reading, record)
+    for identity in unpriced:
+        # A reading prices its job too.
+        if identity not in readings:
+            books.price(known[identity])
     return LedgerUpdate(books.records, books.totals(committed, now), marks)
-
-
-def price_again(records: Iterable[JobRecord], committed: Snapshot, now: float, rate_of: RateOf) -> LedgerUpdate:
-    """Return what changes when jobs that had no price so far are priced."""
-    books = _Books({}, [], rate_of)
-    for record in records:
-        books.price(record)
-    return LedgerUpdate(books.records, books.totals(committed, now))
 
 
 def _by_job(readings: Mapping[Identity, Reading], recorded: Mapping[Identity, JobRecord]) -> dict[Identity, Reading]:

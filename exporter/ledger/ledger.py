@@ -1,7 +1,7 @@
 """Keep the totals, and count each job exactly once, across restarts and failures.
 
 A total is shown only after it was committed, so a restarted process never shows a lower value than before. Readings
-that could not be written are kept in memory and retried with the next ones.
+that could not be written, and requests to price a target's jobs, are kept in memory and are part of the next write.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-from exporter.ledger.accounting import Batch, Reading, apply_batch, forget, is_closed, price_again
+from exporter.ledger.accounting import Batch, Reading, apply_batch, forget, is_closed
 from exporter.ledger.store import (
     NO_MARKS,
     JobRecord,
@@ -56,6 +56,8 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: dict[Identity, Reading] = {}
         self._begun: set[Target] = set()
+        # The targets whose unpriced jobs are to be priced. Each request is an object of its own.
+        self._repriced: dict[Target, object] = {}
         # Reasons logged since writing last worked, so that each is logged once per outage.
         self._reasons: set[str] = set()
         self._shown = Snapshot()
@@ -87,8 +89,9 @@ class Ledger:
 
     @property
     def pending(self) -> int:
-        """Return the number of readings, and of targets without their preset series, that are not written yet."""
-        return len(self._pending) + len(self._begun)
+        """Return the number of readings, of targets without their preset series, and of targets whose jobs are to be
+        priced, that are not written yet."""
+        return len(self._pending) + len(self._begun) + len(self._repriced)
 
     def totals(self, target: Target) -> Totals:
         """Return the committed totals of a target. The mapping is replaced, not modified, when one of them changes."""
@@ -103,9 +106,10 @@ class Ledger:
         return self._shown.marks.get(target, NO_MARKS)
 
     async def begin(self, target: Target) -> None:
-        """Create the preset series of a target with 0, now or, if that fails, together with the next readings."""
+        """Create the preset series of a target with 0, and price the jobs that had no price in an earlier run; now or,
+        if that fails, with the next write."""
         self._begun.add(target)
-        await self.apply(())
+        await self.price(target)
 
     async def apply(
         self, readings: Iterable[Reading], discovered: Mapping[Target, float] | None = None
@@ -113,49 +117,47 @@ class Ledger:
         """Count new readings of jobs, and note up to which creation time (Unix seconds) all jobs of a target are known,
         in one transaction.
 
-        Return the recorded facts of the jobs, by the identities of their readings; empty if the write failed. Never
-        raises StoreError: `write_errors` and `last_error` report failures.
+        Return the recorded facts of the jobs, by the identities of their readings, and of the jobs that were priced;
+        empty if the write failed. Never raises StoreError: `write_errors` and `last_error` report failures.
         """
         for reading in readings:
             earlier = self._pending.get(reading.identity)
             self._pending[reading.identity] = earlier.merged(reading) if earlier else reading
-        batch = Batch(dict(self._pending), frozenset(self._begun), discovered or {})
+        batch = Batch(dict(self._pending), frozenset(self._begun), discovered or {}, dict(self._repriced))
         if not batch:
             return {}
         recorded: dict[Identity, Facts] = {}
 
         # Runs in the store's thread, and sees only the batch: `_pending` may change in the event loop meanwhile.
         def work(transaction: Transaction, committed: Snapshot) -> LedgerUpdate:
-            found = transaction.records(batch.readings)
-            update = apply_batch(batch, found, committed, self.baseline, self._time(), self.rate_of)
-            records = {record.identity: record.facts for record in (*found.values(), *update.records)}
-            own = {identity: found[identity].identity if identity in found else identity for identity in batch.readings}
-            recorded.update({asked: records[identity] for asked, identity in own.items() if identity in records})
+            unpriced = [identity for target in batch.repriced for identity in transaction.unpriced_jobs(target)]
+            found = transaction.records(dict.fromkeys((*batch.readings, *unpriced)))
+            update = apply_batch(batch, found, unpriced, committed, self.baseline, self._time(), self.rate_of)
+            recorded.update(_recorded_facts(batch, found, update))
             return update
 
         if not await self._write(work):
             return {}
-        self._begun -= batch.begun
-        for identity, reading in batch.readings.items():
-            # Another object means that a newer reading arrived during the write, which still has to be written.
-            if self._pending.get(identity) is reading:
-                del self._pending[identity]
+        self._written(batch)
         return recorded
 
+    def _written(self, batch: Batch) -> None:
+        """Keep only what is not in a batch that was written."""
+        self._begun -= batch.begun
+        for identity, reading in batch.readings.items():
+            # Another object means that a newer one came during the write, which still has to be written.
+            if self._pending.get(identity) is reading:
+                del self._pending[identity]
+        for target, request in batch.repriced.items():
+            if self._repriced.get(target) is request:
+                del self._repriced[target]
+
     async def price(self, target: Target) -> Mapping[Identity, Facts]:
-        """Price the jobs of a target that had no price so far, with the prices known now. Return the facts of those
-        that have one now."""
-        rate_of, priced = self.rate_of, dict[Identity, Facts]()
-        if rate_of is None:
-            return {}
-
-        def work(transaction: Transaction, committed: Snapshot) -> LedgerUpdate:
-            records = transaction.records(transaction.unpriced_jobs(target)).values()
-            update = price_again(records, committed, self._time(), rate_of)
-            priced.update({record.identity: record.facts for record in update.records})
-            return update
-
-        return priced if await self._write(work) else {}
+        """Price the jobs of a target that had no price so far: prices have come. If this cannot be written now, it is
+        with the next write. Return the facts as `apply` does."""
+        if self.rate_of:
+            self._repriced[target] = object()
+        return await self.apply(())
 
     async def price_lists(self) -> Mapping[str, str]:
         """Return the saved copies of price lists by region; empty if the store cannot be read now."""
@@ -253,3 +255,14 @@ class Ledger:
 
     async def _blocking(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _recorded_facts(
+    batch: Batch, found: Mapping[Identity, JobRecord], update: LedgerUpdate
+) -> Mapping[Identity, Facts]:
+    """Return the facts after an update: of the jobs that it changes, and of those with a reading in the batch, by its
+    identity."""
+    changed = {record.identity: record.facts for record in update.records}
+    records = {record.identity: record.facts for record in found.values()} | changed
+    own = {identity: found[identity].identity if identity in found else identity for identity in batch.readings}
+    return changed | {asked: records[identity] for asked, identity in own.items() if identity in records}

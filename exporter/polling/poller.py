@@ -169,8 +169,6 @@ class Poller:
 
     async def _begin(self) -> None:
         await self._ledger.begin(self._target)
-        # Prices may have come since an earlier run recorded its jobs.
-        await self._ledger.price(self._target)
         due = math.inf if self._search else self._clock.monotonic()
         unfinished = await self._ledger.open_jobs(self._target)
         updates = Updates.none()

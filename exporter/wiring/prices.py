@@ -60,9 +60,13 @@ class Pricing:
         self.rate_of: RateOf | None = self._rate if prices.source != "none" else None
 
     async def arrived(self) -> None:
-        """Wait until prices have changed since this method last returned."""
+        """Wait until prices have changed, or have come into force, since this method last returned."""
         await self._arrived.wait()
         self._arrived.clear()
+
+    def in_force(self) -> None:
+        """Wake up `arrived`: the ledger uses these prices from now on, instead of those of an earlier application."""
+        self._arrived.set()
 
     def prices(self, book: PriceBook) -> None:
         """Show a new book, and wake up `arrived` (the reader's View)."""

@@ -43,6 +43,12 @@ def so_far(life: Life, now: float) -> Life:
     return replace(life, billing=tuple(step for step in life.billing if round(life.end + step.after, 3) <= now))
 
 
+def has_corrections(lives: Iterable[Life], now: float) -> bool:
+    """Return whether a bill that has come will be corrected. A job that was settled with it is found again only by a
+    listing, so no correction may come while the exporter is down for longer than it looks back."""
+    return any(len(life.billing) > 1 and life.end <= now < life.end + life.billing[-1].after for life in lives)
+
+
 def moments(lives: Iterable[Life], now: float) -> Iterator[float]:
     """Yield the times, from now on, at which late bills come or are given up."""
     for life in lives:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -49,6 +50,15 @@ def readings(*jobs: TrainingJob, settled: bool = False) -> list[Reading]:
 def log(path: Path) -> Path:
     """Return the write-ahead log of a state file."""
     return path.with_name(f"{path.name}-wal")
+
+
+def damage_log(path: Path, chance: random.Random) -> bool:
+    """Change a byte of the write-ahead log of a state file; return False if there is no log."""
+    data = bytearray(log(path).read_bytes()) if log(path).exists() else bytearray()
+    if data:
+        data[chance.randrange(len(data))] ^= chance.randrange(1, 256)
+        log(path).write_bytes(data)
+    return bool(data)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

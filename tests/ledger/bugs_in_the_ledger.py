@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -167,6 +167,17 @@ def price_nothing_later(patch: Patch) -> None:
         return {}
 
     patch.setattr(Ledger, "price", nothing)
+
+
+def forget_prices_that_could_not_be_written(patch: Patch) -> None:
+    price = Ledger.price
+
+    async def once(ledger: Ledger, target: Target) -> Mapping[Identity, facts.Facts]:
+        priced = await price(ledger, target)
+        ledger._repriced.pop(target, None)
+        return priced
+
+    patch.setattr(Ledger, "price", once)
 
 
 def count_money_in_floats(patch: Patch) -> None:

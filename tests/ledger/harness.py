@@ -30,8 +30,8 @@ from exporter.polling.settings import PollerSettings
 from exporter.simulator.life import Life
 from exporter.simulator.store import Jobs
 from exporter.training.parsing import Allowlist
-from tests.ledger.bills import moments
-from tests.ledger.books import DAY, START, TARGET, Disk
+from tests.ledger.bills import has_corrections, moments
+from tests.ledger.books import DAY, START, TARGET, Disk, damage_log
 from tests.ledger.fates import Fate, KilledError, Oddities, Setting
 from tests.ledger.inspection import Inspection
 from tests.ledger.market import CALM_FROM, Market
@@ -86,14 +86,15 @@ class Harness:
         while self.time.now < self._schedule.all_over() + 300:
             self._live(Fate.drawn(self.time.now, self.chance))
             self.time.passed += self.chance.choice((1.0, 20.0, 200.0))
-            if long and self._knows_its_jobs() and self.chance.random() < 0.3:
+            awaited = has_corrections(self.jobs.all(), self.time.now)
+            if long and not awaited and self._knows_its_jobs() and self.chance.random() < 0.3:
                 # Jobs that begin and end meanwhile, and others that still run afterwards.
                 self._schedule.add(self.time.now + long / 2, 100.0)
                 self.time.passed += long
                 self._schedule.add(self.time.now, 200.0, history=100.0)
                 long = 0.0
         self._wait_for_bills()
-        self._calm = self._people.calm = True
+        self._calm, self._people.calm, self._disk_fails_until = True, True, -math.inf
         self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
@@ -153,6 +154,7 @@ class Harness:
     def _live(self, fate: Fate) -> None:
         """Run one life of the exporter."""
         self.client.faulty = 0.0 if self._calm else self.setting.faulty
+        self._market.opens()
 
         loop = partial(VirtualLoop, self.time, partial(self._turn, fate), self.chance)
         with asyncio.Runner(loop_factory=loop) as runner:
@@ -164,6 +166,8 @@ class Harness:
                 fate.over = True
         self._market.look_at(self.path)
         assert not self._market.wrong, self._market.wrong
+        if self._calm and self.history[-1] == "refused":
+            self._live(fate)
 
     async def _exporter(self, fate: Fate) -> None:
         clock, disk = LoopClock(), Disk()
@@ -203,11 +207,18 @@ class Harness:
         if fate.asleep:
             await asyncio.sleep(self._schedule.late.uniform(0, 100))
             self.time.passed += fate.asleep
+        if self._calm and self._ruin.random() < 0.5:
+            await asyncio.sleep(self._ruin.uniform(5, 20))
+            # An outage that no restart follows.
+            self._disk_fails_until = self.time.now + self._ruin.uniform(0, 100)
         await asyncio.sleep(fate.at - self.time.now if not self._calm else 0.0)
         if fate.turns or fate.moments:
             await asyncio.sleep(200.0)
-        while self._calm and self.time.now < fate.at and (fate.whole or self.totals() != self.due()):
+        while self._calm and self.time.now < fate.at and (fate.whole or not self._is_right()):
             await asyncio.sleep(30.0)
+
+    def _is_right(self) -> bool:
+        return self.time.now > self._disk_fails_until and self.totals() == self.due()
 
     def _poller(self, ledger: Ledger, clock: LoopClock) -> Poller:
         calls = Calls()
@@ -243,10 +254,8 @@ class Harness:
             fate.moments -= 1
             if fate.moments <= 0:
                 self._bury(fate)
-        if self._calm:
-            return
         # After a COMMIT it is unknown whether it succeeded. This worst case is drawn most often.
-        likeliness = 10 if statement == "COMMIT" else 1
+        likeliness = 0 if self._calm else 10 if statement == "COMMIT" else 1
         if self.chance.random() < self.setting.disk_faulty * likeliness:
             self._disk_fails_until = self.time.now + self.chance.choice((0.0, 5.0, 100.0))
         if self.time.now <= self._disk_fails_until:
@@ -259,19 +268,11 @@ class Harness:
         grave = self._folder / f"killed-{self._graves}"
         grave.mkdir()
         for file in self.path.parent.glob("state.db*"):
-            shutil.copyfile(file, grave / file.name)
+            shutil.copy(file, grave)
         self.path = grave / self.path.name
-        if self._ruin.random() < 0.3:
-            self._damage_log()
-
-    def _damage_log(self) -> None:
-        """Damage the write-ahead log: totals must survive, since they are shown only once the file has them too."""
-        # A generator of its own keeps the history of a seed the same with and without damage.
-        log = self.path.with_name("state.db-wal")
-        data = bytearray(log.read_bytes()) if log.exists() else bytearray()
-        if data:
-            data[self._ruin.randrange(len(data))] ^= self._ruin.randrange(1, 256)
-            log.write_bytes(data)
+        # Totals must survive, since they are shown only once the file has them too. A generator of its own keeps the
+        # history of a seed the same with and without damage.
+        if self._ruin.random() < 0.3 and damage_log(self.path, self._ruin):
             self.history.append("damaged")
 
     def _committed(self, fate: Fate, update: LedgerUpdate, certain: bool) -> None:
@@ -279,10 +280,8 @@ class Harness:
 
     def _shows_what_is_written(self, ledger: Ledger) -> None:
         """Check that the shown totals are those in the store, unless a write is pending or has failed."""
-        if ledger.pending or ledger.last_error:
-            return
-        written = self._written.totals(TARGET)
-        assert written in (None, ledger.totals(TARGET))
+        if not ledger.pending and not ledger.last_error:
+            assert self._written.totals(TARGET) in (None, ledger.totals(TARGET))
 
     def _never_lower(self) -> None:
         totals = self._ledger.totals(TARGET) if self._ledger else {}

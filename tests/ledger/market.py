@@ -1,5 +1,8 @@
 """Simulate prices that stay, change, come late, disappear and return, or never come, and compute the resulting costs.
 
+The exporter uses the price list that it read last. It reads one at times, and is told only of new prices; during a
+reload it is told before the ledger uses them.
+
 The price of a job depends on when it was first read. That price is taken from what the exporter stored; it must be one
 that existed, and must never change. Everything else comes from the schedule.
 """
@@ -7,6 +10,7 @@ that existed, and must never change. Everything else comes from the schedule.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +43,8 @@ class Market:
     def __init__(self, seed: int, time: Time) -> None:
         self._chance, self._time, self._seed = random.Random(f"market {seed}"), time, seed
         self._offers: dict[tuple[str, str], _Offers] = {}
+        # When the price list in force was read, and since when it can be read at all.
+        self._listed, self._readable_from = -math.inf, self._chance.choice((START, START, CALM_FROM))
         self.wrong: list[str] = []
         self._final: set[Identity] = set()
         # What was written by a transaction that may not have been committed.
@@ -46,17 +52,26 @@ class Market:
         self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
-        """Return the current price; without one for spot or warm pools, the training price."""
-        for one in (usage, "training"):
-            price = next((p for when, p in reversed(self._of(instance_type, one)) if when <= self._time.now), None)
-            if price is not None:
-                return Rate(price, "USD")
-        return None
+        """Return the price in the list in force; without one for spot or warm pools, the training price."""
+        return self._rate(instance_type, usage, self._listed)
+
+    def opens(self) -> None:
+        """Begin a life of the exporter with the list of the life before, or without one: its source may be down."""
+        if self._chance.random() < 0.5:
+            self._listed = -math.inf
 
     async def tell(self, poller: Poller) -> None:
-        """Tell a poller at times that there are new prices."""
+        """Read the list at times, and tell a poller of what is new in it."""
         while True:
-            await asyncio.sleep(self._chance.uniform(20, 90))
+            await asyncio.sleep(self._chance.uniform(5, 90))
+            read = self._time.now
+            if read < self._readable_from or not self._changed(self._listed, read):
+                continue
+            if self._chance.random() < 0.3:
+                # A reload reads them some time before they come into force.
+                await poller.price()
+                await asyncio.sleep(self._chance.uniform(0, 30))
+            self._listed = read
             await poller.price()
 
     def keep(self, name: str, created_ms: int, rates: Rates) -> None:
@@ -126,8 +141,19 @@ class Market:
         if isinstance(rate, Rate) and not prepaid:
             return COST, (type_, usage, rate.currency), _nano(seconds, rate)
         # If there is a price now, the exporter must have found it.
-        missed = self.rate("", "", type_, usage) is not None
+        missed = self._rate(type_, usage, self._time.now) is not None
         return UNPRICED, (type_, "training_plan" if prepaid else "missed" if missed else "no_price"), seconds * 1000
+
+    def _rate(self, instance_type: str, usage: str, at: float) -> Rate | None:
+        for one in (usage, "training"):
+            price = next((p for when, p in reversed(self._of(instance_type, one)) if when <= at), None)
+            if price is not None:
+                return Rate(price, "USD")
+        return None
+
+    def _changed(self, before: float, now: float) -> bool:
+        """Return whether the list at one time differs from that at a later one, for types that have occurred."""
+        return any(before < when <= now for offers in self._offers.values() for when, _ in offers)
 
     def _is_final(self, life: Life) -> bool:
         identity = Identity(*TARGET, life.name, round(life.created * 1000))
