@@ -144,11 +144,17 @@ def test_every_command_is_one_that_there_is(document: Document, block: Block) ->
         check(words)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-def test_commands_within_the_text_are_ones_that_there_are(document: Document) -> None:
-    for span in document.spans:
-        if re.match(r"(?:sagemaker-exporter|make|docker|helm|kubectl) (?!-e )[a-z-]", span):
-            check_all(span)
+WITHIN = [
+    pytest.param(span, id=f"{document.name}:{span}")
+    for document in DOCUMENTS
+    for span in dict.fromkeys(document.spans)
+    if re.match(r"(?:sagemaker-exporter|make|docker|helm|kubectl) (?!-e )[a-z-]", span)
+]
+
+
+@pytest.mark.parametrize("span", WITHIN)
+def test_commands_within_the_text_are_ones_that_there_are(span: str) -> None:
+    check_all(span)
 
 
 def test_a_block_that_says_it_is_for_a_shell_is_checked() -> None:

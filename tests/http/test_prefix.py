@@ -161,7 +161,9 @@ async def test_links_are_right_from_wherever_the_page_is_reached(
         for page in pages:
             async with session.get(f"http://127.0.0.1:{proxy}{page}") as answer:
                 assert answer.status == 200
-                for link in links(await answer.text()):
+                found = links(await answer.text())
+                assert found
+                for link in found:
                     async with session.get(urljoin(str(answer.url), link)) as followed:
                         assert followed.status == 200, (page, link)
 
