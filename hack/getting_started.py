@@ -77,6 +77,7 @@ class Walk:
     def __init__(self, clone: Path, hurried: bool) -> None:
         self._clone, self._hurried = clone, hurried
         self._exporter, self._prometheus = _free_ports()
+        self._serving: dict[str, asyncio.subprocess.Process] = {}
 
     async def durations(self) -> dict[str, float]:
         """Return how many seconds each step took. Raises RuntimeError for a command that fails."""
@@ -104,9 +105,11 @@ class Walk:
         for command in map(self._here, step.commands):
             if _SERVES.search(command):
                 process = await _shell(f"exec {command} > {_log(command)} 2>&1", self._clone)
+                self._serving[command] = process
                 servers.push_async_callback(_end, process)
             elif _ASKS.search(command):
                 while not await self._answers(command):
+                    self._all_serve()
                     await asyncio.sleep(_PAUSE)
             else:
                 await self._run(command, self._clone)
@@ -125,6 +128,13 @@ class Walk:
         out, _ = await process.communicate()
         if process.returncode:
             raise RuntimeError(f"{command} ended with {process.returncode}\n{out.decode()}")
+
+    def _all_serve(self) -> None:
+        """Raise RuntimeError if a command has ended that should serve."""
+        for command, process in self._serving.items():
+            if process.returncode is not None:
+                log = (self._clone / _log(command)).read_text()
+                raise RuntimeError(f"{command} ended with {process.returncode}\n{log[-2000:]}")
 
     async def _answers(self, command: str) -> bool:
         process = await _shell(command, self._clone)

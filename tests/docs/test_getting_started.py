@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hack import getting_started
-from hack.getting_started import Walk, documented, steps
+from hack.getting_started import Step, Walk, documented, steps
 
 
 @pytest.mark.prometheus
@@ -22,6 +22,17 @@ async def test_it_leads_from_nothing_to_dashboards_and_an_alert(tmp_path: Path) 
     durations = await Walk(tmp_path / "sagemaker-exporter", hurried=True).durations()
     assert list(durations) == [step.title for step in steps()]
     assert list(durations)[-2:] == ["See an alert fire", getting_started.DASHBOARDS]
+
+
+@pytest.mark.prometheus
+@pytest.mark.timeout(600)
+async def test_a_server_that_ends_is_reported_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = ("prometheus --config.file gone.yml", "promtool query instant http://localhost:9090 up")
+    monkeypatch.setattr(getting_started, "steps", lambda: [Step("Broken", (), broken)])
+    with pytest.raises(
+        RuntimeError, match=r"(?s)prometheus --config.file gone.yml .* ended with .*gone.yml: no such file"
+    ):
+        await Walk(tmp_path / "clone", hurried=True).durations()
 
 
 def test_the_document_says_how_long_each_step_took() -> None:
