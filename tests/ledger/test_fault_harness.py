@@ -16,7 +16,7 @@ from tests.ledger.harness import Harness
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 _ONE = os.environ.get("SOAK_SEED")
-_SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
+SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
 # How many seeds `make test` runs.
 _FIRST = 60
 
@@ -27,7 +27,7 @@ def test_totals_equal_the_schedule_after_any_history_of_failures(seed: int, disk
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_totals_equal_the_schedule_on_many_more_seeds(seed: int, disk: Path) -> None:
     _soak(seed, disk)
 

@@ -1,0 +1,40 @@
+"""Test that reloads, and changes of the strategy, add nothing and lose nothing in the histories of the harness.
+
+`make soak` runs more seeds; `make soak SEED=17` repeats one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.reloading import Reloading
+from tests.ledger.test_fault_harness import SEEDS
+
+# Measuring coverage would take as long again, and the same lines have tests of their own.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+
+# How many seeds `make test` runs.
+_FIRST = 8
+
+
+@pytest.mark.parametrize("seed", range(_FIRST))
+def test_totals_equal_the_schedule_over_reloads(seed: int, disk: Path) -> None:
+    _soak(seed, disk)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", SEEDS)
+def test_totals_equal_the_schedule_over_reloads_on_many_more_seeds(seed: int, disk: Path) -> None:
+    _soak(seed, disk)
+
+
+def _soak(seed: int, folder: Path) -> None:
+    harness = Reloading(seed, folder)
+    try:
+        harness.run()
+    except AssertionError as error:
+        error.add_note(f"the same again: make soak SEED={seed}")
+        raise
+    assert harness.overlaps > 0
