@@ -60,6 +60,7 @@ def _ratio(kind: str) -> Family[Utilization]:
         JOB,
         ("host",),
         lambda found: [((host,), ratio) for host, ratio in found.ratios.get(kind, ())],
+        policy="cloudwatch",
     )
 
 
@@ -74,6 +75,7 @@ UTILIZATION: Group[Utilization] = Group(
             JOB,
             (),
             lambda found: [((), found.minute)],
+            policy="cloudwatch",
         ),
     ),
     per_job=True,
@@ -90,6 +92,7 @@ ALGORITHM_METRICS: Group[AlgorithmMetrics] = Group(
             JOB,
             ("metric_name",),
             lambda found: [((name,), emitted.value) for name, emitted in found.items()],
+            policy="cloudwatch",
         ),
         Family(
             "sagemaker_training_job_algorithm_metric_timestamp_seconds",
@@ -98,6 +101,7 @@ ALGORITHM_METRICS: Group[AlgorithmMetrics] = Group(
             JOB,
             ("metric_name",),
             lambda found: [((name,), emitted.minute) for name, emitted in found.items()],
+            policy="cloudwatch",
         ),
     ),
     per_job=True,
@@ -113,6 +117,7 @@ REQUESTED: Group[Requested] = Group(
             TARGET,
             (),
             lambda requested: [((), float(requested.metrics))],
+            policy="",
         ),
     ),
     lambda family, requested: counted(family, requested, requested.since),

@@ -48,7 +48,8 @@ class Family(Generic[T_contra]):
     thing, the values of `labels` and the value of each sample. For the families of the ledger it returns what one job
     adds to each series. `known` label values exist from the start with 0. `buckets` are the upper bounds of a
     histogram without +Inf. `parts` is for amounts that a float cannot hold exactly: if it is above 1, the rows are
-    integers in units of 1 / `parts`.
+    integers in units of 1 / `parts`. `policy` names the file in deploy/iam without whose permissions the family has no
+    samples or not all of them; "" for what the exporter knows by itself.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Family(Generic[T_contra]):
     known: tuple[LabelValues, ...] = ()
     buckets: tuple[float, ...] = ()
     parts: int = 1
+    policy: str = "describe"
 
     @property
     def label_names(self) -> tuple[str, ...]:

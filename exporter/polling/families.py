@@ -33,7 +33,7 @@ _COMMON_ERRORS = {
 def _target(
     name: str, kind: Kind, help_: str, labels: tuple[str, ...], rows: Callable[[TargetHealth], Iterable[Row]]
 ) -> Family[TargetHealth]:
-    return Family(f"sagemaker_exporter_{name}", kind, help_, TARGET, labels, rows)
+    return Family(f"sagemaker_exporter_{name}", kind, help_, TARGET, labels, rows, policy="")
 
 
 _FAMILIES: tuple[Family[TargetHealth], ...] = (

@@ -14,6 +14,7 @@ _UP: Family[tuple[str, bool]] = Family(
     TARGET,
     ("source",),
     lambda state: [((state[0],), float(state[1]))],
+    policy="",
 )
 
 # One entry per target and source: the name of the source, and whether its last read succeeded.

@@ -25,6 +25,7 @@ _PRICE: Family[ListPrices] = Family(
     ("aws_region", "instance_type"),
     ("usage", "currency"),
     lambda prices: [((usage, prices.currency), float(price)) for usage, price in prices.by_usage.items()],
+    policy="prices",
 )
 
 PRICES: Group[ListPrices] = Group("Prices", (_PRICE,))

@@ -25,7 +25,7 @@ class ProcessHealth:
 def _process(
     name: str, kind: Kind, help_: str, labels: tuple[str, ...], rows: Callable[[ProcessHealth], Iterable[Row]]
 ) -> Family[ProcessHealth]:
-    return Family(f"sagemaker_exporter_{name}", kind, help_, (), labels, rows)
+    return Family(f"sagemaker_exporter_{name}", kind, help_, (), labels, rows, policy="")
 
 
 _FAMILIES: tuple[Family[ProcessHealth], ...] = (

@@ -13,6 +13,7 @@ _FAMILIES: tuple[Family[Quotas], ...] = (
         TARGET,
         ("instance_type", "usage"),
         lambda quotas: quotas.by_type.items(),
+        policy="quotas",
     ),
     Family(
         "sagemaker_training_quota_all_instances",
@@ -21,6 +22,7 @@ _FAMILIES: tuple[Family[Quotas], ...] = (
         TARGET,
         (),
         lambda quotas: single(quotas.all_instances),
+        policy="quotas",
     ),
 )
 

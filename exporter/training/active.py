@@ -80,6 +80,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
         TARGET,
         ("instance_type", "usage", "currency"),
         _cost_per_hour,
+        policy="prices",
     ),
     Family(
         "sagemaker_training_unbilled_jobs",

@@ -38,10 +38,10 @@ class JobView:
 
 
 def _of_view(
-    name: str, help_: str, labels: tuple[str, ...], rows: Callable[[JobView], Iterable[Row]]
+    name: str, help_: str, labels: tuple[str, ...], rows: Callable[[JobView], Iterable[Row]], policy: str = "describe"
 ) -> Family[JobView]:
     kind: Kind = "info" if name.endswith("info") else "gauge"
-    return Family(f"sagemaker_training_job_{name}", kind, help_, JOB, labels, rows)
+    return Family(f"sagemaker_training_job_{name}", kind, help_, JOB, labels, rows, policy=policy)
 
 
 def _family(
@@ -127,6 +127,7 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "Tags of the job that jobs.tags allows, always 1.",
         ("tag_KEY",),
         lambda view: _pairs(view.job.tags, view.context.tags),
+        policy="tags",
     ),
     _of_view(
         "hyperparameters",
@@ -179,12 +180,14 @@ _FAMILIES: tuple[Family[JobView], ...] = (
         "Cost of the compute billed for the job so far, in the currency of the price list.",
         (*_INSTANCES, "usage", "currency"),
         lambda view: bill.cost(view.job, view.rates),
+        policy="prices",
     ),
     _of_view(
         "cost_per_hour",
         "Cost per hour of the instances that the job holds now.",
         ("currency",),
         lambda view: bill.cost_per_hour(view.job, view.rates),
+        policy="prices",
     ),
     _value(
         "spot_savings_ratio",

@@ -46,7 +46,8 @@ def _durations(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[F
 
 
 def _cost(name: str, help_: str, labels: tuple[str, ...], rows: Callable[[Facts], Iterable[Row]]) -> Family[Facts]:
-    return Family(f"sagemaker_training_{name}_total", "counter", help_, TARGET, labels, rows, parts=NANO)
+    full_name = f"sagemaker_training_{name}_total"
+    return Family(full_name, "counter", help_, TARGET, labels, rows, parts=NANO, policy="prices")
 
 
 def _amount(value: float | None, *labels: str) -> list[Row]:

@@ -37,6 +37,7 @@ from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.parsing import Allowlist, parse
 from exporter.training.usage import USAGES
+from tests.prometheus import ROOT
 
 ID, TARGET, INSTANCE = (
     "aws_account_id aws_region job_name",
@@ -290,3 +291,10 @@ def test_markdown_has_a_row_for_each_family() -> None:
     rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
     assert rows == [family.name for family in CATALOGUE]
     assert all(line.count("|") == 5 for line in lines if line.startswith("| `"))
+
+
+def test_every_family_needs_a_policy_that_exists_or_is_the_exporters_own() -> None:
+    policies = {path.stem for path in (ROOT / "deploy/iam").glob("*.json")}
+    assert {family.policy for family in CATALOGUE if family.policy} <= policies
+    own = {family.name for family in CATALOGUE if not family.policy}
+    assert own == {family.name for family in CATALOGUE if family.name.startswith("sagemaker_exporter_")}
