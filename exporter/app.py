@@ -12,8 +12,8 @@ from typing import Any
 
 from exporter import __version__
 from exporter.aws.client import Client, InFlight
-from exporter.aws.rates import RateLimiters, RateLimits
-from exporter.aws.sagemaker import SAGEMAKER, SageMaker, rate_limits
+from exporter.aws.rates import RateLimiters
+from exporter.aws.sagemaker import SAGEMAKER, SageMaker
 from exporter.aws.sessions import Sessions
 from exporter.catalogue import GROUPS
 from exporter.clock import Clock
@@ -34,7 +34,7 @@ from exporter.process.logs import Log
 from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
 from exporter.wiring.cloudwatch import Watching
-from exporter.wiring.polling import poller_settings
+from exporter.wiring.polling import job_limits, poller_settings
 from exporter.wiring.prices import Pricing
 from exporter.wiring.quotas import TargetQuotas
 from exporter.wiring.targets import TargetSpec, target_specs
@@ -249,20 +249,15 @@ class App:
         """Return the health of each target in a region, of all targets if `region` is ""."""
         return [runner.health for runner in self.runners if region in ("", runner.name[1])]
 
-    def _limits(self) -> RateLimits:
-        polling = self.config.polling
-        return rate_limits(
-            polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
-        )
-
     def _runner(self, spec: TargetSpec, earlier: TargetRunner | None) -> TargetRunner:
         name = (spec.role.account if spec.role else "", self._region(spec))
         if earlier is None:
             health, limiters = Health(_said(name), Calls(), self._clock.time, self.loaded), None
         else:
             health, limiters = earlier.health.successor(), earlier.limiters
-        if limiters is None or limiters.limits != self._limits():
-            limiters = RateLimiters(self._limits(), self._clock)
+        limits = job_limits(self.config)
+        if limiters is None or limiters.limits != limits:
+            limiters = RateLimiters(limits, self._clock)
         return TargetRunner(spec, name, health, limiters)
 
     def _region(self, spec: TargetSpec) -> str:

@@ -16,7 +16,7 @@ import aiohttp
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from exporter.polling.api import ApiError
+from exporter.polling.api import ApiError, advice_of
 
 _GONE = ("ResourceNotFound", "ResourceNotFoundException")
 _GONE_MESSAGE = "Requested resource not found"
@@ -233,6 +233,11 @@ def api_error(operation: str, error: Exception) -> ApiError:
     if isinstance(error, exceptions.ClientError):
         return ApiError(error.operation_name, code_of(error.response.get("Error", {})))
     return ApiError(operation, *_meaning(error))
+
+
+def plain_advice(code: str) -> str:
+    """Return what to do about a code, "" if unknown, without details of this machine such as paths and profiles."""
+    return next((cause.advice for cause in _CAUSES if cause.code == code and cause.advice), "") or advice_of(code)
 
 
 def code_of(error: object) -> str:

@@ -23,7 +23,7 @@ from exporter.aws.errors import LocalError, api_error
 from exporter.aws.providers import provider_chain
 from exporter.aws.resolver import Resolver
 from exporter.aws.transport import sharing_tls
-from exporter.polling.api import ASSUME, IDENTITY, Calls
+from exporter.polling.api import ASSUME, IDENTITY, Calls, advice_of
 
 # The SDK itself retries temporary errors, with exponential backoff.
 _ATTEMPTS = 3
@@ -230,7 +230,7 @@ def _stamp(path: str) -> object:
 
 
 def _nothing_found(session: AioSession) -> str:
-    advice = "no AWS credentials were found in the environment, the profile or the instance"
+    advice = advice_of("NoCredentials")
     for name, variable in _FILES.items():
         path = os.path.expanduser(session.get_config_variable(name))
         if variable in os.environ and not os.access(path, os.R_OK):

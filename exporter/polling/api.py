@@ -13,7 +13,7 @@ IDENTITY, ASSUME = "GetCallerIdentity", "AssumeRole"
 
 Answer = Mapping[str, Any]
 
-_THROTTLES = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
+THROTTLES = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 _DENIALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized")
 _ISOLATED = (
     ENDLESS,
@@ -30,7 +30,7 @@ _CODES = 200
 # What to do, by AWS's code or one of the exporter's. AWS's own messages name roles and are never shown.
 _ADVICE = {
     **dict.fromkeys(
-        _THROTTLES,
+        THROTTLES,
         "throttled; the whole account shares the limit: lower the rates or lengthen the intervals in the configuration",
     ),
     **dict.fromkeys(_DENIALS, "not allowed; the policy of the credentials or role lacks this operation"),
@@ -50,7 +50,8 @@ _ADVICE = {
     "InvalidIdentityToken": "AWS refuses the token of AWS_WEB_IDENTITY_TOKEN_FILE; check the role's OIDC provider",
     "OptInRequired": "the region is not enabled in the account",
     "RegionDisabled": "the region is not enabled in the account",
-    "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance",
+    "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance; set AWS_PROFILE, "
+    "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the instance, task or pod a role",
     "PartialCredentials": "the AWS credentials in the environment are incomplete",
     "NoRegion": "no AWS region is set; name one in targets or in AWS_REGION",
     "DuplicateTarget": "this account and region is another target already, through a role; remove one of them",
@@ -64,6 +65,14 @@ _ADVICE = {
 }
 
 
+NO_ADVICE = "AWS answered with an error"
+
+
+def advice_of(code: str) -> str:
+    """Return what to do about a code, "" if this module has no advice for it."""
+    return _ADVICE.get(code, "")
+
+
 class ApiError(Exception):
     """A failure of an operation, after its retries.
 
@@ -72,7 +81,7 @@ class ApiError(Exception):
     """
 
     def __init__(self, operation: str, code: str, advice: str = "") -> None:
-        advice = advice or _ADVICE.get(code, "AWS answered with an error")
+        advice = advice or advice_of(code) or NO_ADVICE
         super().__init__(f"{operation}: {code}: {advice}")
         self.operation, self.code, self.advice = operation, code, advice
 

@@ -99,8 +99,8 @@ class Health:
 
         `counted` are those that were counted for this job already. Return all that are counted now.
         """
-        earlier = _statuses(before) if before else _NONE
-        new = _statuses(job) - earlier - _KNOWN - counted
+        earlier = statuses_of(before) if before else _NONE
+        new = statuses_of(job) - earlier - KNOWN_STATUSES - counted
         for status in sorted(new) if self._counts_unknown else ():
             if status not in self._unknown:
                 _log.warning("unknown status; exporting it as it is", target=self.target, status=status[:100])
@@ -121,10 +121,10 @@ class Health:
         )
 
 
-_KNOWN = frozenset((*STATUSES, *SECONDARY_STATUSES, *WARM_POOL_STATUSES))
+KNOWN_STATUSES = frozenset((*STATUSES, *SECONDARY_STATUSES, *WARM_POOL_STATUSES))
 
 
-def _statuses(job: TrainingJob) -> set[str]:
+def statuses_of(job: TrainingJob) -> set[str]:
     """Return every status in the record of a job, including those of past transitions."""
     pool = job.warm_pool.status if job.warm_pool else None
     spoken = (job.status, job.secondary_status, pool, *(t.status for t in job.transitions))

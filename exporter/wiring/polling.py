@@ -1,7 +1,9 @@
-"""Derives the settings of pollers from the configuration."""
+"""Derives the settings of pollers and their rate limits from the configuration."""
 
 from __future__ import annotations
 
+from exporter.aws.rates import RateLimits
+from exporter.aws.sagemaker import rate_limits
 from exporter.config import Config
 from exporter.polling.settings import PollerSettings
 from exporter.training.parsing import Allowlist
@@ -20,6 +22,14 @@ def poller_settings(config: Config) -> PollerSettings:
         search=polling.strategy == "search",
         workers=polling.max_concurrency,
         allowlist=allowlist(config),
+    )
+
+
+def job_limits(config: Config) -> RateLimits:
+    """Return the limits of SageMaker in each target."""
+    polling = config.polling
+    return rate_limits(
+        polling.list_rps, polling.describe_rps, polling.search_rps, polling.max_concurrency, polling.timeout
     )
 
 

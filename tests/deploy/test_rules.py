@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.polling.api import _THROTTLES
+from exporter.polling.api import THROTTLES
 from tests.deploy.rule_labels import mistakes
 from tests.deploy.ruleset import ALERTS, CASES, FILES, FOLDER, RECORDS, REPOSITORY, RULES, expressions, load
 from tests.prometheus import ROOT, Outcome
@@ -93,7 +93,7 @@ def test_a_mistake_is_seen() -> None:
 
 def test_throttled_is_what_the_exporter_calls_so() -> None:
     (codes,) = re.findall(r'code=~"([^"]+)"', ALERTS["SageMakerExporterThrottled"]["expr"])
-    assert sorted(codes.split("|")) == sorted(_THROTTLES)
+    assert sorted(codes.split("|")) == sorted(THROTTLES)
 
 
 @pytest.mark.parametrize("alert", ALERTS)
