@@ -17,6 +17,8 @@ from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.clock import Clock, SystemClock
 from exporter.config import Config, ConfigError, Problem, load
 from exporter.config.watched import WatchedFile
+from exporter.doctor.examination import examine
+from exporter.doctor.report import markdown
 from exporter.exposition import catalogue_docs as document
 from exporter.ledger.store import StoreError
 from exporter.prices import files as price_files
@@ -127,6 +129,17 @@ async def _poll_once(config: Config) -> tuple[bool, list[bytes]]:
         return well, [piece async for piece in app.board.metrics(openmetrics=False, gzip=False)]
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    # Debug lines name accounts and jobs, and the log is likely to be published together with the report.
+    logs.configure("error", options.log_format)
+    config = _read(options.config_file, _warn_on_standard_error)
+    if config.prices.file:
+        _check_prices(config.prices.file)
+    findings = run(lambda: until_stopped(examine(config, SystemClock())))
+    output.say(markdown(findings, config))
+    return 0 if findings.complete else 1
+
+
 def _demo(options: argparse.Namespace) -> int:
     run(lambda: _run_demo(options))
     return 0
@@ -151,6 +164,7 @@ _COMMANDS = {
     None: _serve,
     "check-config": _check_config,
     "once": _once,
+    "doctor": _doctor,
     "demo": _demo,
     "metrics": _metrics,
 }

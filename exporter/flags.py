@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         help="also check this web configuration file and its certificates",
     )
     commands.add_parser("once", help="poll every target once and print the metrics", parents=[polling])
+    configured = _after_a_command({"--config.file": _FLAGS["--config.file"]}, once)
+    commands.add_parser("doctor", help="ask AWS everything once, and print a report to publish", parents=[configured])
     demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[polling, serving])
     demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
     demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")

@@ -85,6 +85,8 @@ def docker(words: list[str]) -> None:
         files = [file for flag, file in pairwise(rest) if flag == "-f"]
         assert files
         assert all((ROOT / file).is_file() for file in files)
+        if "run" in rest:
+            exporter(rest[rest.index("exporter") + 1 :])
     elif command == "run":
         exporter(rest[rest.index("sagemaker-exporter", rest.index("--env")) + 1 :])
     else:
@@ -105,6 +107,9 @@ def helm(words: list[str]) -> None:
 
 def kubectl(words: list[str]) -> None:
     own = words[: words.index("--")] if "--" in words else words
+    inside = words[len(own) + 1 :]
+    if inside[:1] == ["sagemaker-exporter"]:
+        exporter(inside[1:])
     assert {word for word in own if word.startswith("-")} <= KUBECTL, words
     for flag, value in pairwise(words):
         if flag in ("-k", "kustomize"):
@@ -174,6 +179,8 @@ def test_a_block_that_says_it_is_for_a_shell_is_checked() -> None:
         "aws iam create-policy --policy-name x",
         "aws iam create-policy --policy-name x --policy-document y --colour red",
         "docker compose -f deploy/compose.yml up",
+        "docker compose -f deploy/docker-compose.yml run --rm exporter docter",
+        "kubectl exec deployment/sagemaker-exporter -- sagemaker-exporter docter",
         "helm install x deploy/helm/gone",
         "kubectl apply -k deploy/kustomize/overlays/gone",
         "brew install x",

@@ -16,6 +16,8 @@ from exporter.aws.rates import RateLimiters, RateLimits
 from exporter.aws.sessions import AwsService, Sessions
 from exporter.clock import SystemClock
 from exporter.config import Config
+from exporter.doctor.examination import examine
+from exporter.doctor.report import markdown
 from exporter.polling.api import Calls
 from tests.e2e.exposed import Exposed
 
@@ -88,3 +90,19 @@ async def test_cloudwatch_of_moto_answers_a_client_of_the_same_kind(moto: str, m
     assert (result["Values"], result["StatusCode"]) == ([42.0], "Complete")
     assert abs(result["Timestamps"][0] - now.timestamp()) <= 60
     assert (dict(calls.requests), dict(calls.errors)) == ({read: 1}, {})
+
+
+async def test_the_doctor_reads_moto_and_says_what_it_lacks(moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto)
+    boto3.client("sagemaker", REGION, endpoint_url=moto).create_training_job(**JOB)
+    settings = Config.model_validate(
+        {"targets": [{"regions": [REGION]}], "jobs": {"tags": ["team"]}, "cloudwatch": {"utilization": ["cpu"]}}
+    )
+    findings = await examine(settings, SystemClock())
+    results = {reading.operation: bool(reading.done) for reading in findings.sections[0].readings}
+    # Nothing serves prices and quotas there.
+    missing = {"GetProducts", "ListServiceQuotas"}
+    assert {operation for operation, done in results.items() if not done} == missing
+    report = markdown(findings, settings)
+    assert JOB["TrainingJobName"] not in report
+    assert not findings.complete

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter.doctor.report import FORM
 from tests.prometheus import ROOT
 
 GITHUB = ROOT / ".github"
@@ -122,10 +123,11 @@ def test_every_make_target_of_a_workflow_is_one() -> None:
 def test_the_form_for_bugs_asks_for_what_is_always_asked() -> None:
     form = yaml.safe_load((GITHUB / "ISSUE_TEMPLATE/bug_report.yml").read_text())
     fields = {each["id"]: each for each in form["body"] if "id" in each}
-    assert {"version", "deployment", "config", "describe", "log"} <= fields.keys()
+    assert {"version", "deployment", "config", "doctor", "describe", "log"} <= fields.keys()
     assert "check-config" in fields["config"]["attributes"]["description"]
     assert "describe-training-job" in fields["describe"]["attributes"]["description"]
     assert "redacted" in fields["describe"]["attributes"]["description"]
+    assert "sagemaker-exporter doctor" in fields["doctor"]["attributes"]["description"]
     for path in GITHUB.glob("ISSUE_TEMPLATE/*_*.yml"):
         body = yaml.safe_load(path.read_text())["body"]
         assert {each["type"] for each in body} <= {"markdown", "textarea", "input", "dropdown", "checkboxes"}
@@ -133,6 +135,16 @@ def test_the_form_for_bugs_asks_for_what_is_always_asked() -> None:
     links = yaml.safe_load((GITHUB / "ISSUE_TEMPLATE/config.yml").read_text())["contact_links"]
     assert any(each["url"].endswith("/security/advisories/new") and "SECURITY.md" in each["about"] for each in links)
     assert PROJECT["project"]["urls"]["Source"] in links[0]["url"]
+
+
+def test_the_report_of_doctor_leads_to_a_form_for_it() -> None:
+    place, _, name = FORM.partition("/issues/new?template=")
+    assert place == PROJECT["project"]["urls"]["Source"]
+    form = yaml.safe_load((GITHUB / "ISSUE_TEMPLATE" / name).read_text())
+    (field,) = (each for each in form["body"] if each.get("id") == "doctor")
+    assert field["validations"]["required"]
+    # Its tables are Markdown: as code they would be hard to read.
+    assert "render" not in field["attributes"]
 
 
 def test_dependabot_looks_at_packages_actions_and_the_base_of_the_image() -> None:
