@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from exporter.doctor.assumptions import Tally
 from exporter.doctor.conformity import Deviation
-from exporter.doctor.permissions import PERMISSIONS, Permission
 
 
 class Failure(NamedTuple):
@@ -39,10 +38,6 @@ class Reading:
     found: str = ""
     seconds: tuple[float, ...] = ()
     throttled: int = 0
-
-    @property
-    def permission(self) -> Permission:
-        return PERMISSIONS[self.operation]
 
     @property
     def missing(self) -> bool:

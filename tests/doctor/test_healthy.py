@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from exporter.doctor.asking import Asking
 from exporter.doctor.assumptions import ASSUMPTIONS
 from exporter.doctor.examination import examine
 from exporter.doctor.permissions import PERMISSIONS
@@ -36,6 +38,18 @@ async def test_everything_is_asked_once_and_is_there(monkeypatch: pytest.MonkeyP
         "GetProducts": 4,
         "ListServiceQuotas": 18,
     }
+
+
+async def test_targets_are_asked_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_here = asyncio.Barrier(2)
+
+    async def identity(_: Asking) -> None:
+        await all_here.wait()
+
+    monkeypatch.setattr(Asking, "identity", identity)
+    async with simulated(monkeypatch, jobs=0) as simulator, asyncio.timeout(60):
+        found = await told(simulator, config("us-east-1", "eu-west-1"))
+    assert found.results(1)["Search"] == found.results(2)["Search"] == "ok"
 
 
 async def test_another_account_is_asked_through_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
