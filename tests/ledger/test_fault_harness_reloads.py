@@ -1,6 +1,6 @@
 """Test that reloads, and changes of the strategy, add nothing and lose nothing in the histories of the harness.
 
-`make soak` runs more seeds; `make soak SEED=17` repeats one.
+`make soak` runs every fourth of its seeds here, too; `make soak SEED=17` repeats one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def test_totals_equal_the_schedule_over_reloads(seed: int, disk: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", SEEDS)
+# They take four times as long as those without reloads.
+@pytest.mark.parametrize("seed", SEEDS[::4])
 def test_totals_equal_the_schedule_over_reloads_on_many_more_seeds(seed: int, disk: Path) -> None:
     _soak(seed, disk)
 
