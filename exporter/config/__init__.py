@@ -16,19 +16,8 @@ from exporter.config.address import Address
 from exporter.config.file import read
 from exporter.config.problems import ConfigError, Path, Place, Problem, quote
 from exporter.config.refusals import Source
-from exporter.config.settings import (
-    Adjustment,
-    CloudWatch,
-    Config,
-    Jobs,
-    Polling,
-    Prices,
-    Sharding,
-    State,
-    TargetConfig,
-    Totals,
-    Web,
-)
+from exporter.config.settings import Config, Jobs, Polling, Sharding, State, TargetConfig, Totals, Web
+from exporter.config.sources import Adjustment, CloudWatch, Prices
 from exporter.config.suggestions import did_you_mean
 from exporter.config.syntax import WRITTEN, account_of
 
@@ -88,6 +77,7 @@ def load(
     problems += _duplicate_targets(data, source)
     problems += _unknown_metrics(data, source, known_metrics)
     problems += _missing_state_directory(data, source)
+    problems += _shards_of_replicas(data, source)
     data, shard_problems = _with_shard_index(data, environ, source)
     problems += shard_problems
     try:
@@ -194,6 +184,13 @@ def _missing_state_directory(data: object, source: Source) -> Iterator[Problem]:
         yield source.problem(("state", "path"), message, "a file in a directory that exists")
     elif os.path.isdir(path):
         yield source.problem(("state", "path"), f"{quote(path)} is a directory", "the path of a file")
+
+
+def _shards_of_replicas(data: object, source: Source) -> Iterator[Problem]:
+    total = _at(data, "sharding", "total")
+    if _at(data, "state", "url") and isinstance(total, int) and total > 1:
+        message = "means nothing with state.url: replicas share the targets by themselves"
+        yield source.problem(("sharding", "total"), message, "sharding or state.url, not both")
 
 
 def _can_be_a_name(path: str) -> bool:

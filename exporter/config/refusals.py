@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.located import UNREADABLE, Document
+from exporter.config.model import SettingsModel
 from exporter.config.problems import Path, Problem, key_path, quote
-from exporter.config.settings import Config, SettingsModel
+from exporter.config.settings import Config
 from exporter.config.suggestions import did_you_mean
 from exporter.config.syntax import ONE, SEVERAL
 

@@ -6,15 +6,12 @@ Durations are in seconds: `Polling(active_interval=5.0)` in code, "5s" in a file
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from fractions import Fraction
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     SecretStr,
@@ -22,14 +19,14 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from exporter.config import address, syntax
+from exporter.config import address, database, syntax
 from exporter.config.address import Address
 from exporter.config.duration import parse
+from exporter.config.model import SettingsModel
 from exporter.config.pattern import Pattern
-from exporter.config.problems import kind, quote
+from exporter.config.sources import CloudWatch, Prices, Quotas
 from exporter.config.syntax import Span, Whole, refused
 
 _Rate = Annotated[float, BeforeValidator(syntax.rate)]
@@ -42,27 +39,6 @@ _MetricGlob = Annotated[str, BeforeValidator(syntax.metric_glob)]
 _Address = Annotated[Address, BeforeValidator(address.parse)]
 _Addresses = Annotated[tuple[_Address, ...], BeforeValidator(syntax.listed), AfterValidator(address.distinct_addresses)]
 _Interval = Annotated[float, BeforeValidator(Span("1s", "30d"))]
-
-
-class SettingsModel(BaseModel):
-    """A mapping of the configuration. An empty one, as in `polling:` without keys, has the defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _mapping(cls, value: object) -> object:
-        if value is None:
-            return {}
-        if isinstance(value, dict | cls):
-            return value
-        raise refused(f"is {kind(value)}, not a mapping", f"the keys {', '.join(cls.key_names())}")
-
-    @classmethod
-    def key_names(cls) -> list[str]:
-        """Return the names of the keys in a file."""
-        # A key that is not an identifier, such as a header, has an alias.
-        return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 class Web(SettingsModel):
@@ -186,72 +162,33 @@ class Totals(SettingsModel):
         return keys
 
 
-class Adjustment(SettingsModel):
-    """A negotiated rate: what the list price of some instances is multiplied by."""
-
-    account: Annotated[str, BeforeValidator(syntax.account)] | None = None
-    instance_type: Annotated[str, BeforeValidator(syntax.instance_type_glob)] = "*"
-    usage: Literal["training", "spot_training", "warm_pool"] | None = None
-    multiplier: Annotated[Fraction, SkipValidation, BeforeValidator(syntax.multiplier)] = Field(
-        description="what the list price is multiplied by, such as 0.88"
-    )
-
-
-class Prices(SettingsModel):
-    """Where prices come from, and the negotiated rates that adjust them."""
-
-    source: Literal["api", "file", "none"] = "api"
-    file: Annotated[str, BeforeValidator(syntax.price_file)] = Field(default="", validate_default=True)
-    refresh_interval: Annotated[float, BeforeValidator(Span("1m", "30d"))] = parse("24h")
-    adjustments: Annotated[tuple[Adjustment, ...], BeforeValidator(syntax.listed)] = ()
-
-    @field_validator("file")
-    @classmethod
-    def _for_its_source(cls, file: str, info: ValidationInfo) -> str:
-        if info.data.get("source") == "file" and not file:
-            raise refused("is empty, and the source is a file", "the path of a price file")
-        if info.data.get("source") == "none" and file:
-            raise refused("means nothing with the source none", 'source: file, or ""')
-        return file
-
-
-def _off_or_interval(value: object, info: ValidationInfo) -> float:
-    seconds = Span("0s", "30d")(value, info)
-    if 0 < seconds < parse("1m"):
-        raise refused(f"{quote(value)} is out of range", "0s, or 1m to 30d")
-    return seconds
-
-
-class Quotas(SettingsModel):
-    """How often quotas are read."""
-
-    interval: Annotated[float, BeforeValidator(_off_or_interval)] = parse("12h")
-
-
-class CloudWatch(SettingsModel):
-    """What is requested of CloudWatch, and how often. AWS bills each metric that is requested: nothing by default."""
-
-    utilization: Annotated[
-        tuple[Literal["cpu", "memory", "gpu", "gpu_memory", "disk"], ...],
-        BeforeValidator(syntax.listed),
-        AfterValidator(syntax.distinct),
-    ] = ()
-    algorithm_metrics: Annotated[
-        tuple[_MetricGlob, ...], BeforeValidator(syntax.listed), AfterValidator(syntax.distinct)
-    ] = ()
-    interval: Annotated[float, BeforeValidator(Span("10s", "1h"))] = parse("5m")
-    max_metrics_per_hour: Annotated[int, BeforeValidator(Whole(1, 1_000_000_000))] = 20_000
-
-    @property
-    def enabled(self) -> bool:
-        """Return whether anything is requested."""
-        return bool(self.utilization or self.algorithm_metrics)
-
-
 class State(SettingsModel):
-    """Where totals are kept across restarts; with an empty path they are kept in memory only."""
+    """Where totals are kept across restarts: in a file, or in a database that replicas share; with neither in memory
+    only."""
 
     path: Annotated[str, BeforeValidator(syntax.state_path)] = ""
+    url: Annotated[str, BeforeValidator(database.parse_url)] = ""
+    password_file: Annotated[str, BeforeValidator(syntax.password_file)] = ""
+
+    @field_validator("url")
+    @classmethod
+    def _one_place(cls, url: str, info: ValidationInfo) -> str:
+        if url and info.data.get("path"):
+            raise refused("means nothing beside state.path", "either a file or a database")
+        return url
+
+    @field_validator("password_file")
+    @classmethod
+    def _of_a_database(cls, file: str, info: ValidationInfo) -> str:
+        # A URL that was rejected is missing in `data`, and has its own error.
+        if file and not info.data.get("url", "refused"):
+            raise refused("means nothing without state.url", "only beside state.url")
+        return file
+
+    @property
+    def name(self) -> str:
+        """Return the name of the place in logs."""
+        return database.name_of(self.url) if self.url else self.path or "memory"
 
 
 class Sharding(SettingsModel):

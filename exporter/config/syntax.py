@@ -245,6 +245,7 @@ metric_glob = Text(
     "names of metrics, in which * and ? stand for any characters",
 )
 state_path = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a file, or "" for memory')
+password_file = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a file with the password, or "" for none')
 price_file = Text(re.compile(r"[^\x00-\x1f\x7f]*"), "a path", 'the path of a price file, or "" for none')
 account = Text(
     re.compile(r"[0-9]{12}", re.ASCII), "an AWS account", 'the 12 digits of an account in quotes: "123456789012"'

@@ -58,6 +58,13 @@ def keys(data: object, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
+_BESIDE = {
+    "sharding.index": "total: 4, ",
+    "sharding.total": "index: 0, ",
+    "state.password_file": "url: 'postgresql:///totals', ",
+}
+
+
 def nested(key: str, text: str) -> str:
     """Return a file that has only this key, and the keys that it needs."""
     section, _, name = key.partition(".")
@@ -69,7 +76,7 @@ def nested(key: str, text: str) -> str:
         name = name.removeprefix("adjustments[].")
         multiplier = "" if name == "multiplier" else "multiplier: 1, "
         return f"{section}: {{adjustments: [{{{multiplier}{name}: {text}}}]}}"
-    beside = {"sharding.index": "total: 4, ", "sharding.total": "index: 0, "}.get(key, "")
+    beside = _BESIDE.get(key, "")
     return f"{section}: {{{beside}{name}: {text}}}"
 
 

@@ -76,8 +76,8 @@ Write = Callable[[str], str]
         ),
         ("web: {}\nx y:", f'2: "x y": unknown key (allowed: {SECTIONS})'),
         (
-            "state:\n  file: a",
-            "2: state.file: unknown key; there is prices.file (allowed: path)",
+            "sharding:\n  file: a",
+            "2: sharding.file: unknown key; there is prices.file (allowed: total, index)",
         ),
         (
             "targets: []",

@@ -19,6 +19,12 @@ from tests.config.refused import (
 
 Write = Callable[[str], str]
 
+_URL = 'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""'
+_PASSWORD = (
+    "contains a password, which would be seen by whoever reads the configuration "
+    "(allowed: the password in state.password_file, PGPASSWORD or a passfile)"
+)
+
 SINGLE_KEYS = [
     ('web.listen_address: "9841"', f'"9841" is not an address to listen on (allowed: {ADDRESSES})'),
     ("web.listen_address: 9841", f"9841 is not an address to listen on (allowed: {ADDRESSES})"),
@@ -106,6 +112,14 @@ SINGLE_KEYS = [
         "state.path: gone/totals.db",
         'the directory "gone" does not exist (allowed: a file in a directory that exists)',
     ),
+    ("state.url: mysql://a/b", f"is not the URL of a PostgreSQL database (allowed: {_URL})"),
+    ("state.url: postgresql://[a/b", f"is not the URL of a PostgreSQL database (allowed: {_URL})"),
+    ("state.url: postgresql://me:secret@a/b", _PASSWORD),
+    ("state.url: postgresql://me@a/b?password=secret", _PASSWORD),
+    ("state.url: postgresql://me@a/b?pass%77ord=secret", _PASSWORD),
+    ("state.url: postgresql://me@a/b?sslpassword=secret", _PASSWORD),
+    ("state.password_file: 5", '5 is not a path (allowed: the path of a file with the password, or "" for none)'),
+    ("state.password_file: secret", "means nothing without state.url (allowed: only beside state.url)"),
     ("state.path: /", '"/" is a directory (allowed: the path of a file)'),
     ("sharding.total: 0", "0 is out of range (allowed: a whole number from 1 to 1000)"),
     ("sharding.total: 1001", "1001 is out of range (allowed: a whole number from 1 to 1000)"),

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
 from exporter.config import located, refusals
+from exporter.config.model import SettingsModel
 from exporter.config.problems import ConfigError
 from exporter.config.refusals import Source
-from exporter.config.settings import SettingsModel
 from exporter.config.syntax import Whole, listed, refused
 from exporter.web.config import syntax
 

@@ -1,0 +1,47 @@
+"""Validates the URL of the database that replicas share, and names it in messages without its secrets."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from exporter.config.problems import ConfigError, Problem
+from exporter.config.syntax import Confidential, Text, refused
+
+_URL = Text(
+    re.compile(r"(?:postgres(?:ql)?://[\x21-\x7e]*)?"),
+    "the URL of a PostgreSQL database",
+    'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""',
+)
+_ELSEWHERE = "the password in state.password_file, PGPASSWORD or a passfile"
+
+
+def parse_url(value: object) -> str:
+    """Validate a connection URL of libpq. Errors do not quote it, because what is refused may contain a password."""
+    url = Confidential(_URL)(value)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise refused(f"is not {_URL.name}", _URL.allowed) from None
+    if ":" in parts.netloc.rpartition("@")[0] or any("password" in key.lower() for key, _ in parse_qsl(parts.query)):
+        raise refused("contains a password, which would be seen by whoever reads the configuration", _ELSEWHERE)
+    return url
+
+
+def name_of(url: str) -> str:
+    """Return a URL without user and parameters, as it may be logged."""
+    parts = urlsplit(url)
+    return SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
+
+
+def place_name(flag: str, place: str) -> str:
+    """Return the name in messages of a state file or a database that a flag names. Raises ConfigError for a bad URL."""
+    if "://" not in place:
+        return place
+    try:
+        return name_of(parse_url(place))
+    except PydanticCustomError as error:
+        wrong = error.context or {}
+        raise ConfigError([Problem("", flag, str(wrong.get("message")), str(wrong.get("allowed")))]) from None
