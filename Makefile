@@ -68,8 +68,8 @@ bench: dev-environment ## measure polls and scrapes and compare them, in seven m
 
 lock: ## update the lock files (needs uv); UPGRADE=1 upgrades everything
 	@command -v uv > /dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
-	$(COMPILE) pyproject.toml -o requirements.lock
-	$(COMPILE) -c requirements.lock pyproject.toml --group dev --group deploy -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra postgres -o requirements.lock
+	$(COMPILE) -c requirements.lock pyproject.toml --extra postgres --group dev --group deploy -o requirements-dev.lock
 	$(COMPILE) --no-deps --group tools -o requirements-tools.lock
 	sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr -d '" ' | tr , '\n' | $(COMPILE) -c requirements-dev.lock - -o requirements-build.lock
 

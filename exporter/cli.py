@@ -6,6 +6,7 @@ import argparse
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +17,13 @@ from exporter.aws.regions import known_regions
 from exporter.catalogue import CATALOGUE, GROUPS
 from exporter.clock import Clock, SystemClock
 from exporter.config import Config, ConfigError, Problem, load
+from exporter.config.database import place_name
 from exporter.config.watched import WatchedFile
 from exporter.doctor.examination import examine
 from exporter.doctor.report import markdown
 from exporter.exposition import catalogue_docs as document
+from exporter.ledger.copying import copy
+from exporter.ledger.opening import open_for_copying
 from exporter.ledger.store import StoreError
 from exporter.prices import files as price_files
 from exporter.process import logs, output, signals
@@ -150,9 +154,23 @@ async def _run_demo(options: argparse.Namespace) -> None:
     async with demo.simulated(demo.Demo(options.jobs, options.seed, options.speed)) as clock:
         file = _watched(options, clock, lambda: demo.own_targets(_load(options, demo.SETTINGS)))
         service = Service(file.load, clock)
-        await demo.refuse_real_totals(service.config.state.path, clock)
+        await demo.refuse_real_totals(service.config.state.path, service.config.state.url, clock)
         announce = _announce(service.config, security, options.log_format)
         await serve_until_stopped(service, options.web_enable_lifecycle, security, announce, file)
+
+
+def _copy_state(options: argparse.Namespace) -> int:
+    places = (("--from", options.source, None), ("--to", options.destination, SystemClock().time()))
+    with ExitStack() as stack:
+        source, destination = (
+            stack.enter_context(
+                closing(open_for_copying(place, place_name(flag, place), options.password_file, created))
+            )
+            for flag, place, created in places
+        )
+        copied = copy(source, destination)
+    output.say(f"copied {copied.records} jobs and the totals of {copied.targets} targets")
+    return 0
 
 
 def _metrics(options: argparse.Namespace) -> int:
@@ -167,6 +185,7 @@ _COMMANDS = {
     "doctor": _doctor,
     "demo": _demo,
     "metrics": _metrics,
+    "state": _copy_state,
 }
 
 

@@ -77,6 +77,15 @@ def parser() -> argparse.ArgumentParser:
     demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
     demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
     demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
+    state = commands.add_parser("state", help="copy totals from a state file to a database, or back")
+    actions = state.add_subparsers(dest="action", metavar="ACTION", required=True)
+    copy = actions.add_parser("copy", help="copy all totals to an empty place; stop the exporters first")
+    place: dict[str, Any] = {"metavar": "PLACE", "required": True, "action": once}
+    copy.add_argument("--from", dest="source", **place, help="path of a state file, or URL of a database")
+    copy.add_argument("--to", dest="destination", **place, help="path of a new state file, or URL of an empty database")
+    copy.add_argument(
+        "--password-file", metavar="FILE", default="", help="password of the database (PGPASSWORD or a passfile)"
+    )
     metrics = commands.add_parser("metrics", help="list all metrics")
     metrics.add_argument(
         "--format",

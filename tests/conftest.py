@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgres
 from tests import prometheus as real
 from tests.processes import in_folder_of_processes, no_processes
 
@@ -57,6 +58,23 @@ def _environment_is_left_alone() -> Iterator[None]:
 def _environment() -> dict[str, str]:
     """Return the environment without what pytest and coverage note in it for themselves."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """Run a PostgreSQL server for all tests of a process."""
+    programs = postgres.programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not here: hack/postgres.sh finds or downloads it")
+    with postgres.running(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: postgres.Server) -> Iterator[str]:
+    """Create a database of its own for a test; return its URL."""
+    with postgres_server.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic_core import PydanticCustomError
 
@@ -33,7 +33,7 @@ def parse_url(value: object) -> str:
 def name_of(url: str) -> str:
     """Return a URL without user and parameters, as it may be logged."""
     parts = urlsplit(url)
-    return SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def place_name(flag: str, place: str) -> str:

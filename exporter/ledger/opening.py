@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from exporter.ledger.ledger import Ledger
+from exporter.ledger.shared import SharedLedger
 from exporter.ledger.sqlite import SqliteStore
+from exporter.ledger.store import CopyableStore, StoreError
+
+if TYPE_CHECKING:
+    from exporter.ledger.postgres import PostgresStore
 
 
 def open_ledger(path: str, time: Callable[[], float], backfill: float = 0.0) -> Ledger:
     """Return a ledger on the state file at `path`, to be opened with `async with`. Without a path, totals are kept in
     memory and are lost with the process. `backfill` is in seconds."""
     return Ledger(partial(SqliteStore, path), time, backfill)
+
+
+def share_ledger(
+    url: str, name: str, password_file: str, now: Callable[[], tuple[float, float]], backfill: float = 0.0
+) -> SharedLedger:
+    """Return a ledger on the PostgreSQL database at `url`, which is called `name` in messages. `password_file` is read
+    at each connection, "" for none. `now` returns the monotonic and the Unix time."""
+
+    return SharedLedger(partial(_postgres, url, name, password_file), now, backfill)
+
+
+def open_for_copying(place: str, name: str, password_file: str, now: float | None) -> CopyableStore:
+    """Open the state file or the database at `place`, a path or a URL. With `now` (Unix seconds) it may be created.
+    Raises StoreError."""
+    if "://" in place:
+        return _postgres(place, name, password_file, now)
+    if now is None and not os.path.isfile(place):
+        raise StoreError(f"{place}: there is no such file")
+    return SqliteStore(place, now or 0.0)
+
+
+def _postgres(url: str, name: str, password_file: str, now: float | None) -> PostgresStore:
+    # Only replicas need psycopg, and it takes a while to import.
+    try:
+        from exporter.ledger import postgres  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreError(f"state.url needs psycopg ({error}): pip install 'sagemaker-exporter[postgres]'") from error
+    return postgres.PostgresStore(url, name, password_file, now)

@@ -6,17 +6,16 @@ One process owns the file through an exclusive lock. Each transaction changes re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from exporter.ledger.openfile import OpenFile
 from exporter.ledger.reasons import reason
-from exporter.ledger.series import Series, SeriesKey
+from exporter.ledger.rows import RowError, marks_of, record_of, totals_of
 from exporter.ledger.statefile import MEMORY, Connect, Schema, damaged
-from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, StoreError, Target, TargetMarks, Totals
+from exporter.ledger.store import Content, JobRecord, LedgerUpdate, Snapshot, StoreError, Target, TargetMarks, Totals
 from exporter.training.cost import is_unpriced
-from exporter.training.facts import Facts
 from exporter.training.job import SAME_JOB_MS, Identity
 
 # Version 1 counted training seconds before the bill. Such jobs are marked, or the seconds would be counted again with
@@ -110,6 +109,15 @@ class SqliteStore:
         with self._reading() as tables:
             return tables.price_lists()
 
+    def content(self) -> Content:
+        with self._reading() as tables:
+            return Content(self.first_start, tables.all_records(), tables.snapshot(), tables.price_lists())
+
+    def fill(self, content: Content) -> None:
+        with self.transaction() as tables:
+            tables.db.execute("UPDATE first_start SET seconds=?", (content.first_start,))
+            tables.write(content.as_update())
+
     @contextmanager
     def transaction(self) -> Iterator[Tables]:
         """Run a transaction; after an error it is rolled back, and the next one reopens the file."""
@@ -140,38 +148,49 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self.name}: cannot be {what}: {reason(self.name, error)}") from error
+        except RowError as error:
+            raise damaged(self.name, error) from error
 
     def _tables(self, now: float | None = None) -> Tables:
-        return Tables(self._file.connection(now), self._file.path)
+        return Tables(self._file.connection(now))
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Read and write the tables of an open file. Raises StoreError for rows that no exporter can have written."""
+    """Read and write the tables of an open file. Raises RowError for rows that no exporter can have written."""
 
     db: sqlite3.Connection
-    path: str
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._totals(), self._marks())
+        series = self.db.execute("SELECT account, region, family, labels, created, true, shown FROM series").fetchall()
+        marks = self.db.execute("SELECT account, region, discovered_until, forgotten_ms FROM target").fetchall()
+        return Snapshot(totals_of(series), marks_of(marks))
 
     def first_start(self) -> float:
         """Return when an exporter first used this file (Unix seconds)."""
         rows = self.db.execute("SELECT seconds FROM first_start").fetchall()
         if len(rows) != 1 or not isinstance(rows[0][0], float):
-            raise self._nonsense("first_start", rows)
+            raise RowError("first_start", rows)
         return rows[0][0]
 
     def check(self) -> None:
         """Read every row once, so that invalid ones stop the start and not a later transaction."""
         self.snapshot()
         self.price_lists()
+        for _ in self._records():
+            pass
+
+    def all_records(self) -> list[JobRecord]:
+        """Return the records of all jobs."""
+        return list(self._records())
+
+    def _records(self) -> Iterator[JobRecord]:
         query = "SELECT account, region, name, created_ms, facts, settled, unpriced FROM job"
         with closing(self.db.execute(query)) as rows:
             for *identity, facts, settled, unpriced in rows:
                 if not isinstance(identity[-1], int) or {settled, unpriced} - {0, 1}:
-                    raise self._nonsense("job", identity)
-                self._record(Identity(*identity), facts, settled)
+                    raise RowError("job", identity)
+                yield record_of(Identity(*identity), facts, settled)
 
     def records(self, identities: Collection[Identity]) -> dict[Identity, JobRecord]:
         """Return the records of these jobs. One statement per job is fast enough: SQLite runs in this process, and
@@ -189,7 +208,7 @@ class Tables:
             "AND created_ms BETWEEN ? AND ? ORDER BY abs(created_ms-?) LIMIT 1",
             (*named, created_ms - tolerance_ms, created_ms + tolerance_ms, created_ms),
         ).fetchone()
-        return row and self._record(identity._replace(created_ms=row[0]), *row[1:])
+        return row and record_of(identity._replace(created_ms=row[0]), *row[1:])
 
     def open_jobs(self, target: Target) -> list[Identity]:
         rows = self.db.execute(
@@ -206,7 +225,7 @@ class Tables:
     def price_lists(self) -> dict[str, str]:
         found = dict(self.db.execute("SELECT region, copy FROM price_list").fetchall())
         if not all(isinstance(text, str) for pair in found.items() for text in pair):
-            raise self._nonsense("price_list", ())
+            raise RowError("price_list", ())
         return found
 
     def write(self, update: LedgerUpdate) -> None:
@@ -249,32 +268,3 @@ class Tables:
                 "INSERT OR REPLACE INTO target (account, region, discovered_until, forgotten_ms) VALUES (?,?,?,?)",
                 [(*target, *one) for target, one in marks.items()],
             )
-
-    def _totals(self) -> dict[Target, dict[SeriesKey, Series]]:
-        found: dict[Target, dict[SeriesKey, Series]] = {}
-        rows = self.db.execute("SELECT account, region, family, labels, created, true, shown FROM series").fetchall()
-        for account, region, family, labels, *amounts in rows:
-            try:
-                key = SeriesKey.of_row(family, labels)
-                found.setdefault((account, region), {})[key] = Series.of_row(key, *amounts)
-            except ValueError as error:
-                raise self._nonsense("series", (account, region, family, labels)) from error
-        return found
-
-    def _marks(self) -> dict[Target, TargetMarks]:
-        found = {}
-        rows = self.db.execute("SELECT account, region, discovered_until, forgotten_ms FROM target").fetchall()
-        for account, region, until, forgotten_ms in rows:
-            if not isinstance(until, float) or not isinstance(forgotten_ms, int):
-                raise self._nonsense("target", (account, region))
-            found[account, region] = TargetMarks(until, forgotten_ms)
-        return found
-
-    def _record(self, identity: Identity, facts: bytes, settled: int) -> JobRecord:
-        try:
-            return JobRecord(identity, Facts.from_json(facts), bool(settled))
-        except ValueError as error:
-            raise self._nonsense("job", identity) from error
-
-    def _nonsense(self, table: str, row: Sequence[object]) -> StoreError:
-        return damaged(self.path, f"table {table}: invalid data in {'/'.join(map(str, row)) or 'it'}")

@@ -53,6 +53,11 @@ class LedgerUpdate:
     marks: Mapping[Target, TargetMarks] = field(default_factory=dict)
     price_lists: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def targets(self) -> set[Target]:
+        """Return all targets that it changes."""
+        return {(one.identity.account, one.identity.region) for one in self.records} | {*self.totals, *self.marks}
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -68,6 +73,35 @@ class Snapshot:
             target: {**self.totals.get(target, {}), **totals} for target, totals in update.totals.items() if totals
         }
         return Snapshot({**self.totals, **changed}, {**self.marks, **update.marks})
+
+    def joined(self, other: Snapshot) -> Snapshot:
+        """Return the snapshot with other targets, whose totals and marks replace those it has."""
+        return Snapshot({**self.totals, **other.totals}, {**self.marks, **other.marks})
+
+    def without(self, targets: Collection[Target]) -> Snapshot:
+        """Return the snapshot without some targets."""
+        return Snapshot(
+            {target: totals for target, totals in self.totals.items() if target not in targets},
+            {target: marks for target, marks in self.marks.items() if target not in targets},
+        )
+
+
+class Content(NamedTuple):
+    """Everything in a store, to be copied to another one. `first_start` is in Unix seconds."""
+
+    first_start: float
+    records: Collection[JobRecord]
+    snapshot: Snapshot
+    price_lists: Mapping[str, str]
+
+    @property
+    def empty(self) -> bool:
+        """Return whether no exporter has counted anything."""
+        return not self.records and self.snapshot == Snapshot()
+
+    def as_update(self) -> LedgerUpdate:
+        """Return what writes all of it, except the first start."""
+        return LedgerUpdate(self.records, self.snapshot.totals, self.snapshot.marks, self.price_lists)
 
 
 class Reads(Protocol):
@@ -134,3 +168,13 @@ class Store(Reads, Protocol):
 
     def close(self) -> None:
         """Close the store; never raises StoreError."""
+
+
+class CopyableStore(Store, Protocol):
+    """A store that nobody else uses while it is open."""
+
+    def content(self) -> Content:
+        """Return everything in the store. Raises StoreError."""
+
+    def fill(self, content: Content) -> None:
+        """Write everything in one transaction. The store must be empty. Raises StoreError."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import lt
 
-from exporter.ledger.store import LedgerUpdate, Snapshot, Store, StoreError, Transaction
+from exporter.ledger.store import LedgerUpdate, Snapshot, Store, StoreError, Target, Transaction
 
 # Decides what a transaction writes, given the committed totals and marks.
 Work = Callable[[Transaction, Snapshot], LedgerUpdate]
@@ -30,6 +30,16 @@ class Writer:
             update = work(transaction, before)
             transaction.write(update)
         self.committed, self._in_doubt = before.updated(update), False
+        return self.committed
+
+    def join(self, snapshot: Snapshot) -> Snapshot:
+        """Add targets that were read just now; return all committed totals and marks."""
+        self.committed = self.committed.joined(snapshot)
+        return self.committed
+
+    def leave(self, targets: Collection[Target]) -> Snapshot:
+        """Drop targets that others write from now on; return what remains."""
+        self.committed = self.committed.without(targets)
         return self.committed
 
     def _read_again(self, transaction: Transaction) -> Snapshot:

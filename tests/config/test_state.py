@@ -19,6 +19,10 @@ def test_a_database_is_named_without_user_and_parameters(write: Write) -> None:
     assert state.name == "postgresql://db-1.example.org:5433,db-2.example.org/totals"
 
 
+def test_a_database_without_a_host_has_a_name_too(write: Write) -> None:
+    assert load(write("state: {url: 'postgresql:///totals?host=/run'}"), {}).state.name == "postgresql:///totals"
+
+
 @pytest.mark.parametrize(("line", "name"), [("path: totals.db", "totals.db"), ("path: ''", "memory")])
 def test_a_file_and_the_memory_have_names(write: Write, line: str, name: str) -> None:
     assert load(write(f"state: {{{line}}}"), {}).state.name == name

@@ -14,6 +14,7 @@ from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, Store, Stor
 from exporter.training.facts import Facts
 from exporter.training.job import Identity
 from tests.ledger.books import START, TARGET, Disk, job
+from tests.ledger.replicas import held_store
 
 _OTHER = ("444455556666", "us-east-1")
 _KEY = SeriesKey("sagemaker_training_jobs_created_total", (), ())
@@ -26,11 +27,21 @@ def disk() -> Disk:
 
 
 @pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, disk: Disk) -> Iterator[Store]:
-    path = str(tmp_path / "state.db") if request.param == "file" else ""
-    opened: Store = SqliteStore(path, START, disk.connect)
+def on_disk(request: pytest.FixtureRequest, tmp_path: Path, disk: Disk) -> Iterator[Store]:
+    opened = SqliteStore(str(tmp_path / "state.db") if request.param == "file" else "", START, disk.connect)
     yield opened
     disk.broken, disk.dies_at = False, None
+    opened.close()
+
+
+@pytest.fixture(params=["file", "memory", pytest.param("postgres", marks=pytest.mark.process)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened: Store
+    if request.param == "postgres":
+        opened = held_store(request.getfixturevalue("database"), TARGET, _OTHER)
+    else:
+        opened = SqliteStore(str(tmp_path / "state.db") if request.param == "file" else "", START)
+    yield opened
     opened.close()
 
 
@@ -122,36 +133,36 @@ def test_settled_records_are_deleted_before_a_time_and_open_ones_before_another(
     assert sorted(identity.name for identity in left) == ["2-False", "3-False", "4-False", "4-True", "train"]
 
 
-def test_every_failure_is_a_store_error_that_names_the_store(store: Store, disk: Disk) -> None:
-    write(store, record())
-    before = everything(store, record(), record("second"))
+def test_every_failure_is_a_store_error_that_names_the_store(on_disk: Store, disk: Disk) -> None:
+    write(on_disk, record())
+    before = everything(on_disk, record(), record("second"))
     disk.broken = True
     reads: list[Callable[[], object]] = [
-        store.snapshot,
-        partial(store.records, [record().identity]),
-        partial(store.open_jobs, TARGET),
-        partial(write, store, record("second")),
+        on_disk.snapshot,
+        partial(on_disk.records, [record().identity]),
+        partial(on_disk.open_jobs, TARGET),
+        partial(write, on_disk, record("second")),
     ]
     for read in reads:
         with pytest.raises(StoreError) as failed:
             read()
-        assert str(failed.value).startswith(f"{store.name}: cannot be ")
+        assert str(failed.value).startswith(f"{on_disk.name}: cannot be ")
     disk.broken = False
-    assert everything(store, record(), record("second")) == before
+    assert everything(on_disk, record(), record("second")) == before
 
 
-def test_a_failure_at_any_moment_leaves_all_of_a_transaction_or_nothing(store: Store, disk: Disk) -> None:
+def test_a_failure_at_any_moment_leaves_all_of_a_transaction_or_nothing(on_disk: Store, disk: Disk) -> None:
     for moment in range(1, 100):
         one, total, mark = record(f"job-{moment}"), _ONE.plus((moment,)), TargetMarks(START + moment)
         disk.moments, disk.dies_at, failed = 0, moment, False
         try:
-            write(store, one, totals={TARGET: {_KEY: total}}, marks={TARGET: mark})
+            write(on_disk, one, totals={TARGET: {_KEY: total}}, marks={TARGET: mark})
         except StoreError:
             failed = True
         disk.dies_at = None
-        there = one.identity in store.records([one.identity])
-        assert (store.snapshot().totals.get(TARGET) == {_KEY: total}) is there
-        assert (store.snapshot().marks.get(TARGET) == mark) is there
+        there = one.identity in on_disk.records([one.identity])
+        assert (on_disk.snapshot().totals.get(TARGET) == {_KEY: total}) is there
+        assert (on_disk.snapshot().marks.get(TARGET) == mark) is there
         if not failed:
             assert there
             break

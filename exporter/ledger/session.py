@@ -1,0 +1,156 @@
+"""Open sessions of a PostgreSQL database: with the settings that the locks rely on, and the current schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from exporter.ledger.statefile import Schema
+from exporter.ledger.store import StoreError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Connect = Callable[..., Connection]
+
+# The first version with `idle_session_timeout`.
+_OLDEST = 140000
+# Seconds after which the server ends a session that sends nothing, and with it the locks of a replica that is suspended
+# or unreachable. Also the limit of one statement.
+SESSION_TIMEOUT = 10
+# For connections that break silently. Parameters of the URL override these.
+_PARAMETERS: Mapping[str, object] = {
+    "application_name": "sagemaker-exporter",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SESSION_TIMEOUT * 1000,
+}
+# A committed total is shown, so it must survive a crash of the server.
+_SETTINGS = f"""
+SET idle_session_timeout = '{SESSION_TIMEOUT}s';
+SET idle_in_transaction_session_timeout = '{SESSION_TIMEOUT}s';
+SET statement_timeout = '{SESSION_TIMEOUT}s';
+SET search_path TO sagemaker_exporter;
+SET client_encoding TO 'UTF8';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+# The key of the lock under which the schema is created and migrated.
+_SCHEMA_LOCK = 0x534C_0000_0000_0000
+
+SCHEMA = Schema(
+    version=3,
+    script="""
+CREATE TABLE meta (version integer NOT NULL, first_start double precision NOT NULL);
+CREATE TABLE job (
+    account text, region text, name text, created_ms bigint, settled boolean NOT NULL, facts bytea NOT NULL,
+    unpriced boolean NOT NULL,
+    PRIMARY KEY (account, region, name, created_ms)
+);
+CREATE TABLE series (
+    account text, region text, family text, labels text, created double precision NOT NULL, exact text NOT NULL,
+    shown text NOT NULL,
+    PRIMARY KEY (account, region, family, labels)
+);
+CREATE TABLE target (
+    account text, region text, discovered_until double precision NOT NULL DEFAULT 0,
+    forgotten_ms bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, region)
+);
+CREATE TABLE holder (account text, region text, replica text NOT NULL, PRIMARY KEY (account, region));
+CREATE TABLE price_list (region text PRIMARY KEY, copy text NOT NULL);
+INSERT INTO meta VALUES (%(version)s, %(now)s)
+""",
+    migrations={},
+)
+
+
+def open_session(
+    url: str, name: str, password_file: str, now: float | None, schema: Schema, connect: Connect
+) -> Connection:
+    """Return a session in the current schema. With `now` (Unix seconds) the schema may be created.
+
+    `name` stands for the URL in messages. Raises StoreError and psycopg.Error.
+    """
+    given = conninfo_to_dict(url)
+    parameters = {key: value for key, value in _PARAMETERS.items() if key not in given}
+    if password_file:
+        parameters["password"] = _password(password_file)
+    db = connect(url, autocommit=True, **parameters)
+    try:
+        _refuse_unusable(db, name)
+        db.execute(_SETTINGS)
+        _migrate(db, name, schema, now)
+    except BaseException:
+        close(db)
+        raise
+    return db
+
+
+def close(db: Connection) -> None:
+    """Close a session; errors are ignored."""
+    with suppress(psycopg.Error):
+        db.close()
+
+
+def row(db: Connection, query: str, parameters: object = None) -> tuple[Any, ...]:
+    """Return the one row of a query. Raises psycopg.Error."""
+    found = db.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    if found is None:
+        raise psycopg.DataError("a query returned no row")
+    return tuple(found)
+
+
+def _password(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise StoreError(f"{file}: the password of state.url cannot be read: {why}") from None
+
+
+def _refuse_unusable(db: Connection, name: str) -> None:
+    if db.info.server_version < _OLDEST:
+        raise StoreError(f"{name}: is PostgreSQL {db.info.server_version // 10000}; 14 or newer is needed")
+    encoding, standby = row(db, "SELECT current_setting('server_encoding'), pg_is_in_recovery()")
+    if encoding != "UTF8":
+        raise StoreError(f"{name}: has the encoding {encoding}; create a database with UTF8")
+    if standby:
+        raise StoreError(
+            f"{name}: is a standby, which is read-only; name all servers and target_session_attrs=read-write"
+        )
+
+
+def _migrate(db: Connection, name: str, schema: Schema, now: float | None) -> None:
+    """Create or migrate the schema in a transaction, one replica after the other."""
+    with db.transaction():
+        db.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+        version = _version(db)
+        if version == schema.version:
+            return
+        if version == 0 and now is None:
+            raise StoreError(f"{name}: has no tables of an exporter; restore the database, or restart to count from 0")
+        if version != 0 and not all(step in schema.migrations for step in range(version, schema.version)):
+            raise StoreError(
+                f"{name}: has the schema {version}, which this exporter does not know (it knows {schema.version}); "
+                "run the exporter that wrote it, or use another database"
+            )
+        if version == 0 and not row(db, "SELECT count(*) FROM pg_namespace WHERE nspname = 'sagemaker_exporter'")[0]:
+            db.execute("CREATE SCHEMA sagemaker_exporter")
+        scripts = [schema.migrations[step] for step in range(version, schema.version)] if version else [schema.script]
+        for statement in filter(str.strip, ";".join(scripts).split(";")):
+            parameters = {"version": schema.version, "now": now} if "%(" in statement else None
+            db.execute(statement, parameters)
+        db.execute("UPDATE meta SET version = %s", (schema.version,))
+
+
+def _version(db: Connection) -> int:
+    """Return the version of the schema, 0 if there is none."""
+    if not row(db, "SELECT to_regclass('sagemaker_exporter.meta') IS NOT NULL")[0]:
+        return 0
+    versions = db.execute("SELECT version FROM meta").fetchall()
+    return int(versions[0][0]) if len(versions) == 1 else -1

@@ -1,0 +1,131 @@
+"""Test that totals are copied from a file to a database and back, and never over others."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from exporter import cli
+from exporter.ledger.series import Series, SeriesKey
+from exporter.ledger.sqlite import SqliteStore
+from exporter.ledger.store import Content, JobRecord, LedgerUpdate, Snapshot, TargetMarks
+from exporter.training.facts import Facts
+from exporter.training.job import Identity
+from tests.ledger.books import START, TARGET, job
+from tests.ledger.replicas import opened
+
+pytestmark = pytest.mark.process
+
+_OTHER = ("444455556666", "eu-west-1")
+_KEY = SeriesKey("sagemaker_training_jobs_created_total", (), (("team", "vision"),))
+_TOTALS = {TARGET: {_KEY: Series((2000,), (3000,), START)}, _OTHER: {_KEY: Series((7000,), (7000,), START + 1)}}
+
+
+def _filled(path: Path, number: int = 3) -> Content:
+    records = [
+        JobRecord(Identity(*target, f"job-{each}", 5000 + each), Facts.of(job(f"job-{each}")), bool(each % 2))
+        for target in (TARGET, _OTHER)
+        for each in range(number)
+    ]
+    store = SqliteStore(str(path), START)
+    with store.transaction() as transaction:
+        transaction.write(LedgerUpdate(records, _TOTALS, {TARGET: TargetMarks(START, 7)}, {"us-east-1": "prices"}))
+    content = store.content()
+    store.close()
+    return content
+
+
+def _copy(source: object, destination: object) -> int:
+    return cli.main(["state", "copy", "--from", str(source), "--to", str(destination)])
+
+
+def _sorted(content: Content) -> Content:
+    return content._replace(records=sorted(content.records, key=lambda record: record.identity))
+
+
+def test_everything_is_copied_to_a_database_and_back(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = _filled(tmp_path / "state.db")
+    assert (before.empty, len(before.records)) == (False, 6)
+    assert _copy(tmp_path / "state.db", database) == 0
+    assert capsys.readouterr().out == "copied 6 jobs and the totals of 2 targets\n"
+    assert _copy(database, tmp_path / "back.db") == 0
+    back = SqliteStore(str(tmp_path / "back.db"), START + 99)
+    assert _sorted(back.content()) == _sorted(before)
+    assert back.first_start == START
+    back.close()
+
+
+def test_a_replica_goes_on_with_what_was_copied(tmp_path: Path, database: str) -> None:
+    _filled(tmp_path / "state.db")
+    assert _copy(tmp_path / "state.db", database) == 0
+    replica = opened(database)
+    held = replica.hold(TARGET)
+    assert held is not None
+    assert held.released
+    assert held.snapshot == Snapshot({TARGET: _TOTALS[TARGET]}, {TARGET: TargetMarks(START, 7)})
+    assert sorted(identity.name for identity in replica.open_jobs(TARGET)) == ["job-0", "job-2"]
+    assert replica.first_start == START
+    replica.close()
+
+
+def test_a_place_that_is_not_empty_is_left_as_it_is(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _filled(tmp_path / "state.db")
+    assert _copy(tmp_path / "state.db", database) == 0
+    _filled(tmp_path / "other.db", 1)
+    capsys.readouterr()
+    assert _copy(tmp_path / "other.db", database) == 1
+    assert "is not empty; totals are copied into an empty place only" in capsys.readouterr().err
+    assert _copy(database, tmp_path / "other.db") == 1
+    assert "is not empty" in capsys.readouterr().err
+    with sqlite3.connect(tmp_path / "other.db") as db:
+        assert db.execute("SELECT count(*) FROM job").fetchone() == (2,)
+
+
+def test_a_database_that_replicas_use_is_neither_read_nor_written(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _filled(tmp_path / "state.db")
+    replica = opened(database)
+    for source, destination in ((tmp_path / "state.db", database), (database, tmp_path / "new.db")):
+        assert _copy(source, destination) == 1
+        assert "is in use by replicas; stop them first" in capsys.readouterr().err
+    replica.close()
+    assert _copy(tmp_path / "state.db", database) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "said"),
+    [
+        ("gone.db", "new.db", "there is no such file"),
+        ("postgresql://me:secret@a/b", "new.db", "--from: contains a password"),
+        ("empty.db", "new.db", "is empty; there is nothing to copy"),
+    ],
+)
+def test_bad_places_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    destination: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    SqliteStore("empty.db", START).close()
+    assert _copy(source, destination) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "secret" not in told
+
+
+def test_a_database_without_tables_is_no_source(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _copy(database, tmp_path / "new.db") == 1
+    assert "has no tables of an exporter" in capsys.readouterr().err
+    assert not (tmp_path / "new.db").exists()

@@ -1,0 +1,132 @@
+"""Run a real PostgreSQL for tests: as an ordinary user, on a Unix socket and a free port, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+USER = "exporter"
+# The server refuses to run as root; these accounts are on every Debian.
+_ACCOUNTS = ("postgres", "nobody")
+# What is written survives a kill of the server without these; only a power cut would need them.
+_SETTINGS = "-c fsync=off -c full_page_writes=off -c shared_buffers=16MB -c max_connections=60"
+_WITHIN = "30"
+
+
+def programs() -> Path | None:
+    """Return the folder with initdb and pg_ctl that hack/postgres.sh would find without downloading them."""
+    named = os.environ.get("POSTGRES")
+    if named:
+        return _complete([Path(named)])
+    on_path = shutil.which("pg_ctl")
+    found = [*ROOT.glob(".cache/postgres/usr/lib/postgresql/*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
+    return _complete([*found, *([Path(on_path).parent] if on_path else [])])
+
+
+def _complete(folders: list[Path]) -> Path | None:
+    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
+
+
+class Server:
+    """A server that is started, stopped and killed at will."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._folder, self._data = programs, folder, folder / "data"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def initialize(self) -> None:
+        """Create a database cluster, whose superuser may connect without a password."""
+        self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+
+    def start(self) -> None:
+        options = f"{_SETTINGS} -p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", _WITHIN, "-l", self._folder / "log", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", _WITHIN, "-m", mode, "stop")
+
+    def end(self) -> None:
+        """Stop the server if it runs, without another process: for the end of a test that may start none."""
+        file = self._data / "postmaster.pid"
+        if not file.exists():
+            return
+        process = int(file.read_text().split()[0])
+        watched = os.pidfd_open(process)
+        os.kill(process, signal.SIGQUIT)
+        ended, _, _ = select.select([watched], [], [], float(_WITHIN))
+        os.close(watched)
+        assert ended, "the server did not stop"
+
+    def restart(self, mode: str = "immediate") -> None:
+        self.stop(mode)
+        self.start()
+
+    def url(self, database: str, user: str = USER) -> str:
+        """Return the URL of a database, over the Unix socket."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self._folder))}&port={self.port}"
+
+    def tcp_url(self, database: str, user: str = USER) -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Create a database during the block; yield its URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        yield self.url(name)
+        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def _run(self, program: str, *arguments: object) -> None:
+        account = next((name for name in _ACCOUNTS if _exists(name)), None) if os.geteuid() == 0 else None
+        done = subprocess.run(
+            [self._programs / program, *map(str, arguments)],
+            user=account, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        log = self._folder / "log"
+        assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
+
+
+@contextmanager
+def running(programs: Path) -> Iterator[Server]:
+    """Run a server during the block."""
+    # Sockets have short paths, and an ordinary user must be able to enter the folder.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, next(name for name in _ACCOUNTS if _exists(name)))
+        server = Server(programs, folder)
+        server.initialize()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.end()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exists(account: str) -> bool:
+    try:
+        pwd.getpwnam(account)
+    except KeyError:
+        return False
+    return True
