@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import random
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 from exporter import __version__
-from exporter.aws.client import Client, InFlight
+from exporter.aws.client import InFlight
 from exporter.aws.rates import RateLimiters
-from exporter.aws.sagemaker import SAGEMAKER, SageMaker
 from exporter.aws.sessions import Sessions
 from exporter.catalogue import GROUPS
 from exporter.clock import Clock
@@ -22,21 +19,22 @@ from exporter.exposition.board import Board
 from exporter.exposition.family import Family, Group
 from exporter.exposition.labels import KeyNames
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.opening import open_ledger
-from exporter.ledger.store import Target
-from exporter.polling.api import IDENTITY, Api, ApiError, Calls
-from exporter.polling.assembly import assemble
+from exporter.ledger.store import StoreError, Target
+from exporter.polling.api import ApiError, Calls
 from exporter.polling.display import BoardDisplay
-from exporter.polling.health import CONNECTION, Health
-from exporter.polling.poller import Poller
+from exporter.polling.health import Health
 from exporter.process.families import ProcessHealth, show_process
 from exporter.process.logs import Log
+from exporter.replicas.families import HeldDisplay
+from exporter.replicas.leases import Leases, SingleProcess
 from exporter.training.cost import no_rate
 from exporter.training.families import JobContext
 from exporter.wiring.cloudwatch import Watching
 from exporter.wiring.polling import job_limits, poller_settings
 from exporter.wiring.prices import Pricing
 from exporter.wiring.quotas import TargetQuotas
+from exporter.wiring.runner import Parts, TargetRunner, said
+from exporter.wiring.state import open_state
 from exporter.wiring.targets import TargetSpec, target_specs
 
 _log = Log(__name__)
@@ -49,37 +47,23 @@ _STAGGER = 0.05
 _PRICES_AT_ONCE = 2
 
 
-@dataclass(slots=True)
-class TargetRunner:
-    """The state of polling a target. `name` is its account and region, "" while one is unknown. `poller` is None until
-    the target was reached. `limiters` outlive the poller, and the application if a reload keeps the target."""
-
-    spec: TargetSpec
-    name: Target
-    health: Health
-    limiters: RateLimiters
-    poller: Poller | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Return whether each of its jobs was read once."""
-        return self.poller is not None and self.poller.first_sync.complete
-
-    @property
-    def failed(self) -> bool:
-        """Return whether it fails, so that it is unknown when its jobs will be read."""
-        return self.health.fails(CONNECTION) or (self.poller is not None and self.poller.first_sync.failed)
-
-
 class App:
     """Polls the targets of a configuration.
 
-    `ledger` is open and outlives the application. After a reload the application continues the counters and limits of
-    the `earlier` one.
+    `ledger` is open and outlives the application, as the `leases` do, by which replicas share the targets. After a
+    reload the application continues the counters and limits of the `earlier` one.
     """
 
-    def __init__(self, config: Config, clock: Clock, ledger: Ledger, earlier: App | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        ledger: Ledger,
+        earlier: App | None = None,
+        leases: Leases | None = None,
+    ) -> None:
         self.config, self._clock, self.ledger = config, clock, ledger
+        self.leases: Leases = earlier.leases if earlier else leases or SingleProcess()
         self._sessions = Sessions(config.polling.timeout, config.polling.max_concurrency)
         self.loaded, self.reload_ok = clock.time(), True
         self.started: float = earlier.started if earlier else self.loaded
@@ -101,10 +85,33 @@ class App:
         self.quotas = TargetQuotas(config, self._sessions, self._in_flight, clock, self.board)
         rate_of = self.pricing.rate_of or no_rate
         self.display = BoardDisplay(
-            self.board, ledger, config.jobs.selects, keys, by_tags, rate_of, self._seen, self.watching.ended
+            self.board,
+            ledger,
+            config.jobs.selects,
+            keys,
+            by_tags,
+            rate_of,
+            self._seen,
+            self.watching.ended,
+            self.leases.holds,
+        )
+        self._held = HeldDisplay(self.board)
+        parts = Parts(
+            self._sessions,
+            self._in_flight,
+            clock,
+            ledger,
+            self.leases,
+            self.display,
+            self.pricing,
+            self.quotas,
+            self.watching,
+            poller_settings(config),
+            config.polling.discovery_interval,
         )
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
-        self.runners: list[TargetRunner] = [self._runner(spec, before.get(spec.key)) for spec in target_specs(config)]
+        self.runners: list[TargetRunner] = []
+        self.runners += [self._runner(spec, parts, before.get(spec.key)) for spec in target_specs(config)]
         for runner in self.runners:
             self.quotas.add(runner.spec, runner.health, earlier.quotas if earlier else None)
 
@@ -112,7 +119,11 @@ class App:
     @asynccontextmanager
     async def open(cls, config: Config, clock: Clock) -> AsyncIterator[App]:
         """Yield an application with its own ledger, open during the block. Raises StoreError if it is unusable."""
-        async with open_ledger(config.state.path, clock.time, config.totals.backfill) as ledger:
+        if config.state.url:
+            raise StoreError(
+                "state.url: the replicas hold the targets of this database; leave it out, or scrape a replica"
+            )
+        async with open_state(config, clock) as ledger:
             yield cls(config, clock, ledger)
 
     async def run(self) -> None:
@@ -122,7 +133,7 @@ class App:
             tasks.create_task(self._price_jobs())
             tasks.create_task(self.quotas.run())
             for number, runner in enumerate(self.runners):
-                tasks.create_task(self._keep(runner, number * _STAGGER))
+                tasks.create_task(self._start(runner, number * _STAGGER))
 
     async def once(self) -> bool:
         """Poll each target once; return whether all succeeded. Prices that cannot be read are no failure."""
@@ -131,7 +142,7 @@ class App:
                 await self.pricing.reader.read()
         except TimeoutError:
             _log.warning("prices were not read in time")
-        return all(await asyncio.gather(*(self._once(runner) for runner in self.runners)))
+        return all(await asyncio.gather(*(runner.once() for runner in self.runners)))
 
     def waiting(self) -> list[str]:
         """Return the names of the targets that readiness waits for: those with unread jobs, except failing ones."""
@@ -143,8 +154,8 @@ class App:
     def incomplete(self, even_failed: Collection[str] = ()) -> list[str]:
         """Return the names of the targets with unread jobs. Failing ones are included only if their key is in
         `even_failed`."""
-        missing = (w for w in self.runners if not w.complete and (not w.failed or w.spec.key in even_failed))
-        return [_said(w.name) for w in missing]
+        awaited = (w for w in self.runners if w.expected and not w.complete)
+        return [said(w.name) for w in awaited if not w.failed or w.spec.key in even_failed]
 
     async def _price_jobs(self) -> None:
         """Price what had no price so far, whenever new prices come."""
@@ -162,103 +173,28 @@ class App:
         for runner in self.runners:
             runner.health.takes_over()
 
-    async def _keep(self, runner: TargetRunner, delay: float) -> None:
-        """Poll a target until cancelled, and restart its poller whenever it fails."""
-        await self._clock.sleep(delay)
-        while True:
-            with self._isolated(runner):
-                async with self._connected(runner) as poller, self.watching.beside(runner.spec, runner.name, poller):
-                    await poller.run()
-            self._clear(runner)
-            await self._clock.sleep(self.config.polling.discovery_interval)
-
-    async def _once(self, runner: TargetRunner) -> bool:
-        with self._isolated(runner):
-            async with self._connected(runner) as poller:
-                well, _ = await asyncio.gather(poller.once(), self.quotas.once(runner.spec))
-                await self.watching.once(runner.spec, runner.name, poller)
-                # The poller has shown its last report before quotas and CloudWatch were read.
-                self.display.health(runner.name, runner.health, len(poller.tracker))
-                return well
-        return False
-
-    @contextmanager
-    def _isolated(self, runner: TargetRunner) -> Iterator[None]:
-        """Mark a target as down if the block fails, and raise nothing: the other targets go on."""
-        try:
-            yield
-        except ApiError as error:
-            self._unreachable(runner, error)
-        except Exception:  # noqa: BLE001
-            # A bug that affects one target must not stop the others.
-            _log.exception("polling failed unexpectedly", target=_said(runner.name))
-            self._unreachable(runner, ApiError("poll", "InternalError"))
-
-    def _clear(self, runner: TargetRunner) -> None:
-        """Remove the jobs of a poller that has ended: the next one starts with a new tracker."""
-        for tracked in runner.poller.tracker.jobs() if runner.poller else ():
-            self.display.gone(runner.name, tracked.job.name)
-
-    def _unreachable(self, runner: TargetRunner, error: ApiError) -> None:
-        runner.health.failed(CONNECTION, error)
-        self.display.health(runner.name, runner.health, 0)
-
-    @asynccontextmanager
-    async def _connected(self, runner: TargetRunner) -> AsyncIterator[Poller]:
-        spec, calls = runner.spec, runner.health.calls
-        try:
-            region = spec.region or self._sessions.default_region()
-            if region is None:
-                raise ApiError(IDENTITY, "NoRegion")
-            account = await self._sessions.account(region, spec.role)
-            # Only STS knows the exporter's own account, so a duplicate of a target with a role is found only now.
-            if runner.name != (account, region) and (account, region) in [other.name for other in self.runners]:
-                raise ApiError(IDENTITY, "DuplicateTarget")
-        except ApiError as error:
-            calls.failed(error.operation, error.code)
-            raise
-        if runner.name != (account, region):
-            self.display.forget(runner.name)
-            before, runner.name = runner.name, (account, region)
-            self.pricing.display.renamed(before, runner.name)
-            self.watching.forget(before)
-            runner.health.target = _said(runner.name)
-            self.display.health(runner.name, runner.health, 0)
-        self.quotas.follow(spec, runner.name)
-        # An open client is no success yet: the first response decides whether the target is up.
-        async with self._sessions.client(SAGEMAKER, region, spec.role, calls) as sdk:
-            api = SageMaker(Client(sdk, calls, runner.limiters, self._in_flight, self._clock))
-            runner.poller = self._poller(runner, api)
-            yield runner.poller
-
-    def _poller(self, runner: TargetRunner, api: Api) -> Poller:
-        settings = poller_settings(self.config)
-        return assemble(
-            runner.name, api, settings, self.ledger, self.display, runner.health, self._clock, random.random()
-        )
-
     def _seen(self, target: Target, instance_type: str) -> None:
         """Show the price and the quotas of an instance type: a job of the target has it."""
         self.pricing.display.seen(target[1], instance_type)
         self.quotas.display.seen(target, instance_type)
 
     def _targets(self) -> list[Target]:
-        return [runner.name for runner in self.runners]
+        return [runner.name for runner in self.runners if self.leases.holds(runner.name)]
 
     def _healths(self, region: str) -> list[Health]:
         """Return the health of each target in a region, of all targets if `region` is ""."""
         return [runner.health for runner in self.runners if region in ("", runner.name[1])]
 
-    def _runner(self, spec: TargetSpec, earlier: TargetRunner | None) -> TargetRunner:
+    def _runner(self, spec: TargetSpec, parts: Parts, earlier: TargetRunner | None) -> TargetRunner:
         name = (spec.role.account if spec.role else "", self._region(spec))
         if earlier is None:
-            health, limiters = Health(_said(name), Calls(), self._clock.time, self.loaded), None
+            health, limiters = Health(said(name), Calls(), self._clock.time, self.loaded), None
         else:
             health, limiters = earlier.health.successor(), earlier.limiters
         limits = job_limits(self.config)
         if limiters is None or limiters.limits != limits:
             limiters = RateLimiters(limits, self._clock)
-        return TargetRunner(spec, name, health, limiters)
+        return TargetRunner(spec, name, health, limiters, parts, self.runners)
 
     def _region(self, spec: TargetSpec) -> str:
         """Return the region of a target, "" if it is unknown."""
@@ -272,7 +208,21 @@ class App:
         jobs = self.config.jobs
         return not jobs.disables(family.name) and (jobs.per_job_metrics or not group.per_job)
 
+    def share(self) -> None:
+        """Share the targets of this configuration with the other replicas from now on."""
+        self.leases.share(runner.spec.key for runner in self.runners)
+
+    def hide(self) -> None:
+        """Show nothing of any target: other replicas may hold them now."""
+        for runner in self.runners:
+            runner.hide()
+
+    async def _start(self, runner: TargetRunner, delay: float) -> None:
+        await self._clock.sleep(delay)
+        await runner.run()
+
     def _refresh(self) -> None:
+        self._held.show({runner.name: self.leases.holds(runner.name) for runner in self.runners})
         health = ProcessHealth(
             started=self.started,
             version=__version__,
@@ -280,10 +230,6 @@ class App:
             reload_success=self.reload_ok,
             reloaded=self.loaded,
             state_write_errors=self.ledger.write_errors,
+            replicas=self.leases.replicas,
         )
         show_process(self.board, health)
-
-
-def _said(name: Target) -> str:
-    """Return the name of a target in logs and messages, as far as it is known."""
-    return "/".join(filter(None, name)) or "own account"

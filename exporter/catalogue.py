@@ -15,6 +15,7 @@ from exporter.polling.sources import SOURCES
 from exporter.prices.families import HARDWARE, PRICES
 from exporter.process.families import PROCESS
 from exporter.quotas.families import QUOTAS
+from exporter.replicas.families import HELD
 from exporter.training.active import ACTIVE
 from exporter.training.families import JOBS
 
@@ -28,6 +29,7 @@ GROUPS: tuple[Group[Any], ...] = (
     PRICES,
     HARDWARE,
     QUOTAS,
+    HELD,
     TARGETS,
     SOURCES,
     REQUESTED,

@@ -101,8 +101,10 @@ def own_targets(config: Config) -> Config:
     return config.model_copy(update={"targets": targets})
 
 
-async def refuse_real_totals(path: str, clock: Clock) -> None:
-    """Raise StoreError if a state file has totals of other accounts than the demo's."""
+async def refuse_real_totals(path: str, url: str, clock: Clock) -> None:
+    """Raise StoreError if a state file has totals of other accounts than the demo's, and for every database."""
+    if url:
+        raise StoreError("state.url: the demo keeps its totals in memory or in a file; leave the URL out")
     if not path:
         return
     async with open_ledger(path, clock.time) as ledger:

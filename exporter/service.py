@@ -14,17 +14,18 @@ from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.config.watched import WatchedFile
 from exporter.ledger.ledger import Ledger
-from exporter.ledger.opening import open_ledger
 from exporter.process.garbage import Garbage
 from exporter.process.logs import Log
 from exporter.process.reloads import Reloads, StoppedError
 from exporter.process.stopping import handled
+from exporter.replicas.leases import Leases, SingleProcess
 from exporter.web import page
 from exporter.web.answers import where
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
 from exporter.web.status import status
+from exporter.wiring.state import leases_of, open_state
 from exporter.wiring.targets import target_specs
 
 _log = Log(__name__)
@@ -45,7 +46,7 @@ class Service:
         self._load, self._clock = load, clock
         self._config = load()
         self._stack = AsyncExitStack()
-        self._ledger: Ledger | None = None
+        self._leases: Leases = SingleProcess()
         self._app: App | None = None
         self._polling: asyncio.Task[None] | None = None
         self._reloads = Reloads(self._reload, self._pause)
@@ -62,10 +63,12 @@ class Service:
     async def start(self) -> None:
         """Open the ledger and start polling. Raises StoreError."""
         config = self._config
-        self._ledger = await self._stack.enter_async_context(
-            open_ledger(config.state.path, self._clock.time, config.totals.backfill)
-        )
-        self._app, self._polling = self._poll(config, self._ledger)
+        ledger = await self._stack.enter_async_context(open_state(config, self._clock))
+        self._leases = leases_of(ledger, self._clock)
+        self._leases.on_loss(lambda: self._open().hide())
+        looking = asyncio.create_task(self._leases.run())
+        self._stack.push_async_callback(_stop, looking)
+        self._app, self._polling = self._poll(config, ledger)
         self._started.set()
 
     async def stop_reloads(self) -> None:
@@ -142,12 +145,12 @@ class Service:
         try:
             await self._until_complete(app, polling)
             app.take_over()
-        except asyncio.CancelledError:
+        except BaseException as error:
             await _stop(polling)
+            self._open().share()
+            if isinstance(error, Exception):
+                raise self._refused(_mistake(error)) from error
             raise
-        except Exception as error:
-            await _stop(polling)
-            raise self._refused(_mistake(error)) from error
         await self._show(config, app, polling)
         # The old application is unreferenced now, but frozen: only a full collection frees it.
         self._garbage.collect()
@@ -186,12 +189,14 @@ class Service:
         await self._garbage.set_aside_for_ever(self._clock)
 
     def _poll(self, config: Config, ledger: Ledger, earlier: App | None = None) -> tuple[App, asyncio.Task[None]]:
-        app = App(config, self._clock, ledger, earlier)
+        app = App(config, self._clock, ledger, earlier, self._leases)
+        app.share()
         task = asyncio.create_task(app.run())
         task.add_done_callback(self._poll_ended)
         return app, task
 
     def metrics(self, openmetrics: bool, gzip: bool) -> AsyncGenerator[bytes, None]:
+        self._leases.check()
         return self._open().board.metrics(openmetrics, gzip)
 
     def ready(self) -> tuple[bool, str]:
@@ -260,7 +265,7 @@ def _summary(config: Config) -> dict[str, str | int]:
     return {
         "targets": len(target_specs(config)),
         "strategy": config.polling.strategy,
-        "state": config.state.path or "memory",
+        "state": config.state.name,
         "sources": ",".join(("jobs", *tags, *prices, *quotas, *cloudwatch)),
     }
 

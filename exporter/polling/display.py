@@ -24,6 +24,10 @@ _UNKNOWN: tuple[float | None, Rates] = (None, NO_RATES)
 def _ignore(_target: Target, _instance_type: str) -> None: ...
 
 
+def _everything(_target: Target) -> bool:
+    return True
+
+
 def _ignore_end(_target: Target, _name: str) -> None: ...
 
 
@@ -33,7 +37,7 @@ class BoardDisplay:
     `selects` returns whether a job of that name has series of its own; `context` is passed to the families of jobs;
     `by_tags` maps the tag keys of totals to label names; `rate_of` returns the price in force; `seen` is
     called with the target and the instance type of each job, `ended` with the name of each job that has ended or is
-    gone.
+    gone. Nothing of a target is shown while `shows` returns False for it.
     """
 
     def __init__(
@@ -46,9 +50,10 @@ class BoardDisplay:
         rate_of: RateOf = no_rate,
         seen: Callable[[Target, str], None] = _ignore,
         ended: Callable[[Target, str], None] = _ignore_end,
+        shows: Callable[[Target], bool] = _everything,
     ) -> None:
         self._board, self._ledger, self._selects, self._context = board, ledger, selects, context
-        self._seen, self._ended = seen, ended
+        self._seen, self._ended, self._shows = seen, ended, shows
         recorded = (tag_keys(ledger.totals(target)) for target in ledger.targets())
         self._total_keys = by_tags.extended(chain.from_iterable(recorded))
         self._shown_totals: dict[Target, Totals] = {}
@@ -61,6 +66,8 @@ class BoardDisplay:
 
     def job(self, job: TrainingJob, rates: Rates | None = None) -> None:
         """Show a new or changed job; without `rates` it keeps those it had."""
+        if not self._shows((job.account, job.region)):
+            return
         key = (job.account, job.region, job.name)
         if rates is not None:
             self._rates[key] = job.created, rates
@@ -87,6 +94,8 @@ class BoardDisplay:
 
     def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None:
         """Show the counts, the health and the totals of a target."""
+        if not self._shows(target):
+            return
         found = {key: self._rate_of(*target, *key) for key in counts.instances}
         rates = {key: rate for key, rate in found.items() if rate}
         self._counts[target] = replace(counts, rates=rates) if rates else counts

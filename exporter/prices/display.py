@@ -51,11 +51,14 @@ class PriceDisplay:
         """Return whether the last read of a region's prices succeeded, None if there was none; in any thread."""
         return self._up.get(region)
 
-    def renamed(self, before: Target, now: Target) -> None:
-        """Move the state of the price source to the resolved account and region of a target."""
-        self._board.remove(SOURCES, (*before, SOURCE))
-        if now[1] in self._up:
-            self.up(now[1], self._up[now[1]])
+    def known(self, target: Target) -> None:
+        """Show the state of the price source at a target whose account and region are known now."""
+        if target[1] in self._up:
+            self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, self._up[target[1]]))
+
+    def forget(self, target: Target) -> None:
+        """Remove a target that is not polled any more, or not under this name."""
+        self._board.remove(SOURCES, (*target, SOURCE))
 
     def _put(self, region: str, instance_type: str) -> None:
         self._board.put(

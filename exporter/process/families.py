@@ -19,6 +19,7 @@ class ProcessHealth:
     reload_success: bool
     reloaded: float
     state_write_errors: int
+    replicas: int = 1
     series: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -56,6 +57,13 @@ _FAMILIES: tuple[Family[ProcessHealth], ...] = (
         "Number of failed writes of the state file; their data is kept in memory and written later.",
         (),
         lambda health: single(float(health.state_write_errors)),
+    ),
+    _process(
+        "replicas",
+        "gauge",
+        "Number of live replicas that share the targets, as this one sees it; 0 while it cannot tell.",
+        (),
+        lambda health: single(float(health.replicas)),
     ),
     _process(
         "series",

@@ -82,6 +82,12 @@ class QuotaReader:
         self._known.set()
         self._publish(self.state)
 
+    def rest(self) -> None:
+        """Read and show nothing until the target is followed again."""
+        self._known.clear()
+        if self.state:
+            self._view.forget(self.state.target)
+
     async def run(self) -> None:
         """Read quotas until cancelled."""
         while self._interval:
@@ -102,8 +108,8 @@ class QuotaReader:
                 _log.exception("reading quotas failed unexpectedly", target="/".join(state.target))
                 state.failures += 1
             state.tried = self._clock.monotonic()
-        # The target may have got another name meanwhile.
-        if state is self.state:
+        # The target may have got another name meanwhile, or is polled by another process.
+        if state is self.state and self._known.is_set():
             self._publish(state)
 
     async def _read(self, state: Reads) -> None:

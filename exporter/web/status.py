@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from exporter import __version__
-from exporter.app import App, TargetRunner
+from exporter.app import App
 from exporter.ledger.store import Target
 from exporter.polling.tracker import TrackedJob
 from exporter.web import page
 from exporter.web.page import money
+from exporter.wiring.runner import TargetRunner
 
 
 def status(app: App, now: float) -> page.Status:

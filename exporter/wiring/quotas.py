@@ -57,6 +57,10 @@ class TargetQuotas:
         """Read the quotas of a target from now on: its account and region are known."""
         self.readers[spec.key].follow(target)
 
+    def rest(self, spec: TargetSpec) -> None:
+        """Read no quotas of a target until it is followed again."""
+        self.readers[spec.key].rest()
+
     async def run(self) -> None:
         """Read the quotas of all targets until cancelled."""
         async with asyncio.TaskGroup() as tasks:

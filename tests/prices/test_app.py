@@ -159,7 +159,8 @@ async def test_a_display_follows_names_types_and_lists() -> None:
     assert (await exposed(board)).by(UP, "aws_account_id") == {}
     assert len((await exposed(board)).rows(UP, aws_account_id="")) == 1
     targets[0] = (ACCOUNT, "us-east-1")
-    display.renamed(("", "us-east-1"), targets[0])
+    display.forget(("", "us-east-1"))
+    display.known(targets[0])
     display.up("us-east-1", True)
     assert (await exposed(board)).by(UP, "aws_account_id") == {(ACCOUNT,): 1.0}
     display.seen("us-east-1", "ml.m5.xlarge")

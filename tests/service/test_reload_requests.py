@@ -153,6 +153,6 @@ def test_a_newer_file_takes_the_place_of_one_that_is_not_shown_yet(monkeypatch: 
             assert LoopClock().monotonic() - begun < 55
             # Of the four applications one polls. Its workers may be busy: how many there are depends on the moment.
             running = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-            assert running.count("App._keep") == 1
+            assert running.count("App._start") == 1
 
     virtual_time.run(scenario())

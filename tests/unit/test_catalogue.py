@@ -30,6 +30,7 @@ from exporter.prices.families import HARDWARE, PRICES, ListPrices
 from exporter.process.families import PROCESS, ProcessHealth
 from exporter.quotas.applied import Quotas
 from exporter.quotas.families import QUOTAS
+from exporter.replicas.families import HELD
 from exporter.training.active import ACTIVE, ActiveCounts
 from exporter.training.cost import Rate
 from exporter.training.facts import Facts
@@ -123,6 +124,7 @@ FLEET = {
     "quota_all_instances": ("gauge", ""),
 }
 OWN = {
+    "target_held": ("gauge", TARGET),
     "target_up": ("gauge", TARGET),
     "target_jobs": ("gauge", TARGET),
     "target_last_success_timestamp_seconds": ("gauge", TARGET),
@@ -136,6 +138,7 @@ OWN = {
     "config_reload_success": ("gauge", ""),
     "config_reload_timestamp_seconds": ("gauge", ""),
     "state_write_errors_total": ("counter", ""),
+    "replicas": ("gauge", ""),
     "series": ("gauge", "family"),
 }
 INSTANCE_FAMILIES = {
@@ -223,10 +226,11 @@ def things() -> list[tuple[Any, Any]]:
     target = TargetHealth(0.0, True, 1, 2.0, 0.5, {"Search": 1}, {("Search", "Timeout"): 1}, {"Odd": 1})
     prices = ListPrices("USD", {"training": Decimal("0.23")})
     busy = Utilization(60.0, dict.fromkeys(UTILIZATION_METRICS, (("algo-1", 0.5),)))
-    process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, {"f": 1})
+    process = ProcessHealth(0.0, "1", "3.11", True, 1.0, 0, 1, {"f": 1})
     return [
         *((family, JobView(job)) for family in JOBS.families for job in jobs),
         *((family, JobView(job, rates=RATES)) for family in JOBS.families for job in (full_job(), running_job())),
+        *((family, True) for family in HELD.families),
         *((family, counts) for family in ACTIVE.families),
         *((family, facts) for family in TOTALS.families for facts in facts_of(full_job(), stopped)),
         *((family, prices) for family in PRICES.families),
