@@ -11,6 +11,7 @@ import boto3
 import botocore.model
 import orjson
 import pytest
+from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from exporter.aws.client import Client, InFlight
@@ -36,9 +37,10 @@ async def client(requested: list[int], calls: Calls | None = None) -> AsyncItera
         yield CloudWatch(Client(sdk, counted, limiters, InFlight(5, 5), clock), requested.append)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def moto() -> Iterator[str]:
-    """The URL of a moto server."""
+    """The URL of a moto server without any metric: its data belongs to the process."""
+    get_backend("cloudwatch").reset()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
