@@ -50,8 +50,8 @@ _ADVICE = {
     "InvalidIdentityToken": "AWS refuses the token of AWS_WEB_IDENTITY_TOKEN_FILE; check the role's OIDC provider",
     "OptInRequired": "the region is not enabled in the account",
     "RegionDisabled": "the region is not enabled in the account",
-    "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance; set AWS_PROFILE or "
-    "the keys, or give the instance, the task or the pod a role",
+    "NoCredentials": "no AWS credentials were found in the environment, the profile or the instance; set AWS_PROFILE "
+    "or the keys, or give the instance, the task or the pod a role",
     "PartialCredentials": "the AWS credentials in the environment are incomplete",
     "NoRegion": "no AWS region is set; name one in targets or in AWS_REGION",
     "DuplicateTarget": "this account and region is another target already, through a role; remove one of them",
