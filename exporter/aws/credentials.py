@@ -15,7 +15,8 @@ from aiobotocore.credentials import AioCredentials
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
-from exporter.aws.errors import LocalError, code_of, is_known
+from exporter.aws.causes import LocalError
+from exporter.aws.errors import code_of, is_known
 
 # Seconds between two attempts to replace rejected credentials while no sign of new ones is seen.
 _PAUSE = 60.0

@@ -24,7 +24,7 @@ from aiobotocore.credentials import (
 )
 from aiobotocore.session import AioSession
 
-from exporter.aws.errors import LocalError
+from exporter.aws.causes import LocalError
 
 # Bytes that a credential_process may print. Those of AWS print about 2 kB.
 _OUTPUT = 2**16

@@ -18,8 +18,9 @@ from botocore.loaders import create_loader
 from exporter import __version__
 from exporter.aws.answers import answer_parsers
 from exporter.aws.calls import log_calls, watch
+from exporter.aws.causes import LocalError
 from exporter.aws.credentials import Renewable, renew_when_refused, with_source
-from exporter.aws.errors import LocalError, api_error
+from exporter.aws.errors import api_error
 from exporter.aws.providers import provider_chain
 from exporter.aws.resolver import Resolver
 from exporter.aws.transport import sharing_tls

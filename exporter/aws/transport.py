@@ -11,7 +11,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiohttp import ClientError, ClientResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from exporter.aws.errors import AnswerTooLarge, LocalError
+from exporter.aws.causes import AnswerTooLarge, LocalError
 
 # Bytes. The largest description that the limits of SageMaker's API allow has 3.4 MB; a page of a hundred typical ones
 # has 0.3 MB. Parsing JSON of this size blocks the event loop for about 30 ms.

@@ -14,7 +14,8 @@ from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
 from exporter.aws.answers import answer_parsers
-from exporter.aws.errors import AnswerTooLarge, LocalError, api_error, code_of, is_gone, was_received
+from exporter.aws.causes import AnswerTooLarge, LocalError
+from exporter.aws.errors import api_error, code_of, is_gone, was_received
 from exporter.polling.api import ApiError, Calls
 
 
