@@ -23,6 +23,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import Calls
 from exporter.polling.display import BoardDisplay
+from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.tracker import Tracker, TrackerTiming
@@ -42,7 +43,8 @@ class _Tracked:
         self._ledger, self._clock = ledger, clock
         self._health = Health("benchmark", Calls(), clock.time)
         self.tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
-        self._intake = Intake(*_TARGET, samples.ALLOW, self.tracker, self._health)
+        failures = RecentFailures(clock.time, 86400.0)
+        self._intake = Intake(*_TARGET, samples.ALLOW, self.tracker, self._health, failures)
         self.board = Board(GROUPS)
         names = KeyNames.of(samples.ALLOW.tags), KeyNames.of(samples.ALLOW.hyperparameters)
         self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS)

@@ -6,6 +6,7 @@ from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.store import Target
 from exporter.polling.api import Api
+from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake
 from exporter.polling.poller import Display, Poller
@@ -33,5 +34,5 @@ def assemble(
         TrackerTiming(settings.active_interval, settings.settle, settings.retention, settings.resync_interval),
         first_slot,
     )
-    intake = Intake(account, region, settings.allowlist, tracker, health)
+    intake = Intake(account, region, settings.allowlist, tracker, health, RecentFailures(api.now, settings.lookback))
     return Poller(target, api, settings, tracker, intake, ledger, display, health, clock)

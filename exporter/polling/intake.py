@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from exporter.ledger.accounting import Reading
 from exporter.polling.api import Answer
+from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.parse_cache import ParseCache
 from exporter.polling.tracker import Tracker
@@ -39,14 +40,26 @@ class Updates:
 class Intake:
     """Takes in the jobs of one target. `now` is AWS's time and `at` the monotonic time, as in the tracker."""
 
-    def __init__(self, account: str, region: str, allow: Allowlist, tracker: Tracker, health: Health) -> None:
+    def __init__(
+        self,
+        account: str,
+        region: str,
+        allow: Allowlist,
+        tracker: Tracker,
+        health: Health,
+        failures: RecentFailures,
+    ) -> None:
         self._parsed, self._allow = ParseCache(account, region, allow), allow
-        self._tracker, self._health = tracker, health
+        self._tracker, self._health, self.failures = tracker, health, failures
 
     def parse(self, answer: Answer) -> TrainingJob | None:
         """Return the record of a response, with the identity of the job if it is tracked; None if it is no job."""
-        job = self._parsed.parse(answer)
-        return None if job is None else self._tracker.recognized(job)
+        parsed = self._parsed.parse(answer)
+        if parsed is None:
+            return None
+        job = self._tracker.recognized(parsed)
+        self.failures.note(job)
+        return job
 
     def resume(
         self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float, updates: Updates

@@ -64,7 +64,7 @@ class Poller:
     ) -> None:
         self._target, self._name, self._api, self._settings = target, "/".join(target), api, settings
         self.tracker, self._intake, self._ledger, self._display = tracker, intake, ledger, display
-        self.health, self._clock = health, clock
+        self.health, self.failures, self._clock = health, intake.failures, clock
         marked = ledger.marks(target).discovered_until or None
         self._listing = Listing(api, intake.parse)
         self._discovery = Discovery(settings.lookback, marked, health.calls.refused)

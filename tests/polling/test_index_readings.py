@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.polling.api import Calls
+from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.tracker import Tracker, TrackerTiming
@@ -31,10 +32,8 @@ RUNNING: dict[str, Any] = {
 
 def test_what_only_a_describe_tells_outlives_the_readings_of_the_index() -> None:
     tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
-    intake, updates = (
-        Intake("1", "r", Allowlist(), tracker, Health("a target", Calls(), lambda: 1000.0)),
-        Updates.none(),
-    )
+    health, failures = Health("a target", Calls(), lambda: 1000.0), RecentFailures(lambda: 1000.0, 86400.0)
+    intake, updates = Intake("1", "r", Allowlist(), tracker, health, failures), Updates.none()
 
     def record(**changes: Any) -> TrainingJob:
         found = intake.parse({**RUNNING, **changes})

@@ -9,6 +9,7 @@ from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import LIST, SEARCH, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.polling.assembly import assemble
+from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
@@ -143,7 +144,7 @@ async def test_a_job_whose_entry_in_the_index_cannot_be_read_is_described() -> N
 
 def test_a_settled_job_that_changed_is_read_again_and_shown_whole_meanwhile() -> None:
     tracker, health = Tracker(TrackerTiming(30.0, 120.0, 3600.0)), Health("target", Calls(), lambda: NOW)
-    intake = Intake(*TARGET, Allowlist(), tracker, health)
+    intake = Intake(*TARGET, Allowlist(), tracker, health, RecentFailures(lambda: NOW, 86400.0))
     ended = {"TrainingJobStatus": "Completed", "SecondaryStatus": "Completed", "TrainingEndTime": NOW - 3000}
     whole = intake.parse(_answer(1, **ended, BillableTimeInSeconds=5))
     assert whole is not None
