@@ -63,11 +63,13 @@ class Instances(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """One entry of SecondaryStatusTransitions. `end` is None for the current status."""
+    """One entry of SecondaryStatusTransitions. `end` is None for the current status. `message` is its StatusMessage as
+    far as the allowlist permits."""
 
     status: str
     start: float | None
     end: float | None
+    message: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -148,8 +150,8 @@ NO_SERVERLESS = Serverless()
 class TrainingJob:
     """Hold everything the exporter keeps of a job.
 
-    Tags, hyperparameters and the failure reason are kept only as far as the allowlist names them, and of a status
-    message only its kind (`waiting`): what is not kept cannot leave the process.
+    Tags, hyperparameters, the failure reason and status messages are kept only as far as the allowlist names them, and
+    otherwise of a status message only its kind (`waiting`): what is not kept cannot leave the process.
     """
 
     account: str

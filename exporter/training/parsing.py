@@ -54,7 +54,7 @@ _FULL_ONLY = frozenset(
 class Allowlist:
     """Say which parts of the fields that can hold secrets are kept; "*" allows every key.
 
-    `failure_reason_length` is the number of characters of a FailureReason that are kept, 0 for none.
+    `failure_reason_length` is the number of characters of a FailureReason or a StatusMessage that are kept, 0 for none.
     """
 
     tags: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ def parse(answer: object, account: str, region: str, allow: Allowlist) -> Traini
     algorithm, experiment = top.inside("AlgorithmSpecification"), top.inside("ExperimentConfig")
     tags = parse_tags(top.items("Tags"), allow) if "Tags" in top.data else TagsOfJob.unread(allow)
     reason = top.text("FailureReason")
-    secondary, transitions = top.text("SecondaryStatus") or None, _transitions(top.items("SecondaryStatusTransitions"))
+    secondary, transitions = top.text("SecondaryStatus") or None, _transitions(top, allow)
     outcome = outcome_of(status, secondary, transitions)
     # Only failed jobs have a FailureReason, so a reason identifies one even if its final status is hidden by Deleting.
     failed = outcome == "Failed" or (status == "Deleting" and outcome is None and bool(reason))
@@ -180,10 +180,12 @@ def _instances_of(fields: Fields, prefix: str, group: str) -> Instances | None:
     return Instances(type_, group, int(count)) if type_ and count is not None else None
 
 
-def _transitions(items: Iterable[object]) -> tuple[Transition, ...]:
-    found = (Fields(item) for item in items)
+def _transitions(top: Fields, allow: Allowlist) -> tuple[Transition, ...]:
+    found, length = map(Fields, top.items("SecondaryStatusTransitions")), allow.failure_reason_length
     return tuple(
-        Transition(f.text("Status"), f.number("StartTime"), f.number("EndTime")) for f in found if f.text("Status")
+        Transition(status, f.number("StartTime"), f.number("EndTime"), f.text("StatusMessage")[:length])
+        for f in found
+        if (status := f.text("Status"))
     )
 
 
