@@ -33,6 +33,9 @@ class _Shown:
         now = time.time()
         return page.Status(__version__, now, now, ready=True, targets=(), jobs=())
 
+    def job(self, account: str, region: str, name: str) -> page.JobStatus:
+        return page.JobStatus(__version__, time.time(), account, region, name, None)
+
     async def reload(self) -> None:
         """Keep the board as it is."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from exporter import __version__
@@ -24,7 +24,7 @@ from exporter.web.answers import where
 from exporter.web.routes import ReloadError, WebOptions
 from exporter.web.security import WebSecurity
 from exporter.web.server import serve
-from exporter.web.status import status
+from exporter.web.status import job_status, status
 from exporter.wiring.state import leases_of, open_state
 from exporter.wiring.targets import target_specs
 
@@ -206,6 +206,9 @@ class Service:
     def status(self) -> page.Status:
         return status(self._open(), self._clock.time())
 
+    def job(self, account: str, region: str, name: str) -> page.JobStatus:
+        return job_status(self._open(), self._clock.time(), account, region, name)
+
     def _open(self) -> App:
         if self._app is None:
             raise RuntimeError("the service has not been started")
@@ -278,10 +281,8 @@ def _patience(config: Config, old: App) -> float:
 
 
 async def _reload(service: Service) -> None:
-    try:
+    with suppress(ReloadError):
         await service.reload()
-    except ReloadError:
-        return
 
 
 def _mistake(error: Exception) -> str:

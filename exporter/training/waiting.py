@@ -46,6 +46,7 @@ _WAITS = {
     "PreparingTrainingStack": "preparing",
     "DownloadingTrainingImage": "downloading_image",
 }
+WAITING_STATUSES = frozenset(_WAITS)
 # A job in one of these statuses has its instances and is not waiting, except for the image: that is downloaded in the
 # status Downloading, before the user's code runs. Downloading input data counts as work.
 _WORKS = frozenset({"Downloading", "Training", "Uploading"})

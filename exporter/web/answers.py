@@ -58,10 +58,10 @@ async def stream(request: web.Request, headers: Mapping[str, str], chunks: Async
     return response
 
 
-async def send(request: web.Request, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
+async def send(request: web.Request, body: bytes, headers: Mapping[str, str], status: int) -> web.StreamResponse:
     """Send a response before the handler returns, so that a slow client counts towards the limit of concurrent
     requests until it has read the response."""
-    response = web.Response(body=body, headers=headers)
+    response = web.Response(status=status, body=body, headers=headers)
     await response.prepare(request)
     await response.write_eof()
     return response

@@ -33,6 +33,10 @@ class Exporter(Protocol):
         """Return the data of the status page. Called in another thread."""
         ...
 
+    def job(self, account: str, region: str, name: str) -> page.JobStatus:
+        """Return the data of the page of a job, which may be unknown. Called in another thread."""
+        ...
+
     async def reload(self) -> None:
         """Read the configuration again, after this call. Raises ReloadError; the old one then stays active."""
         ...
@@ -114,7 +118,7 @@ class Routes:
         self._limits = limits
         self._scrapes = asyncio.Semaphore(limits.requests)
         self._readers = asyncio.Semaphore(limits.pages)
-        self._pages = Pages(lambda query: page.render(exporter.status(), query), keep=limits.page_seconds)
+        self._pages = Pages(self._render, keep=limits.page_seconds)
 
     def application(self) -> web.Application:
         """Return the application with all routes."""
@@ -129,7 +133,8 @@ class Routes:
         app.router.add_get(f"{prefix}/favicon.ico", self._favicon)
         app.router.add_post(f"{prefix}/-/reload", self._reload)
         app.router.add_put(f"{prefix}/-/reload", self._reload)
-        app.router.add_get(f"{prefix}/", self._page)
+        app.router.add_get(f"{prefix}/", self._status_page)
+        app.router.add_get(f"{prefix}/job", self._job_page)
         if prefix:
             app.router.add_get("/", self._to_prefix)
             app.router.add_get(prefix, self._to_page)
@@ -192,19 +197,32 @@ class Routes:
         external, last = self._options.external_path, self._options.prefix.rpartition("/")[2]
         return _redirect(request, f"./{last}/" if external is None else f"{external}/")
 
-    async def _page(self, request: web.Request) -> web.StreamResponse:
+    async def _status_page(self, request: web.Request) -> web.StreamResponse:
+        return await self._page(request, page.Query.of(request.query))
+
+    async def _job_page(self, request: web.Request) -> web.StreamResponse:
+        return await self._page(request, page.JobQuery.of(request.query))
+
+    def _render(self, asked: page.Query | page.JobQuery) -> tuple[int, bytes]:
+        """Return the HTTP status and the HTML of a page. Called in another thread."""
+        if isinstance(asked, page.Query):
+            return 200, page.render(self._exporter.status(), asked).encode()
+        job = self._exporter.job(asked.account, asked.region, asked.name)
+        return 200 if job.found else 404, page.render_job(job, asked).encode()
+
+    async def _page(self, request: web.Request, asked: page.Query | page.JobQuery) -> web.StreamResponse:
         if self._readers.locked():
             return _too_many(self._limits.pages)
         async with self._readers:
             try:
-                html = await self._pages.get(page.asked(request.query))
+                status, html = await self._pages.get(asked)
             except TooManyPagesError:
                 return _text("Too many different pages are being requested, try again later.", 503)
             headers = {
                 "Content-Type": "text/html; charset=utf-8",
                 "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
             }
-            return await send(request, html, headers)
+            return await send(request, html, headers, status)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         spoken = negotiate.exposition_format(",".join(request.headers.getall("Accept", ())))

@@ -48,6 +48,11 @@ class Watching:
         )
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of utilization that are read."""
+        return self._settings.selection.kinds
+
+    @property
     def _on(self) -> bool:
         return self._settings.selection != Selection()
 

@@ -55,6 +55,12 @@ class FakeExporter:
     def status(self) -> page.Status:
         return self.shown()
 
+    def job(self, account: str, region: str, name: str) -> page.JobStatus:
+        status = self.shown()
+        wanted = (account, region, name)
+        found = (one for one in status.jobs if (one.job.account, one.job.region, one.job.name) == wanted)
+        return page.JobStatus(status.version, status.now, account, region, name, next(found, None), status.root)
+
     async def reload(self) -> None:
         self.reloads += 1
         if self.reload_error is not None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from exporter.training.job import Instances, TrainingJob, Transition
-from exporter.web.page import ErrorRow, ShownJob, StateRow, Status, TargetRow
+from dataclasses import replace
+from fractions import Fraction
+
+from exporter.cloudwatch.families import Emitted, Utilization
+from exporter.training.cost import Rate
+from exporter.training.job import FinalMetric, Instances, Rule, TrainingJob, Transition
+from exporter.web.page import ErrorRow, JobStatus, ShownJob, StateRow, Status, TargetRow
 from tests.http.fakes import NOW
 
 HOSTILE = (
@@ -104,3 +109,66 @@ def hostile() -> Status:
     )
     text = HOSTILE[0]
     return Status(text, NOW - 5, NOW, True, targets, jobs, text, text)
+
+
+def wordy() -> Status:
+    """Return a status with the longest words that are usual."""
+    started = {"created": NOW - 86_340, "started": NOW - 80_000}
+    jobs = (
+        job(1, name="pytorch-training-2026-11-24-06-00-00-000", secondary_status="DownloadingTrainingImage", **started),
+        job(
+            2, secondary_status="PreparingTrainingStack", instances=(Instances("ml.trn1n.32xlarge", "", 64),), **started
+        ),
+        job(3, status="Stopped", secondary_status="MaxWaitTimeExceeded", ended=NOW - 80_000, **started),
+        job(
+            4,
+            status="Failed",
+            failure_category="InternalServerError",
+            ended=NOW - 80_000,
+            tags=(("team", "recommendations"),),
+        ),
+        job(5, secondary_status="LaunchingMLInstances", waiting="insufficient_capacity", **started),
+    )
+    status = ordinary(0)
+    last = status.targets[1]
+    error = ErrorRow(
+        "ListTrainingJobs", "UnrecognizedClientException", "the credentials are not valid here", NOW - 86_340, 1234
+    )
+    targets = (*status.targets, replace(last, errors=(*last.errors, error), failed={"InternalServerError": 1234}))
+    rates = {("ml.p4d.24xlarge", "spot_training"): Rate(Fraction("25.25"), "USD")}
+    return replace(status, jobs=tuple(replace(one, rates=rates) for one in jobs), targets=targets, owner_tag="team")
+
+
+def full_job() -> JobStatus:
+    """Return a running job with a value of everything that it can have."""
+    one = job(
+        name="bert",
+        transitions=(
+            Transition("Starting", NOW - 3600, NOW - 3000, "Launching requested ML instances"),
+            Transition("Training", NOW - 3000, None, "Training image download completed"),
+        ),
+        max_runtime_seconds=7200.0,
+        max_wait_seconds=90_000.0,
+        retry_max_attempts=3.0,
+        training_image="repo/image:1",
+        algorithm_name="xgboost",
+        input_mode="FastFile",
+        volume_gib=100.0,
+        tags=(("team", "vision"),),
+        cost_tags=(("project", "rank"),),
+        hyperparameters=(("epochs", "3"),),
+        tuning_job="tuner",
+        experiment="exp",
+        trial="trial-1",
+        vpc=True,
+        network_isolation=False,
+        final_metrics=(FinalMetric("val:acc", 0.912345678, NOW - 60), FinalMetric("odd", float("nan"), None)),
+        rules=(Rule("debugger", "LossNotDecreasing", "InProgress"),),
+    )
+    found = replace(
+        one,
+        rates={("ml.p4d.24xlarge", "spot_training"): Rate(Fraction(25), "USD")},
+        utilization=Utilization(NOW - 120, {"cpu": (("algo-1", 0.5),), "gpu": (("algo-1", 0.25), ("algo-2", 0.75))}),
+        algorithm={"train:loss": Emitted(0.125, NOW - 90)},
+    )
+    return JobStatus("1", NOW, one.job.account, one.job.region, one.job.name, found)

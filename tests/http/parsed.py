@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 from exporter.web.page import Status, render
 
@@ -11,12 +12,12 @@ VOID = {"meta", "input", "br", "rect"}
 ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "form", "h1", "h2", "p"),
     *("a", "dl", "dt", "dd", "div", "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "ul", "li"),
-    *("label", "input", "select", "option", "button", "time", "code", "bdi", "br", "svg", "rect"),
+    *("label", "input", "select", "option", "button", "time", "code", "bdi", "br", "svg", "rect", "small", "section"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "name", "content", "href", "rel", "class", "id", "role", "scope", "method", "action", "type"),
     *("value", "maxlength", "selected", "datetime", "title", "viewbox", "preserveaspectratio", "x", "y"),
-    *("width", "height", "data-label"),
+    *("width", "height", "data-label", "http-equiv", "inputmode", "for"),
 }
 
 
@@ -27,6 +28,8 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
+        self.rows: list[str] = []
+        """The links in the rows of tables."""
         self._open: list[str] = []
         self.feed(html)
         self.close()
@@ -39,6 +42,8 @@ class Page(HTMLParser):
         for name in names:
             assert name in ATTRIBUTES or name.startswith("aria-"), name
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "a" and "tbody" in self._open:
+            self.rows.append(dict(attrs)["href"] or "")
         if tag not in VOID or (tag == "rect" and not (self.get_starttag_text() or "").endswith("/>")):
             self._open.append(tag)
 
@@ -65,11 +70,7 @@ class Page(HTMLParser):
 
     def names(self) -> list[str]:
         """Return the names of the shown jobs, in order."""
-        return [
-            href["href"].rpartition("/")[2]
-            for href in self.all("a")
-            if href["href"].startswith("https://console.") and "#/jobs/" in href["href"]
-        ]
+        return [parse_qs(urlsplit(link).query)["name"][0] for link in self.rows]
 
 
 def shown(status: Status, /, **query: str) -> Page:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from exporter.web.page import Status, render
-from tests.http.fakes import FakeExporter, serving
-from tests.http.pages import hostile, ordinary
+from exporter.web.page import JobStatus, render, render_job
+from tests.http.fakes import NOW, FakeExporter, serving
+from tests.http.pages import full_job, hostile, ordinary, wordy
 
 pytestmark = pytest.mark.process
 
@@ -24,19 +24,36 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
     "--enable-logging=stderr",
 )
-WIDTHS = (320, 375, 414, 1100, 1101, 1280)
+PHONES, TABLES = (320, 375, 390, 414), (1000, 1024, 1280, 1400)
+WIDTHS = (*PHONES, 768, 999, *TABLES)
 # The page in a frame of each width (a window is never narrower than 500 px), measured once they are laid out.
 MEASURE = """
+// Words that take more than one line, apart from those that nobody sees. A line may end after a hyphen or a slash.
+function broken(page) {
+  const found = [], walker = page.createTreeWalker(page.body, NodeFilter.SHOW_TEXT), range = page.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (node.parentElement.closest("title, .unseen, select, style")) continue;
+    for (const word of node.data.matchAll(/[^\\s\u200b\\/-]+/g)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(one => Math.round(one.top))).size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}
 const measured = [];
 addEventListener("load", () => {
   for (const frame of document.querySelectorAll("iframe")) {
-    const page = frame.contentDocument, cell = page.querySelector("td");
+    const page = frame.contentDocument, style = page.defaultView.getComputedStyle.bind(page.defaultView);
+    const inputs = [...page.querySelectorAll("input:not([type=checkbox])")].map(one => parseFloat(style(one).fontSize));
     measured.push({
       width: frame.clientWidth,
       needs: page.documentElement.scrollWidth,
-      lines: page.querySelector("td.status span").getClientRects().length,
-      cell: page.defaultView.getComputedStyle(cell).display,
-      text: parseFloat(page.defaultView.getComputedStyle(page.querySelector("input")).fontSize),
+      broken: broken(page),
+      cell: style(page.querySelector("td")).display,
+      text: Math.min(16, ...inputs),
+      first: page.querySelector("tbody th a")?.getBoundingClientRect().bottom,
+      form: style(page.querySelector("form") || page.body).display,
     });
   }
   document.body.textContent = JSON.stringify(measured);
@@ -68,9 +85,9 @@ async def browse(directory: Path, url: str, *flags: str) -> tuple[str, str]:
     return printed.decode(), logged.decode(errors="replace")
 
 
-async def measure(status: Status, directory: Path) -> dict[int, dict[str, Any]]:
-    """Return the results of MEASURE at each width."""
-    page = html.escape(render(status, {}))
+async def measure(text: str, directory: Path) -> dict[int, dict[str, Any]]:
+    """Return the results of MEASURE for a page at each width."""
+    page = html.escape(text)
     frames = "".join(f'<iframe srcdoc="{page}" style="border:0;width:{width}px"></iframe>' for width in WIDTHS)
     wrapper = directory / "wrapper.html"
     wrapper.write_text(f'<!DOCTYPE html><meta charset="utf-8"><script>{MEASURE}</script><body>{frames}')
@@ -80,17 +97,34 @@ async def measure(status: Status, directory: Path) -> dict[int, dict[str, Any]]:
     return {frame["width"]: frame for frame in json.loads(found[1])}
 
 
-@pytest.mark.parametrize("status", [ordinary(), hostile()], ids=["ordinary", "hostile"])
-async def test_nothing_overflows_at_any_width(status: Status, tmp_path: Path) -> None:
-    measured = await measure(status, tmp_path)
+HOSTILE_JOB = JobStatus("1", NOW, "1", "r", "j", hostile().jobs[6])
+PAGES = [render(ordinary(), {}), render(hostile(), {}), render_job(full_job()), render_job(HOSTILE_JOB)]
+
+
+@pytest.mark.parametrize("text", PAGES, ids=["ordinary", "hostile", "job", "hostile-job"])
+async def test_nothing_overflows_at_any_width(text: str, tmp_path: Path) -> None:
+    measured = await measure(text, tmp_path)
     assert {width: frame["needs"] for width, frame in measured.items()} == {width: width for width in WIDTHS}
 
 
+@pytest.mark.parametrize("text", [render(wordy(), {}), render_job(full_job())], ids=["status", "job"])
+async def test_no_word_is_broken_in_the_middle(text: str, tmp_path: Path) -> None:
+    measured = await measure(text, tmp_path)
+    assert {width: frame["broken"] for width, frame in measured.items()} == {width: [] for width in WIDTHS}
+
+
+async def test_a_word_that_is_broken_would_be_found(tmp_path: Path) -> None:
+    measured = await measure(render(hostile(), {}), tmp_path)
+    assert any("a" * 100 in word for word in measured[320]["broken"])
+
+
 async def test_a_phone_sees_cards_and_a_desk_tables(tmp_path: Path) -> None:
-    measured = await measure(ordinary(), tmp_path)
-    assert {width for width, frame in measured.items() if frame["cell"] == "table-cell"} == {1101, 1280}
+    measured = await measure(render(ordinary(), {}), tmp_path)
+    assert {width for width, frame in measured.items() if frame["cell"] == "table-cell"} == set(TABLES)
     assert {frame["text"] for frame in measured.values()} == {16.0}  # Anything less makes a phone zoom in.
-    assert {frame["lines"] for frame in measured.values()} == {1}
+    # A phone folds the form, so that its first screen, of some 660 px, has a job.
+    assert {width for width, frame in measured.items() if frame["form"] == "none"} == set(PHONES)
+    assert [measured[width]["first"] for width in PHONES if measured[width]["first"] > 660] == []
 
 
 async def test_the_browser_takes_the_page_under_its_policy(tmp_path: Path) -> None:

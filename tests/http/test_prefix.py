@@ -15,10 +15,10 @@ import pytest
 from aiohttp import ClientSession, web
 
 from exporter.config import Address
-from exporter.web.page import Status, render
+from exporter.web.page import JobStatus, Status, TargetRow, render, render_job
 from exporter.web.routes import WebOptions
 from tests.http.fakes import FakeExporter, serving
-from tests.http.pages import ordinary
+from tests.http.pages import job, ordinary
 from tests.http.parsed import Page
 from tests.http.test_page_in_browser import browse
 
@@ -82,12 +82,12 @@ def links(text: str) -> set[str]:
 
 
 @asynccontextmanager
-async def stripped(port: int, prefix: str = "/sm") -> AsyncIterator[int]:
+async def stripped(port: int, prefix: str = "/sm", framed: str = "/?q=job&amp;status=Failed") -> AsyncIterator[int]:
     """Serve what is on `port` under a prefix, like a proxy that strips it.
 
     The Content-Security-Policy of the page is stripped too, because it forbids the frame that the test uses.
     """
-    frame = f'<iframe src="{prefix}/?q=job&amp;status=Failed"></iframe>'
+    frame = f'<iframe src="{prefix}{framed}"></iframe>'
     wrapper = f'<!DOCTYPE html><meta charset="utf-8"><script>{FOLLOW}</script><body>{frame}'
 
     async def forward(request: web.Request) -> web.Response:
@@ -115,17 +115,25 @@ async def stripped(port: int, prefix: str = "/sm") -> AsyncIterator[int]:
 FOLLOW = """
 addEventListener("load", async () => {
   const page = document.querySelector("iframe").contentDocument, form = page.querySelector("form");
-  const urls = [...page.querySelectorAll("nav a, form a")].map(a => a.href);
-  urls.push(form.action.split("#")[0].split("?")[0] + "?" + new URLSearchParams(new FormData(form)));
-  const found = {};
-  for (const url of urls) found[new URL(url).pathname + new URL(url).search] = (await fetch(url)).status;
+  const urls = [...page.querySelectorAll("a")].map(a => a.href);
+  if (form) urls.push(form.action.split("#")[0].split("?")[0] + "?" + new URLSearchParams(new FormData(form)));
+  const own = urls.filter(url => url.startsWith(location.origin)), found = {};
+  for (const url of own) found[new URL(url).pathname + new URL(url).search] = (await fetch(url)).status;
   document.body.textContent = JSON.stringify(found);
 });
 """
 
 
 def shown(root: str = "") -> Status:
-    return replace(ordinary(900), root=root)
+    waiting = job(5, secondary_status="Starting", waiting="pending", started=None)
+    failing = TargetRow("1", "r", up=True, failed={"ClientError": 1})
+    status = ordinary(300)
+    return replace(
+        status, root=root, jobs=(*status.jobs, waiting), targets=(*status.targets, failing), owner_tag="team"
+    )
+
+
+JOB = "job?account=123456789012&amp;region=us-east-1&amp;name=job-00001"
 
 
 @pytest.mark.process
@@ -136,8 +144,20 @@ async def test_the_browser_finds_every_link_behind_a_proxy_that_strips_the_prefi
     found = re.search(r"<body>(\{.*\})", printed)
     assert found, printed[:2000]
     statuses = json.loads(html.unescape(found[1]))
-    assert {"/sm/metrics", "/sm/healthz", "/sm/readyz", "/sm/"} <= {urlsplit(url).path for url in statuses}
+    assert {"/sm/metrics", "/sm/healthz", "/sm/readyz", "/sm/", "/sm/job"} <= {urlsplit(url).path for url in statuses}
     assert {url: status for url, status in statuses.items() if status != 200} == {}
+
+
+@pytest.mark.process
+async def test_the_browser_finds_every_link_of_the_page_of_a_job_too(tmp_path: Path) -> None:
+    async with serving(FakeExporter(shown=shown)) as port, stripped(port, framed=f"/{JOB}") as proxy:
+        url = f"http://127.0.0.1:{proxy}/wrapper"
+        printed, _ = await browse(tmp_path, url, "--dump-dom", "--virtual-time-budget=20000")
+    found = re.search(r"<body>(\{.*\})", printed)
+    assert found, printed[:2000]
+    statuses = json.loads(html.unescape(found[1]))
+    assert {urlsplit(url).path for url in statuses} == {"/sm/", "/sm/job"}
+    assert set(statuses.values()) == {200}
 
 
 @pytest.mark.parametrize(
@@ -162,12 +182,19 @@ async def test_links_are_right_from_wherever_the_page_is_reached(
             async with session.get(f"http://127.0.0.1:{proxy}{page}") as answer:
                 assert answer.status == 200
                 found = links(await answer.text())
-                assert found
+                assert any("job?" in link for link in found)
                 for link in found:
                     async with session.get(urljoin(str(answer.url), link)) as followed:
                         assert followed.status == 200, (page, link)
+                        back = links(await followed.text()) if "job?" in link else set()
+                        homes = {urljoin(str(followed.url), each) for each in back if "job?" not in each}
+                        assert homes <= {urljoin(str(answer.url), root or ".")}
 
 
 def test_no_link_of_the_page_is_absolute_unless_somebody_said_where_it_is() -> None:
     assert not any(link.startswith("/") or ":" in link for link in links(render(shown(), {})))
     assert {"/sm/metrics", "/sm/healthz", "/sm/readyz"} <= links(render(shown("/sm/"), {}))
+    one = JobStatus("1", 0.0, "1", "r", "j", job(1))
+    assert not any(link.startswith("/") or ":" in link for link in links(render_job(one)))
+    assert all(link.startswith(("/sm/", "?", "#")) for link in links(render(shown("/sm/"), {})))
+    assert all(link.startswith("/sm/") for link in links(render_job(replace(one, root="/sm/"))))

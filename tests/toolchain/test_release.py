@@ -113,7 +113,7 @@ print(render(Status("7.8.9", 0.0, 0.0, True, (), ()), {}))
         check=True,
         timeout=240,
     )
-    assert "version 7.8.9" in page.stdout
+    assert "<dd>7.8.9</dd>" in page.stdout
     assert page.stdout.endswith("</html>\n")
 
 

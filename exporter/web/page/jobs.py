@@ -1,21 +1,20 @@
-"""Selects the jobs that the status page shows: filtered by an HTML form, 200 per page."""
+"""Builds the table of jobs of the status page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
 
 from exporter.training.deadline import deadline
+from exporter.training.holding import holding
 from exporter.training.job import TrainingJob
-from exporter.web.page import money
-from exporter.web.page.phases import phases
-from exporter.web.page.records import ShownJob
-from exporter.web.page.text import LONGEST, Phase, Whole, phase_bar
+from exporter.training.usage import WARM_POOL
+from exporter.web.page import links, money
+from exporter.web.page.phases import phases, waiting_since
+from exporter.web.page.reasons import reasons, said
+from exporter.web.page.records import ShownJob, Status
+from exporter.web.page.selection import REFRESH, Filter, Option, Query, filters, options, owner, select
+from exporter.web.page.text import Moment, Phase, Whole, moment, phase_bar, span
 
-ROWS = 200
-FIELDS = ("q", "status", "account", "region", "page")
 _MARKS = {
     "InProgress": ("live", "▶"),
     "Completed": ("good", "✓"),
@@ -26,26 +25,33 @@ _MARKS = {
 }
 
 
-class Choice(NamedTuple):
-    """The values of a select field of the form, and the selected one ("" for all)."""
+class Mark(NamedTuple):
+    """The status of a job, with the CSS class of its colour and a sign that does not depend on colour."""
 
-    values: list[str]
-    chosen: str
+    kind: str
+    sign: str
+    status: str
 
 
 class Row(NamedTuple):
     """A row of the table of jobs."""
 
     job: TrainingJob
-    console: Whole
-    kind: str
-    """The CSS class of the colour of its status."""
-    mark: str
-    details: list[str]
+    page: Whole
+    owner: str
+    mark: Mark
+    secondary: str
+    """The secondary status unless it is the same as the status."""
+    reason: str
+    """Why the job waits, failed or was stopped; "" if it did neither or nothing is known."""
+    pool: str
+    """What the job says of the warm pool that it holds; "" if it holds none."""
     unsettled: bool
     over: bool
-    ended: float | None
-    deadline: float | None
+    ended: Moment | None
+    deadline: Moment | None
+    passed: bool
+    """Whether the deadline has passed."""
     instances: str
     cost: str
     cost_per_hour: str
@@ -55,125 +61,101 @@ class Row(NamedTuple):
 
 
 class JobsShown(NamedTuple):
-    """The data of the template: the values of the form, one page of the matching jobs, and links to the next pages."""
+    """The data of the template: the form and the filters in use, one page of the matching jobs, and links."""
 
-    q: str
-    status: Choice
-    account: Choice
-    region: Choice
+    query: Query
+    options: dict[str, list[Option]]
+    filters: list[Filter]
     position: str
     page: int
     pages: int
     previous: Whole | None
     next: Whole | None
+    refresh: Whole
+    """The link that starts or ends the refreshing of the page."""
     rows: list[Row]
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    q: str = ""
-    status: str = ""
-    account: str = ""
-    region: str = ""
-
-    def fits(self, job: TrainingJob) -> bool:
-        """Return whether a job matches the filter. An empty field matches every job."""
-        return (
-            self.q.lower() in job.name.lower()
-            and self.status in ("", job.status)
-            and self.account in ("", job.account)
-            and self.region in ("", job.region)
-        )
-
-    def link(self, page: int) -> Whole:
-        """Return a link to another page with the same filter."""
-        fields = {"q": self.q, "status": self.status, "account": self.account, "region": self.region}
-        chosen = {key: value for key, value in fields.items() if value}
-        # A query may hold lone surrogates, which UTF-8 cannot encode.
-        return Whole("?" + urlencode({**chosen, "page": str(page)}, errors="replace") + "#jobs")
-
-
-def asked(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of the form in a query, truncated. Anything else is dropped, since pages are cached by this."""
-    return {field: value[:LONGEST] for field in FIELDS if (value := query.get(field, ""))}
-
-
-def jobs_shown(jobs: Sequence[ShownJob], now: float, query: Mapping[str, str]) -> JobsShown:
-    """Return a page of the jobs that match the form, active ones first, then the newest.
-
-    `query` has the fields of the form and the page number, none of them validated. `now` is in Unix seconds.
-    """
-    chosen = _Filter(*(query.get(key, "")[:LONGEST] for key in ("q", "status", "account", "region")))
-    found = sorted(
-        (one for one in jobs if chosen.fits(one.job)),
-        key=lambda one: (one.job.terminal, -(one.job.created or 0.0), one.job.name),
-    )
-    # Rounded up: -(-a // b).
-    page, pages = _page(query.get("page", "")), max(1, -(-len(found) // ROWS))
-    page = min(page, pages)
-    first = (page - 1) * ROWS
-    shown = found[first : first + ROWS]
-    position = f"{len(shown):,} of {len(found):,} jobs shown"
-    if len(found) != len(jobs):
-        position += f", {len(jobs):,} tracked"
+def jobs_shown(status: Status, query: Query) -> JobsShown:
+    """Return a page of the jobs that match a query."""
+    found = select(status, query)
+    position = f"{len(found.jobs):,} of {found.matching:,} jobs shown"
+    if found.matching != len(status.jobs):
+        position += f", {len(status.jobs):,} tracked"
     return JobsShown(
-        chosen.q,
-        _choice((one.job.status or "" for one in jobs), chosen.status),
-        _choice((one.job.account for one in jobs), chosen.account),
-        _choice((one.job.region for one in jobs), chosen.region),
+        query,
+        options(status.jobs, query, status.owner_tag),
+        filters(query, status.owner_tag),
         position,
-        page,
-        pages,
-        chosen.link(page - 1) if page > 1 else None,
-        chosen.link(page + 1) if page < pages else None,
-        [_row(one, now) for one in shown],
+        found.page,
+        found.pages,
+        query.link(page=str(found.page - 1)) if found.page > 1 else None,
+        query.link(page=str(found.page + 1)) if found.page < found.pages else None,
+        query.link(page=query.page, refresh="" if query.refresh else REFRESH),
+        [_row(one, status) for one in found.jobs],
     )
 
 
-def _page(text: str) -> int:
-    """Return a page number from a query; 1 for anything else."""
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+def mark(job: TrainingJob) -> Mark:
+    """Return the status of a job with its sign."""
+    return Mark(*_MARKS.get(job.status or "", ("idle", "?")), job.status or "unknown")
 
 
-def _choice(values: Iterable[str], chosen: str) -> Choice:
-    # Keep a selected value that no job has any more: otherwise the form would not show why the list is empty.
-    return Choice(sorted({*values, chosen} - {""}), chosen)
+def held_pool(shown: ShownJob, now: float) -> str:
+    """Return what a job says of the warm pool that it holds, such as `holds a warm pool, $2.82 per hour`; "" if it
+    holds none."""
+    job = shown.job
+    if holding(job).usage != WARM_POOL:
+        return ""
+    rate = money.text(money.cost_per_hour(shown))
+    ends = None if job.ended_at is None or job.keep_alive_seconds is None else job.ended_at + job.keep_alive_seconds
+    until = moment(ends, now) if ends is not None and ends > now else None
+    costs = f"{rate} per hour" if rate else "no price"
+    return f"holds a warm pool, {costs}" + (f", ends {until.text} at the latest" if until else "")
 
 
-def _row(tracked: ShownJob, now: float) -> Row:
-    job, bar = tracked.job, phase_bar(phases(tracked.job, now))
-    kind, mark = _MARKS.get(job.status or "", ("idle", "?"))
+def secondary(job: TrainingJob) -> str:
+    """Return the secondary status of a job, "" if it says no more than the status."""
+    return job.secondary_status if job.secondary_status and job.secondary_status != job.status else ""
+
+
+def why(job: TrainingJob, now: float) -> str:
+    """Return why a job waits and for how long, or why it failed or was stopped; "" if nothing is known."""
+    # The category of a failure, never its FailureReason, which may hold secrets.
+    reason = next((reason for reason in reasons(job) if ":" in reason), "")
+    since = waiting_since(job)
+    if since is None:
+        return said(reason) if reason else ""
+    return f"waiting for {span(now - since)}: {job.waiting.replace('_', ' ')}"
+
+
+def instances(job: TrainingJob) -> str:
+    """Return the instances of a job as text, such as `2 ml.p4d.24xlarge, spot`; "" if they are unknown."""
+    if money.is_serverless(job):
+        return "serverless"
+    capacity = [] if job.spot is None or not job.instances else ["spot" if job.spot else "on demand"]
+    return ", ".join([*(f"{each.number} {each.type}" for each in job.instances), *capacity])
+
+
+def _row(shown: ShownJob, status: Status) -> Row:
+    job, now = shown.job, status.now
+    bar, per_hour, ends = phase_bar(phases(job, now)), money.cost_per_hour(shown), deadline(job)
     return Row(
         job,
-        _console(job),
-        kind,
-        mark,
-        details=_details(job),
-        unsettled=job.terminal and not tracked.settled,
+        links.of_job(status.root, job),
+        owner(job, status.owner_tag),
+        mark(job),
+        secondary=secondary(job),
+        reason=why(job, now),
+        pool=held_pool(shown, now),
+        unsettled=job.terminal and not shown.settled,
         over=job.terminal or job.ended_at is not None,
-        ended=job.ended_at,
-        deadline=deadline(job),
-        instances=", ".join(f"{each.number} {each.type}" for each in job.instances),
-        cost=money.cost(job, tracked.rates) or money.why_no_cost(job, tracked.settled),
-        cost_per_hour=money.cost_per_hour(job, tracked.rates),
+        ended=moment(job.ended_at, now),
+        deadline=moment(ends, now),
+        passed=ends is not None and ends < now,
+        instances=instances(job),
+        cost=money.cost(shown, now),
+        cost_per_hour=f"{money.text(per_hour)} per hour" if per_hour and not job.terminal else "",
         phases=bar,
         spans=Whole(" · ".join(phase.label for phase in bar)),
     )
-
-
-def _details(job: TrainingJob) -> list[str]:
-    """Return what the status column says beside the status."""
-    # The category of a failure, never its FailureReason, which may hold secrets.
-    details = [detail for detail in (job.failure_category, job.secondary_status) if detail and detail != job.status]
-    return [*details, f"waiting: {job.waiting.replace('_', ' ')}"] if job.waiting else details
-
-
-def _console(job: TrainingJob) -> Whole:
-    """Return the URL of a job in the AWS console of its partition."""
-    domain = "console.aws.amazon.com"
-    if job.region.startswith("cn-"):
-        domain = "console.amazonaws.cn"
-    elif job.region.startswith("us-gov-"):
-        domain = "console.amazonaws-us-gov.com"
-    region, job_name = (quote(text, safe="", errors="replace") for text in (job.region, job.name[:LONGEST]))
-    return Whole(f"https://{domain}/sagemaker/home?region={region}#/jobs/{job_name}")

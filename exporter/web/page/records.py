@@ -8,18 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exporter.cloudwatch.families import AlgorithmMetrics, Utilization
+from exporter.quotas.applied import Quotas
 from exporter.training.active import UNKNOWN, ActiveCounts
 from exporter.training.cost import NO_RATES, Rates
 from exporter.training.job import TrainingJob
 
+DAY = 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A tracked job. It is settled once no further change is expected; `rates` are the prices kept with it."""
+    """A tracked job. It is settled once no further change is expected; `rates` are the prices kept with it.
+    `utilization` and `algorithm` are its samples from CloudWatch, as far as there are any now."""
 
     job: TrainingJob
     settled: bool = False
     rates: Rates = field(default_factory=lambda: NO_RATES)
+    utilization: Utilization | None = None
+    algorithm: AlgorithmMetrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Spent:
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """The health of a target. `up` is None until it was polled once. `counts` are what its jobs hold now, as in
-    `/metrics`; `spent` is None without prices."""
+    `/metrics`; `spent` is None without prices, `quotas` while they are unknown."""
 
     account_id: str
     region: str
@@ -72,6 +79,14 @@ class TargetRow:
     """Whether the last read of each further source succeeded, such as prices; none that is off or was not read yet."""
     counts: ActiveCounts = UNKNOWN
     spent: Spent | None = None
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs failed within `Status.failed_within`, by failure category; "" if only a listing has them."""
+    quotas: Quotas | None = None
+
+    @property
+    def known(self) -> bool:
+        """Return whether each of its jobs was read once."""
+        return self.up is not None and self.first_sync is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +109,27 @@ class Status:
     telemetry_path: str = "/metrics"
     root: str = ""
     """The prefix of links to the endpoints: "" for links relative to the page, or an absolute path."""
+    owner_tag: str = ""
+    """The key of the allowed tag that names the owner of a job, such as `team`; "" if no tag is allowed."""
+    measures_gpus: bool = False
+    """Whether the utilization of GPUs is read."""
+    failed_within: float = DAY
+    """How far back `TargetRow.failed` goes."""
+
+    @property
+    def known(self) -> bool:
+        """Return whether each job of each target was read once: what was not found until then is unknown."""
+        return all(target.known for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """The data of the page of one job, which is None if no such job is tracked."""
+
+    version: str
+    now: float
+    account: str
+    region: str
+    name: str
+    found: ShownJob | None
+    root: str = ""

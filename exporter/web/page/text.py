@@ -78,6 +78,11 @@ def printable(value: object) -> object:
     return text[:LONGEST] + "…" if len(text) > LONGEST else text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things as text, such as `1 job` or `1,200 jobs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def span(seconds: float) -> str:
     """Return a duration as text in its two largest units, such as `3 h 12 min`; negative ones as `0 s`."""
     rest = max(0, round(seconds))
