@@ -151,6 +151,8 @@ class SharedLeases:
         if self._error != why:
             self._error = why
             _log.error("the targets that this replica held are given up", reason=why)
+        if self._found is None:
+            return
         self._found, self.replicas = None, 0
         self._held.clear()
         self._elsewhere.clear()
