@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.deploy.boards import Asked
-from tests.docs.markdown import read
+from tests.docs.markdown import queries, read
 from tests.prometheus import ROOT
 
 # docs/totals.md and the runbooks have tests of their own.
@@ -19,7 +19,13 @@ DOCUMENTS = (
 
 def of_documents() -> list[Asked]:
     """Return each query with the document and the line that it stands in. `JOB` stands for the name of a job."""
-    blocks = [(name, block) for name in DOCUMENTS for block in read(ROOT / name).blocks if block.language == "promql"]
+    blocks = [
+        (name, query)
+        for name in DOCUMENTS
+        for block in read(ROOT / name).blocks
+        if block.language == "promql"
+        for query in queries(block)
+    ]
     return [
         Asked(f"{name}:{block.line}", block.text.strip().replace('job_name="JOB"', 'job_name="$job"'), instant=True)
         for name, block in blocks

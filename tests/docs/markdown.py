@@ -66,6 +66,21 @@ def read(path: Path) -> Document:
     )
 
 
+def queries(block: Block) -> list[Block]:
+    """Return the queries of a block of PromQL. Lines that are comments stand between them."""
+    found: list[Block] = []
+    fresh = True
+    for number, line in enumerate(block.text.splitlines()):
+        if line.startswith("#"):
+            fresh = True
+        elif fresh:
+            found.append(Block(block.language, line, block.line + number))
+            fresh = False
+        else:
+            found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
+    return found
+
+
 def _target(token: Token) -> str | None:
     found = token.attrs.get({"link_open": "href", "image": "src"}.get(token.type, ""))
     return found if isinstance(found, str) else None

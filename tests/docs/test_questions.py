@@ -76,3 +76,18 @@ def test_the_queries_of_a_question_have_two_lines_and_are_run(row: Row) -> None:
         for query in found:
             assert len(query.splitlines()) <= 2, query
             assert query.replace('job_name="JOB"', 'job_name="$job"') in ASKED
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.question)
+def test_the_readme_answers_each_question_with_one_of_these_queries(row: Row) -> None:
+    everywhere = {query.expr for query in of_documents() if query.where.startswith("README.md:")}
+    assert everywhere & {
+        query.replace('job_name="JOB"', 'job_name="$job"') for link in row.links for query in queries(link)
+    }
+
+
+def test_the_readme_is_short_and_its_queries_too() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+    asked = [query.expr for query in of_documents() if query.where.startswith("README.md:")]
+    assert len(asked) >= len(ROWS)
+    assert all(len(expr.splitlines()) <= 2 for expr in asked)

@@ -16,7 +16,7 @@ from tests.e2e.query_answers import (
     SINCE_THE_BEGINNING,
     idle_pools_per_hour,
 )
-from tests.e2e.totals_answers import BLOCK, Case, asked, nonzero, queries, vector
+from tests.e2e.totals_answers import Case, asked, nonzero, queries, vector
 from tests.e2e.totals_history import DOWN, END, NOVEMBER, OCTOBER, PRICES, STEP, History, record
 from tests.prometheus import ROOT, scraping
 
@@ -35,13 +35,6 @@ def test_every_query_of_the_document_has_an_answer_to_compare_with() -> None:
 @pytest.mark.parametrize("title", QUERIES)
 def test_a_query_has_at_most_two_lines(title: str) -> None:
     assert len(QUERIES[title].splitlines()) <= 2
-
-
-def test_the_readme_asks_what_the_document_asks() -> None:
-    readme = (ROOT / "README.md").read_text()
-    asked_there = BLOCK.findall(readme)
-    assert len(asked_there) >= 3
-    assert set(asked_there) <= set(QUERIES.values())
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, "docs/totals.md", "README.md"])
