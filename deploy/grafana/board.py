@@ -15,6 +15,7 @@ from grafana_foundation_sdk.builders.dashboard import (
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
+from deploy.grafana.marks import marks
 from deploy.grafana.panels import DATASOURCE
 from deploy.grafana.promql import TARGET, job, own, recorded
 
@@ -63,7 +64,9 @@ class Board:
         )
         for section in self.sections:
             _place(builder, section)
-        return _numbered(builder.build())
+        built = _numbered(builder.build())
+        built.annotations = models.AnnotationContainer([*marks()])
+        return built
 
 
 def data_source() -> DatasourceVariable:

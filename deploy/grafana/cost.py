@@ -214,7 +214,7 @@ def _unpriced() -> panels.Panel:
             "jobs that are paid for in advance.",
             now(f"sum by (reason) ({_UNPRICED}) / 3600", "{{reason}}"),
         )
-        .unit("suffix: h")
+        .unit(panels.INSTANCE_HOURS)
         .decimals(1)
         .span(8)
     )

@@ -76,7 +76,7 @@ def _numbers() -> list[panels.Panel]:
             "at the end.",
             now(hours(cluster(job("billable_instance_seconds", JOB))), "billed"),
         )
-        .unit("suffix: h")
+        .unit(panels.INSTANCE_HOURS)
         .decimals(2)
         .span(3),
         panels.single(
@@ -201,7 +201,7 @@ def _metrics() -> panels.Panel:
 
 def _bill() -> panels.Panel:
     by = f"{ID}, instance_type, instance_group"
-    narrow = {"custom.width": 90}
+    narrow, wide = {"custom.width": 90}, {"custom.width": 150}
     return tables.rows(
         "Instances and their hours",
         "Instance hours billed for the job, and for its warm pool afterwards. AWS reports them late.",
@@ -209,8 +209,8 @@ def _bill() -> panels.Panel:
             tables.label("instance_type", "Type"),
             tables.label("instance_group", "Group", **{"custom.width": 105}),
             tables.value("A", "Number", "short", **narrow),
-            tables.value("B", "Billed", "suffix: h", decimals=2, **narrow),
-            tables.value("C", "Pool kept", "suffix: h", decimals=2, **narrow),
+            tables.value("B", "Billed", panels.INSTANCE_HOURS, decimals=2, **wide),
+            tables.value("C", "Pool kept", panels.INSTANCE_HOURS, decimals=2, **wide),
         ],
         each(job("instances", JOB), by),
         hours(each(job("billable_instance_seconds", JOB), by)),

@@ -20,6 +20,7 @@ Panel = Builder[dashboard.Panel]
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 NO_DATA = "-"
+INSTANCE_HOURS = "suffix: instance-hours"
 _CONSOLE = "https://{region}.console.aws.amazon.com/sagemaker/home?region={region}#/jobs/{job}"
 # CloudWatch's console escapes the part after the # twice, with $ for %.
 _LOGS = (

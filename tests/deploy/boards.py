@@ -81,6 +81,12 @@ def of_variables(uid: str) -> Iterator[Asked]:
             yield Asked(f"{uid}: variable {name}", found[1], True, found[2])
 
 
+def of_annotations(uid: str) -> Iterator[Asked]:
+    """Return the queries of what a dashboard marks on its graphs."""
+    for mark in BOARDS[uid]["annotations"]["list"]:
+        yield Asked(f"{uid}: mark {mark['name']}", mark["expr"], False)
+
+
 def filled(expr: str, values: Mapping[str, str]) -> str:
     """Return the query with Grafana's variables replaced. Raises an error if a variable has no value."""
     return _VARIABLE.sub(lambda found: values[found[1] or found[2]], expr)

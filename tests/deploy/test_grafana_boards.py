@@ -77,9 +77,32 @@ def _square(place: dict[str, int]) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("uid", UIDS)
+def test_every_dashboard_marks_restarts_reloads_and_outages(uid: str) -> None:
+    marks = {mark["name"]: mark for mark in BOARDS[uid]["annotations"]["list"]}
+    assert {name: mark["useValueForTime"] for name, mark in marks.items()} == {
+        "Restart": True,
+        "Reload": True,
+        "Target down": False,
+    }
+    assert all(mark["enable"] and not mark["hide"] for mark in marks.values())
+
+
+def test_hours_are_said_to_be_those_of_instances() -> None:
+    units = {unit for board in BOARDS.values() for unit in texts(board, "unit")}
+    hours = {str(pair["value"]) for board in BOARDS.values() for pair in _properties(board) if pair["id"] == "unit"}
+    assert {unit for unit in units | hours if unit.startswith("suffix")} == {"suffix: instance-hours"}
+
+
+def _properties(board: Any) -> list[dict[str, Any]]:
+    overrides = [each for panel in panels(board) for each in panel["fieldConfig"]["overrides"]]
+    return [pair for each in overrides for pair in each["properties"]]
+
+
+@pytest.mark.parametrize("uid", UIDS)
 def test_everything_asks_the_chosen_data_source(uid: str) -> None:
     asked = [each for panel in panels(BOARDS[uid]) for each in (panel, *panel["targets"])]
     asked += [each for each in variables(BOARDS[uid]).values() if each["type"] == "query"]
+    asked += BOARDS[uid]["annotations"]["list"]
     assert {(each["datasource"]["type"], each["datasource"]["uid"]) for each in asked} == {
         ("prometheus", "${datasource}")
     }
@@ -167,6 +190,11 @@ def test_money_is_shown_in_the_currency_of_its_price_list_and_never_added_up_ove
             assert [(each["matcher"], each["properties"]) for each in panel["fieldConfig"]["overrides"]] == [
                 ({"id": "byRegexp", "options": ".*CNY.*"}, [{"id": "unit", "value": "currencyCNY"}])
             ], panel["title"]
+
+
+def test_months_are_those_of_the_bill() -> None:
+    cost = BOARDS["sagemaker-cost"]
+    assert (cost["timezone"], cost["time"]["from"]) == ("utc", "now/M")
 
 
 def test_every_known_state_has_a_color() -> None:

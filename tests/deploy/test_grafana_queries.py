@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
+import yaml
 
 from exporter.catalogue import CATALOGUE
 from exporter.training.deadline import LIMITS
@@ -23,14 +25,15 @@ from tests.deploy.rule_labels import labels_of
 from tests.deploy.ruleset import RECORDS
 from tests.deploy.test_rules_live import copy_rules
 from tests.e2e.demonstration import demonstration
-from tests.prometheus import Prometheus, scraping
+from tests.prometheus import Outcome, Prometheus, scraping
 
 OF_DASHBOARDS = [query for uid in BOARDS for query in (*boards.of_variables(uid), *boards.of_panels(uid))]
 QUERIES = [*OF_DASHBOARDS, *of_documents()]
 # In seconds. Only a query that never has data takes so long.
 PATIENCE = 200.0
-# Prometheus's own metrics.
-FOREIGN = {"scrape_duration_seconds": set[str]()}
+MARKS = [mark for uid in BOARDS for mark in boards.of_annotations(uid)]
+# Metrics of Prometheus, and of its client.
+FOREIGN = {"scrape_duration_seconds": set[str](), "process_start_time_seconds": set[str]()}
 _SUFFIXES = {"counter": ("",), "gauge": ("",), "info": ("",), "histogram": ("_bucket", "_sum", "_count")}
 TEAM = "tag_team"
 LABELS = FOREIGN | {
@@ -78,7 +81,7 @@ def families(selector: promql_parser.VectorSelector) -> set[str]:
     return {prefix + name for name in names.rstrip(")").split("|")}
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.where)
+@pytest.mark.parametrize("query", [*QUERIES, *MARKS], ids=lambda query: query.where)
 def test_a_query_asks_for_families_labels_and_values_that_there_are(query: Asked) -> None:
     asked = selectors(boards.filled(query.expr, {**boards.ALL_PANELS, "job": "a-job"}))
     assert asked
@@ -149,3 +152,37 @@ def test_the_menu_of_a_variable_is_made_of_a_label_that_its_family_has() -> None
     for query in asked:
         (selector,) = selectors(boards.filled(query.expr, boards.ALL_PANELS))
         assert all(query.label in LABELS[name] for name in families(selector)), query
+
+
+def test_graphs_mark_restarts_reloads_and_outages(promtool: Callable[..., Outcome], tmp_path: Path) -> None:
+    (restart, reload, down) = [boards.filled(mark.expr, boards.ALL_PANELS) for mark in MARKS[:3]]
+    place = '{aws_account_id="000000000000", aws_region="eu-west-1"}'
+    series = {
+        'sagemaker_exporter_build_info{instance="a", job="x", version="1"}': "1x4",
+        'process_start_time_seconds{instance="a", job="x"}': "100 100 100 9000 9000",
+        'process_start_time_seconds{instance="other", job="y"}': "50x4",
+        # Loaded at the start, reloaded, and loaded at the next start.
+        'sagemaker_exporter_config_reload_timestamp_seconds{instance="a", job="x"}': "101 101 300 9001 9001",
+        f"sagemaker_exporter_target_up{place}": "1 1 0 0 1",
+    }
+    marked = {
+        restart: [{"a": 100_000}, {"a": 100_000}, {"a": 100_000}, {"a": 9_000_000}, {"a": 9_000_000}],
+        reload: [{}, {}, {"a": 300_000}, {}, {}],
+        down: [{"": 0}, {"": 0}, {"": 1}, {"": 1}, {"": 0}],
+    }
+    checks = [
+        {
+            "expr": expr,
+            "eval_time": f"{minute}m",
+            "exp_samples": [
+                {"labels": f'{{instance="{of}", job="x"}}' if of else place, "value": n} for of, n in due.items()
+            ],
+        }
+        for expr, expected in marked.items()
+        for minute, due in enumerate(expected)
+    ]
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    case = {"interval": "1m", "input_series": given, "promql_expr_test": checks}
+    (tmp_path / "case.yml").write_text(yaml.safe_dump({"rule_files": [], "tests": [case]}))
+    outcome = promtool("test", "rules", tmp_path / "case.yml")
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
