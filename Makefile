@@ -56,9 +56,13 @@ getting-started: dev-environment ## follow docs/getting-started.md without Docke
 	@hack/prometheus.sh > /dev/null
 	@$(BIN)/python -m hack.getting_started
 
-manifests: ## generate the PrometheusRule of deploy/kustomize from deploy/prometheus
+manifests: ## generate the PrometheusRules of deploy/kustomize from deploy/prometheus
 	@hack/prometheusrule.sh > prometheusrule.yaml.new
 	@mv prometheusrule.yaml.new deploy/kustomize/components/monitoring/prometheusrule.yaml
+	@hack/prometheusrule.sh jobs > prometheusrule.yaml.new
+	@mv prometheusrule.yaml.new deploy/kustomize/components/monitoring/prometheusrule-jobs.yaml
+	@hack/prometheusrule.sh rates > prometheusrule.yaml.new
+	@mv prometheusrule.yaml.new deploy/kustomize/components/rates/prometheusrule.yaml
 
 soak: dev-environment ## run the fault harness on many seeds: SEEDS=1000, or on one: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak tests/ledger $(ARGS)

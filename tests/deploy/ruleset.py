@@ -14,7 +14,9 @@ import yaml
 from tests.prometheus import ROOT
 
 FOLDER = ROOT / "deploy/prometheus"
-FILES = tuple(sorted(FOLDER.glob("*.rules.yml")))
+FILES = tuple(sorted(FOLDER.rglob("*.rules.yml")))
+# Prometheus loads those of one profile, besides what every profile has.
+PROFILES = ("jobs", "rates")
 CASES = tuple(sorted((ROOT / "tests/deploy/rules").glob("*.test.yml")))
 RUNBOOKS = ROOT / "docs/runbooks"
 REPOSITORY: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Source"]

@@ -23,9 +23,9 @@ _LABELS = {"labels", "matchLabels", "nodeSelector"}
 
 def violations(thing: Object) -> list[str]:
     """Return what the API server, or for a monitor the Prometheus operator, refuses in this object."""
-    return [
-        f"{thing['kind']}: {found}" for found in (*_named(thing), *_keyed(thing), *_repeated(thing), *_timed(thing))
-    ]
+    # The labels in the rules are those of Prometheus.
+    keyed = _keyed(thing["metadata"] if thing["kind"] == "PrometheusRule" else thing)
+    return [f"{thing['kind']}: {found}" for found in (*_named(thing), *keyed, *_repeated(thing), *_timed(thing))]
 
 
 def milliseconds(duration: str) -> int:

@@ -73,8 +73,8 @@ def test_grafana_is_given_the_dashboards() -> None:
 async def test_prometheus_takes_the_file_with_every_rule_and_scrapes(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:
-    (tmp_path / "rules").mkdir()
-    rules = [Path(shutil.copy(file, tmp_path / "rules")) for file in DEPLOY.glob("prometheus/*.rules.yml")]
+    shutil.copytree(DEPLOY / "prometheus", tmp_path / "rules")
+    rules = [path for part in ("prometheus", "prometheus/jobs") for path in (DEPLOY / part).glob("*.rules.yml")]
     text = (DEPLOY / "compose/prometheus.yml").read_text().replace("scrape_interval: 15s", "scrape_interval: 500ms")
     with demonstration(tmp_path) as demo:
         async with prometheus(text.replace("exporter:9841", demo.address)) as server:

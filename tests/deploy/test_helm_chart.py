@@ -16,6 +16,7 @@ from exporter.config import Config
 from exporter.process.logs import FORMATS, LEVELS
 from exporter.web.config import WebConfig
 from tests.deploy.kubernetes import CHART, helm, rendered
+from tests.deploy.ruleset import FILES, FOLDER
 from tests.prometheus import ROOT
 
 VALUES = (CHART / "values.yaml", *sorted(CHART.glob("ci/*-values.yaml")))
@@ -122,7 +123,7 @@ def test_what_is_packed_is_the_chart_the_rules_and_the_dashboards(tmp_path: Path
     (package,) = tmp_path.glob("*.tgz")
     with tarfile.open(package) as tar:
         names = {name.removeprefix("sagemaker-exporter/") for name in tar.getnames()}
-    rules = {f"files/rules/{path.name}" for path in ROOT.glob("deploy/prometheus/*.rules.yml")}
+    rules = {f"files/rules/{path.relative_to(FOLDER)}" for path in FILES}
     dashboards = {f"files/dashboards/{path.name}" for path in ROOT.glob("deploy/grafana/*.json")}
     assert len(rules) >= 1
     assert len(dashboards) == 5

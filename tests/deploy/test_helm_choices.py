@@ -9,6 +9,7 @@ import yaml
 
 from exporter.web.config import WebConfig
 from tests.deploy.kubernetes import VALUES, Object, container, of_kind, only, pod, rendered, values, workload
+from tests.deploy.ruleset import FOLDER, PROFILES
 from tests.prometheus import ROOT
 
 
@@ -90,9 +91,11 @@ def test_who_asks_speaks_what_is_served_and_knocks_where_it_may_not_enter(
         assert asked.get("httpGet", {"scheme": "tcp"})["scheme"] == probe
 
 
-def test_the_rules_are_the_projects_word_for_word() -> None:
-    groups = only("PrometheusRule", values("sharded"))["spec"]["groups"]
-    files = sorted(ROOT.glob("deploy/prometheus/*.rules.yml"))
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_rules_are_the_projects_word_for_word(profile: str) -> None:
+    found = rendered("--set", "prometheusRule.enabled=true", "--set", f"prometheusRule.profile={profile}")
+    groups = only("PrometheusRule", found)["spec"]["groups"]
+    files = [path for part in ("", profile) for path in sorted((FOLDER / part).glob("*.rules.yml"))]
     assert groups == [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
     assert "{{ $labels." in json.dumps(groups)
     # The operator and kubectl both refuse what is longer.

@@ -128,15 +128,28 @@ def test_shards_have_volumes_of_their_own_and_cover_every_target_once(tmp_path: 
     assert sorted(map(repr, shared)) == sorted(map(repr, target_specs(whole)))
 
 
-def test_the_prometheus_rule_is_made_from_the_rules() -> None:
-    file = KUSTOMIZE / "components/monitoring/prometheusrule.yaml"
-    made = subprocess.run(
-        [ROOT / "hack/prometheusrule.sh"], capture_output=True, text=True, timeout=240, check=True
-    ).stdout
-    assert file.read_text() == made, "make manifests"
-    groups = only("PrometheusRule", built(MONITORING))["spec"]["groups"]
-    files = sorted(ROOT.glob("deploy/prometheus/*.rules.yml"))
+@pytest.mark.parametrize(
+    ("profile", "file"),
+    [("", "monitoring/prometheusrule"), ("jobs", "monitoring/prometheusrule-jobs"), ("rates", "rates/prometheusrule")],
+)
+def test_a_prometheus_rule_is_made_from_the_rules(profile: str, file: str) -> None:
+    command = [str(ROOT / "hack/prometheusrule.sh"), *([profile] if profile else [])]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+    assert (KUSTOMIZE / f"components/{file}.yaml").read_text() == made, "make manifests"
+    groups = yaml.safe_load(made)["spec"]["groups"]
+    files = sorted((ROOT / "deploy/prometheus" / profile).glob("*.rules.yml"))
     assert groups == [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+
+
+@pytest.mark.parametrize(("profile", "components"), [("jobs", ["monitoring"]), ("rates", ["monitoring", "rates"])])
+def test_a_profile_of_alerts_is_a_choice_of_components(profile: str, components: list[str], tmp_path: Path) -> None:
+    deploy = shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    overlay = deploy / "kustomize/overlays/monitoring/kustomization.yaml"
+    its = yaml.safe_load(overlay.read_text())
+    its["components"] = [f"../../components/{name}" for name in components]
+    overlay.write_text(yaml.safe_dump(its))
+    found = of_kind("PrometheusRule", built(overlay.parent))
+    assert {each["metadata"]["name"] for each in found} == {"sagemaker-exporter", f"sagemaker-exporter-{profile}"}
 
 
 def test_the_dashboards_are_the_projects_and_grafana_looks_for_them() -> None:

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from exporter.training.job import FAILURE_CATEGORIES
 from tests.conftest import PrometheusFactory
 from tests.deploy.ruleset import FILES, RECORDS, RULES
 from tests.e2e.demonstration import Demonstration, demonstration
 from tests.prometheus import Outcome, Prometheus, scraping
 
 AVERAGE = "model:sagemaker_training_job_final_metric:avg"
+OF_FAILURES = {f"SageMakerTrainingJob{kind}" for kind in ("Failed", "AlgorithmError", "CapacityError")}
 # The median excludes the last hour. These times are before that, so that no test has to wait.
 HOURS_AGO = (3.0, 2.0)
 
@@ -58,7 +60,7 @@ async def test_every_rule_evaluates_and_every_recording_rule_gives_data(
 ) -> None:
     copy_rules(tmp_path)
     write_history(tmp_path, promtool)
-    config = scraping(fast.address, job="sagemaker-exporter", extra='rule_files: ["*.rules.yml"]')
+    config = scraping(fast.address, interval="2s", job="sagemaker-exporter", extra='rule_files: ["*.rules.yml"]')
     missing: list[str] = []
 
     async def complete() -> bool:
@@ -67,12 +69,12 @@ async def test_every_rule_evaluates_and_every_recording_rule_gives_data(
 
     async def told() -> list[dict[str, Any]]:
         alerts: list[dict[str, Any]] = (await server.api("alerts"))["alerts"]
-        return [each for each in alerts if each["labels"]["alertname"] == "SageMakerTrainingJobFailed"]
+        return [each for each in alerts if each["labels"]["alertname"] in OF_FAILURES]
 
     async with prometheus(config, "--query.lookback-delta=10s") as server:
         await server.wait_until(lambda: server.query("up == 1"))
         try:
-            await server.wait_until(complete, within=40)
+            await server.wait_until(complete, within=60)
         except AssertionError as error:
             raise AssertionError(f"no data of {missing}") from error
         failures = await server.wait_until(told)
@@ -82,6 +84,7 @@ async def test_every_rule_evaluates_and_every_recording_rule_gives_data(
     assert [(rule["name"], rule["health"], rule.get("lastError", "")) for rule in rules if rule["health"] != "ok"] == []
     names = {failure["labels"]["job_name"] for failure in failures}
     assert len(names) == len(failures) > 0
-    # The category comes by a query of the annotation; the reason, which may be secret, never, though the demo shows it.
-    kinds = {failure["annotations"]["description"].rpartition("Kind of failure: ")[2] for failure in failures}
-    assert kinds <= {"AlgorithmError.", "ClientError.", "InternalServerError.", "CapacityError.", "Other."}
+    # The category and the owner come by joins; the reason, which may be secret, never, though the demo shows it.
+    assert {failure["labels"]["category"] for failure in failures} <= {*FAILURE_CATEGORIES}
+    assert not {"reason"} & {label for failure in failures for label in failure["labels"]}
+    assert [failure for failure in failures if failure["labels"].get("owner")]
