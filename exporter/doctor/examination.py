@@ -30,7 +30,8 @@ async def examine(config: Config, clock: Clock) -> Findings:
     at_a_time = config.polling.max_concurrency
     sessions = ObservedSessions(config.polling.timeout, at_a_time, clock)
     means = Means(config, sessions, InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time), clock)
-    targets = [_Target(means, number, spec) for number, spec in enumerate(target_specs(config), 1)]
+    published = known_regions()
+    targets = [_Target(means, number, spec, published) for number, spec in enumerate(target_specs(config), 1)]
     elsewhere = {(target.spec.role.account, target.region) for target in targets if target.spec.role}
     first: dict[str, _Target] = {}
     for target in targets:
@@ -40,10 +41,11 @@ async def examine(config: Config, clock: Clock) -> Findings:
 
 
 class _Target:
-    """One target, with its number in the configuration. Its region is "" if it is unknown."""
+    """One target, with its number in the configuration. Its region is "" if it is unknown; it is named if it is one of
+    the `published` ones."""
 
-    def __init__(self, means: Means, number: int, spec: TargetSpec) -> None:
-        self._means, self.spec, self._number = means, spec, number
+    def __init__(self, means: Means, number: int, spec: TargetSpec, published: frozenset[str]) -> None:
+        self._means, self.spec, self._number, self._published = means, spec, number, published
         self._notes, self.region = Notes(), ""
         self._identity = ASSUME if spec.role else IDENTITY
         with self._notes.noting(self._identity, *_OPERATIONS):
@@ -55,7 +57,7 @@ class _Target:
     @property
     def title(self) -> str:
         """Return a name that may be published: regions that AWS publishes are no secret."""
-        where = self.region if self.region in known_regions() else "a region unknown to the SDK"
+        where = self.region if self.region in self._published else "a region unknown to the SDK"
         return f"target {self._number} ({where if self.region else 'no region'})"
 
     async def section(self, first: _Target, elsewhere: set[tuple[str, str]]) -> Section:
