@@ -23,7 +23,7 @@ _OWNER = "team"
 
 def status(app: App, now: float) -> page.Status:
     """Return the data of the status page at `now` (Unix seconds)."""
-    sharding, ledger, web = app.config.sharding, app.ledger, app.config.web
+    sharding, web = app.config.sharding, app.config.web
     polled = [runner.poller for runner in app.runners if runner.poller]
     return page.Status(
         version=__version__,
@@ -34,7 +34,7 @@ def status(app: App, now: float) -> page.Status:
         jobs=[_shown(app, runner.name, job) for runner in app.runners for job in _tracked(runner) if job.job.status],
         strategy=app.config.polling.strategy,
         shard=f"{sharding.index} of {sharding.total}" if sharding.total > 1 else "",
-        state=page.StateRow(ledger.last_write, ledger.write_errors) if app.config.state.path else None,
+        state=_state(app),
         config_loaded=app.loaded,
         config_ok=app.reload_ok,
         telemetry_path=web.telemetry_path,
@@ -73,7 +73,16 @@ def _owner_tag(config: Config) -> str:
     return _OWNER if _OWNER in tags or "*" in tags else next(iter(named), "")
 
 
+def _state(app: App) -> page.StateRow | None:
+    state, ledger = app.config.state, app.ledger
+    if not (state.path or state.url):
+        return None
+    return page.StateRow(ledger.last_write, ledger.write_errors, shared=bool(state.url))
+
+
 def _target(app: App, runner: TargetRunner) -> page.TargetRow:
+    if not runner.expected:
+        return page.TargetRow(*runner.name, elsewhere=True)
     health, poller = runner.health, runner.poller
     jobs = [one.job for one in _tracked(runner)]
     return page.TargetRow(

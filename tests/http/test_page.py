@@ -63,6 +63,11 @@ def test_totals_in_memory_are_not_said_to_be_written() -> None:
     assert "Totals kept in memory, until the process ends Endpoints" in text
 
 
+def test_totals_that_replicas_share_are_in_a_database() -> None:
+    text = shown(replace(status(), state=StateRow(NOW - 4, shared=True))).text
+    assert "Totals kept in a database that replicas share, written 4 s ago" in text
+
+
 def test_without_targets_it_says_so() -> None:
     assert "No targets: none of the configured targets belongs to this shard." in shown(status()).text
 

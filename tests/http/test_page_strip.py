@@ -173,3 +173,17 @@ def test_ready_is_not_green_while_every_target_is_down(
     found = replace(status(targets=tuple(target(up=up) for up in ups)), ready=ready)
     assert readiness(found) == expected
     assert expected[1] in shown(found).text
+
+
+def test_a_replica_answers_for_its_own_targets_only() -> None:
+    elsewhere = TargetRow("123456789012", "eu-west-1", elsewhere=True)
+    some = status(targets=(target(), elsewhere))
+    assert readiness(some) == ("good", "✓ ready")
+    assert said(some)["Targets down"] == ("0 of 1", "", "")
+    assert said(some)["Failed in the last 24 h"][0] == "none"
+    text = shown(some).text
+    assert "Of 1 target that this replica polls; others poll 1 target." in text
+    assert "eu-west-1 123456789012 polled by another replica" in text
+    idle = status(targets=(elsewhere,))
+    assert readiness(idle) == ("idle", "standing by: other replicas poll all targets")
+    assert said(idle)["Failed in the last 24 h"][0] == said(idle)["Waiting longest"][0] == "unknown yet"

@@ -31,10 +31,11 @@ class ShownJob:
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """How the totals are kept on disk. Its path is not shown."""
+    """How the totals are kept: in a file, or in a database that replicas share. Neither is named."""
 
     last_write: float | None = None
     errors: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,13 @@ class TargetRow:
     failed: Mapping[str, int] = field(default_factory=dict)
     """How many jobs failed within `Status.failed_within`, by failure category; "" if only a listing has them."""
     quotas: Quotas | None = None
+    elsewhere: bool = False
+    """Whether another replica polls the target: then nothing else is known of it here."""
 
     @property
     def known(self) -> bool:
         """Return whether each of its jobs was read once."""
-        return self.up is not None and self.first_sync is None
+        return self.up is not None and self.first_sync is None and not self.elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,14 @@ class Status:
     """How far back `TargetRow.failed` goes."""
 
     @property
+    def own(self) -> tuple[TargetRow, ...]:
+        """Return the targets that this process polls."""
+        return tuple(target for target in self.targets if not target.elsewhere)
+
+    @property
     def known(self) -> bool:
-        """Return whether each job of each target was read once: what was not found until then is unknown."""
-        return all(target.known for target in self.targets)
+        """Return whether each job of its targets was read once: what was not found until then is unknown."""
+        return all(target.known for target in self.own) and (bool(self.own) or not self.targets)
 
 
 @dataclass(frozen=True, slots=True)

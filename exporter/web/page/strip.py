@@ -52,19 +52,21 @@ def tiles(status: Status) -> list[Tile]:
         _idle_pools(status),
         _wasted(status),
         _quota(status),
-        _down(status.targets),
+        _down(status.own),
     ]
 
 
 def readiness(status: Status) -> tuple[str, str]:
     """Return the CSS class and the text of the state of the exporter: green only if it polls what it should."""
-    down = sum(target.up is False for target in status.targets)
-    if down and down == len(status.targets):
+    down = sum(target.up is False for target in status.own)
+    if down and down == len(status.own):
         return "bad", "✗ every target is down"
+    if status.targets and not status.own:
+        return "idle", "standing by: other replicas poll all targets"
     if not status.ready:
         return "warn", "… not ready yet"
     if down:
-        return "warn", f"ready, {down:,} of {len(status.targets):,} targets down"
+        return "warn", f"ready, {down:,} of {len(status.own):,} targets down"
     return "good", "✓ ready"
 
 
