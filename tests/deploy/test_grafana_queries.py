@@ -112,7 +112,9 @@ async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
     with demonstration(tmp_path, "--jobs", "120", "--seed", "5", "--speed", "4") as demo:
         demo.wait_until_ready()
         twice = (demo.address, demo.address.replace("127.0.0.1", "localhost"))
-        async with prometheus(scraping(*twice, extra="rule_files: ['*recording.rules.yml']")) as server:
+        # On a busy machine a scrape takes more than half a second, and one that fails ends all series of a moment.
+        patient = scraping(*twice, interval="3s", extra="rule_files: ['*recording.rules.yml']")
+        async with prometheus(patient) as server:
             labels = await _labels_of_answers(server, PATIENCE)
             assert [f"{query.where}: {query.expr}" for query in QUERIES if query not in labels] == []
             (now,) = [query for query in QUERIES if query.where == "sagemaker-cost: Fleet cost per hour A"]
