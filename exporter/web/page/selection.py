@@ -153,8 +153,11 @@ def select(status: Status, query: Query) -> Selection:
 
 def owner(job: TrainingJob, tag: str) -> str:
     """Return the value of the tag that names the owner, "" if it is unknown."""
-    pairs = (*(job.cost_tags or ()), *(job.tags or ()))
-    return next((value for key, value in pairs if key == tag), "") if tag else ""
+    for pairs in (job.cost_tags, job.tags):
+        for key, value in pairs or ():
+            if key == tag:
+                return value
+    return ""
 
 
 def options(jobs: Sequence[ShownJob], query: Query, owner_tag: str) -> dict[str, list[Option]]:

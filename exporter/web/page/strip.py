@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from exporter.training.deadline import deadlines
-from exporter.training.job import TrainingJob
+from exporter.training.job import TERMINAL, TrainingJob
 from exporter.web.page import links, money
 from exporter.web.page.phases import waiting_since
 from exporter.web.page.reasons import FAILED
@@ -85,7 +86,8 @@ def _failed(status: Status) -> Tile:
 
 def _waiting(status: Status) -> Tile:
     title = "Waiting longest"
-    waiting = [(since, one) for one in status.jobs if (since := waiting_since(one.job)) is not None]
+    waits = [one for one in status.jobs if one.job.waiting]
+    waiting = [(since, one) for one in waits if (since := waiting_since(one.job)) is not None]
     if not waiting:
         return _none(title, status)
     since, longest = min(waiting, key=lambda each: each[0])
@@ -109,8 +111,8 @@ def _nearest_deadline(jobs: Iterable[ShownJob], now: float) -> tuple[float, Show
     """Return the nearest deadline that has not passed yet, and its job. AWS stops a job a moment after its deadline."""
     best: tuple[float, ShownJob] | None = None
     # No limit ends a job before its creation plus the limit: in that order, most jobs need no closer look.
-    possible = ((earliest, one) for one in jobs if (earliest := _earliest_deadline(one.job)) is not None)
-    for earliest, one in sorted(possible, key=lambda each: each[0]):
+    possible = [(earliest, one) for one in jobs if (earliest := _earliest_deadline(one.job)) is not None]
+    for earliest, one in sorted(possible, key=itemgetter(0)):
         if best and earliest >= best[0]:
             break
         time = min((each for each in deadlines(one.job).values() if each > now), default=None)
@@ -120,9 +122,11 @@ def _nearest_deadline(jobs: Iterable[ShownJob], now: float) -> tuple[float, Show
 
 
 def _earliest_deadline(job: TrainingJob) -> float | None:
+    if job.status in TERMINAL:
+        return None
     limits = (job.max_runtime_seconds, job.max_wait_seconds, job.max_pending_seconds)
-    soonest = min((limit for limit in limits if limit is not None), default=None)
-    return None if soonest is None or job.terminal else (job.created or 0.0) + soonest
+    known = [limit for limit in limits if limit is not None]
+    return (job.created or 0.0) + min(known) if known else None
 
 
 def _cost(status: Status) -> Tile:
@@ -141,7 +145,8 @@ def _wasted(status: Status) -> Tile:
     title = "Wasted GPUs"
     if not status.measures_gpus:
         return Tile(title, "not measured", "", "the utilization of GPUs is not read")
-    idle = [(share, one) for one in status.jobs if (share := idle_gpus(one)) is not None]
+    measured = [one for one in status.jobs if one.utilization]
+    idle = [(share, one) for one in measured if (share := idle_gpus(one)) is not None]
     if not idle:
         return Tile(title, "none measured") if status.known else Tile(title, UNKNOWN)
     sums, unpriced = dict[str, float](), 0
