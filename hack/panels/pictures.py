@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -49,10 +49,12 @@ async def main(minutes: float) -> None:
                     "board": f"sagemaker-{board}",
                     "seconds": seconds,
                     "prometheus": prometheus.url,
-                    "var-job": job,
+                    "var-job": job["job_name"],
                 }
                 await _photograph(f"{page}/index.html?{urlencode(asked)}", f"dashboard-{board}", _height(board))
             await _photograph(demo.url, "status-page", 1000)
+            asked = {"account": job["aws_account_id"], "region": job["aws_region"], "name": job["job_name"]}
+            await _photograph(f"{demo.url}/job?{urlencode(asked)}", "status-page-job", 1300)
 
 
 async def _built() -> None:
@@ -77,11 +79,12 @@ async def _served() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _interesting(prometheus: Prometheus, seconds: float) -> str:
+async def _interesting(prometheus: Prometheus, seconds: float) -> Mapping[str, str]:
+    """Return the labels of a job worth a picture."""
     (now,) = await prometheus.query("time()")
     question = INTERESTING.format(since=now.value - seconds)
     found = await prometheus.wait_until(lambda: prometheus.query(question), within=300)
-    return found[0].labels["job_name"]
+    return found[0].labels
 
 
 def _height(board: str) -> int:
