@@ -31,7 +31,7 @@ def test_a_running_job() -> None:
     for expected in (
         "bert All jobs AWS console Logs in CloudWatch",
         "▶ InProgress Training us-east-1 · 123456789012",
-        "Cost so far ≈ $41.67",
+        "Cost so far ≈ $41.67 estimated, before the spot discount",
         "Cost at most $100.00 if it runs as long as MaxRuntime allows",
         "Cost now $50.00 per hour",
         "Deadline in 1 h 10 min MaxRuntime",

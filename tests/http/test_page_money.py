@@ -121,6 +121,9 @@ def test_the_cost_per_hour_of_all_targets_says_how_many_instances_have_no_price(
     assert both == "CNY\N{NO-BREAK SPACE}7.04 and $4.22 per hour"
 
 
+UNPRICED = "1\N{NO-BREAK SPACE}h 30\N{NO-BREAK SPACE}min of instances without a price"
+
+
 def total(amount: int, since: float = 500.0) -> Series:
     return Series((amount,), (amount,), since)
 
@@ -136,7 +139,7 @@ def test_a_target_says_what_it_has_cost_and_what_has_no_price() -> None:
     spent = money.spent(totals)
     assert spent == page.Spent({"USD": 2.5, "CNY": 1.0}, 400.0, 5400.0)
     target = page.TargetRow("1", "r", counts=counts(("training", 2, "USD")), spent=spent)
-    lines = [PER_HOUR, "CNY\N{NO-BREAK SPACE}1.00 and $2.50 so far", "1.5 instance hours without a price"]
+    lines = [PER_HOUR, "CNY\N{NO-BREAK SPACE}1.00 and $2.50 since 1970-01-01", UNPRICED]
     assert money.of_target(target) == lines
     text = page.render(page.Status("1", 0.0, 2000.0, True, (target,), ()), {})
     assert f'data-label="Cost"><div>{"<br>".join(lines)}</div>' in text

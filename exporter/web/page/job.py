@@ -119,7 +119,7 @@ def _details(shown: ShownJob, now: float) -> list[str]:
 
 def _tiles(shown: ShownJob, now: float) -> list[Tile]:
     job = shown.job
-    tiles = [Tile("Cost so far", money.cost(shown, now))]
+    tiles = [Tile("Cost so far", money.cost(shown, now), note=_estimate(shown, now))]
     if most := money.at_most(shown):
         tiles.append(Tile("Cost at most", money.text(most), note="if it runs as long as MaxRuntime allows"))
     if per_hour := money.cost_per_hour(shown):
@@ -133,6 +133,14 @@ def _tiles(shown: ShownJob, now: float) -> list[Tile]:
     if (idle := idle_gpus(shown)) is not None:
         tiles.append(Tile("GPUs busy", f"{1 - idle:.0%}"))
     return tiles
+
+
+def _estimate(shown: ShownJob, now: float) -> str:
+    """Return what an amount is that no bill says; "" for a bill, or if nothing is known."""
+    found = money.so_far(shown, now)
+    if found is None or found.billed:
+        return ""
+    return "estimated, before the spot discount" if shown.job.spot else "estimated"
 
 
 def _steps(job: TrainingJob, now: float) -> list[Step]:

@@ -19,7 +19,7 @@ from exporter.training.job import NO_SERVERLESS, TrainingJob
 from exporter.training.usage import USAGES, WARM_POOL, usage_of_training
 from exporter.web.page.phases import seconds_on_instances
 from exporter.web.page.records import ShownJob, Spent, TargetRow
-from exporter.web.page.text import counted
+from exporter.web.page.text import counted, day, span
 
 # The families of the ledger that say what a target has cost so far. The last label of costs is the currency.
 _COST, _UNPRICED = "sagemaker_training_cost_total", "sagemaker_training_unpriced_instance_seconds"
@@ -137,9 +137,9 @@ def of_target(target: TargetRow) -> list[str]:
     """Return what a target costs now and what it has cost so far, as far as that is known."""
     found, spent = list(filter(None, [held_per_hour([target.counts])])), target.spent
     if spent and spent.by_currency:
-        found.append(f"{text(spent.by_currency)} so far")
+        found.append(f"{text(spent.by_currency)} since {day(spent.since)}")
     if spent and spent.unpriced_instance_seconds:
-        found.append(f"{spent.unpriced_instance_seconds / _HOUR:,.1f} instance hours without a price")
+        found.append(f"{span(spent.unpriced_instance_seconds)} of instances without a price")
     return found
 
 

@@ -105,6 +105,12 @@ def moment(timestamp: float | None, now: float) -> Moment | None:
     return Moment(text, exact)
 
 
+def day(timestamp: float | None) -> str:
+    """Return the date of a time in UTC, such as `2026-11-28`; `an unknown day` if it is unknown."""
+    exact = None if timestamp is None else _utc(timestamp)
+    return "an unknown day" if exact is None else f"{exact:%Y-%m-%d}"
+
+
 def _utc(timestamp: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(timestamp, UTC)
