@@ -123,7 +123,7 @@ def test_bad_flags_are_refused(arguments: list[str], capsys: pytest.CaptureFixtu
     assert "usage: sagemaker-exporter" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", "check-config", "once", "demo", "metrics"])
+@pytest.mark.parametrize("command", [command or "" for command in cli._COMMANDS])
 def test_every_argument_has_a_help_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*filter(None, [command]), "--help"])
