@@ -217,9 +217,9 @@ session_name = Text(
     "2 to 64 letters, digits or _+=,.@-, in quotes if they read as a number",
 )
 telemetry_path = Text(
-    re.compile(r"(?!/(?:healthz|readyz|-/.*)\Z)(?!.*/\.\.?(?:/|\Z))(?:/[\w.~-]+)+", re.ASCII),
+    re.compile(r"(?!/(?:healthz|readyz|job|favicon\.ico|-/.*)\Z)(?!.*/\.\.?(?:/|\Z))(?:/[\w.~-]+)+", re.ASCII),
     "a path for metrics",
-    "a path such as /metrics, but not /, /healthz, /readyz or one under /-/",
+    "a path such as /metrics, but not /, /job, /healthz, /readyz, /favicon.ico or one under /-/",
 )
 _SEGMENTS = r"(?!.*/\.\.?(?:/|\Z))(?:/|(?:/[\w.~:+=,-]+)+/?)?"
 _external_url = Text(

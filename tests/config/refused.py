@@ -15,7 +15,7 @@ EXTERNAL_URLS = (
     'without user, query or fragment, or "" for none)'
 )
 PREFIXES = 'a path such as /sagemaker, / for none, or "" for the path of external_url'
-TELEMETRY_PATHS = "a path such as /metrics, but not /, /healthz, /readyz or one under /-/"
+TELEMETRY_PATHS = "a path such as /metrics, but not /, /job, /healthz, /readyz, /favicon.ico or one under /-/"
 DURATIONS = "a Prometheus duration such as 30s, 5m, 1h30m, 7d"
 RATES = "requests per second, more than 0 and at most 1000"
 ROLES = "the ARN of a role such as arn:aws:iam::123456789012:role/NAME"

@@ -56,6 +56,8 @@ SINGLE_KEYS = [
     ("web.telemetry_path: metrics", f'"metrics" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /", f'"/" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /healthz", f'"/healthz" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
+    ("web.telemetry_path: /job", f'"/job" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
+    ("web.telemetry_path: /favicon.ico", f'"/favicon.ico" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /readyz", f'"/readyz" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /-/reload", f'"/-/reload" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
     ("web.telemetry_path: /a/../b", f'"/a/../b" is not a path for metrics (allowed: {TELEMETRY_PATHS})'),
