@@ -13,6 +13,8 @@ from exporter.training.job import OUTCOMES, TrainingJob
 
 # Seconds. Times of one job come from different hosts of AWS, and some are cut to whole seconds.
 _SLACK = 2.0
+# A job that changed so recently may have changed between two reads, or be old in the index of Search.
+_RECENT = 900.0
 # A warm pool is released some time after its period is over.
 _RELEASE = 600.0
 _OVER = ("Reused", "Terminated")
@@ -106,15 +108,20 @@ def _same_creation(at: Ended) -> bool | None:
 
 
 def _same_modification(at: Ended) -> bool | None:
-    return _near(at.listed.modified, at.job.modified) if at.listed else None
+    return _near(at.listed.modified, at.job.modified) if at.listed and _rests(at) else None
 
 
 def _same_in_search(at: Ended) -> bool | None:
-    if at.indexed is None:
+    if at.indexed is None or not _rests(at):
         return None
     one, other = at.indexed, at.job
     same = (one.status, one.billable_seconds, one.warm_pool) == (other.status, other.billable_seconds, other.warm_pool)
     return same and _near(one.modified, other.modified)
+
+
+def _rests(at: Ended) -> bool:
+    """Return whether a job has not changed for a while."""
+    return at.job.modified is None or at.job.modified + _RECENT <= at.now
 
 
 def _near(one: float | None, other: float | None) -> bool:

@@ -23,6 +23,8 @@ from exporter.wiring.targets import TargetSpec, target_specs
 _OPERATIONS = (LIST, DESCRIBE, TAGS, SEARCH, GET_PRODUCTS, LIST_QUOTAS, GET_METRIC_DATA)
 # The calls in flight over all targets, in multiples of polling.max_concurrency: to targets that respond, and to others.
 _EVERYONE, _HANGING = 10, 1
+# The targets that are examined at a time; each takes some seconds, most of them waiting.
+_TARGETS = 20
 
 
 async def examine(config: Config, clock: Clock) -> Findings:
@@ -36,7 +38,14 @@ async def examine(config: Config, clock: Clock) -> Findings:
     first: dict[str, _Target] = {}
     for target in targets:
         first.setdefault(target.region, target)
-    sections = await asyncio.gather(*(target.section(first[target.region], elsewhere) for target in targets))
+    # More at a time would keep the processor so busy with opening clients that answers seem late.
+    turns = asyncio.Semaphore(_TARGETS)
+
+    async def examined(target: _Target) -> Section:
+        async with turns:
+            return await target.section(first[target.region], elsewhere)
+
+    sections = await asyncio.gather(*map(examined, targets))
     return Findings(_versions(), _settings(config), tuple(sections))
 
 

@@ -14,9 +14,9 @@ from exporter.polling.api import LIST
 _SAFE = "No account ID, name, path or other text of AWS's answers is in this report: it may be published."
 FORM = "https://github.com/sagemaker-exporter/sagemaker-exporter/issues/new?template=doctor_report.yml"
 _HEADER = ("operation", "needed", "result", "requests", "median ms", "found")
-_SHORT_HEADER = ("target", "failed", "requests", "jobs", "clock")
+_SHORT_HEADER = ("target", "failed", "requests", "jobs", "AWS's clock")
 # How many targets are shown in full. An issue has room for 65,536 characters: for this many and some 300 others.
-_DETAILED = 12
+_DETAILED = 8
 # Seconds. A Date header is cut to whole seconds; AWS refuses signatures that are five minutes off.
 _PRECISION, _REFUSED = 2.0, 300.0
 
@@ -50,7 +50,8 @@ def _failed(section: Section) -> list[str]:
 def _short(section: Section) -> tuple[str, ...]:
     found = next((reading.found for reading in section.readings if reading.operation == LIST), "")
     requests = str(sum(len(reading.seconds) for reading in section.readings))
-    return section.title, ", ".join(_failed(section)) or "none", requests, found, _clock(section)
+    clock = "" if section.ahead is None else f"{section.ahead:+.0f} s"
+    return section.title, ", ".join(_failed(section)) or "none", requests, found, clock
 
 
 def _row(reading: Reading) -> tuple[str, ...]:

@@ -35,8 +35,8 @@ def _report(sections: list[Section]) -> str:
 
 
 def test_few_targets_are_shown_in_full() -> None:
-    report = _report([_section(number, failing=False) for number in range(1, 13)])
-    assert report.count("\n## target ") == 12
+    report = _report([_section(number, failing=False) for number in range(1, 9)])
+    assert report.count("\n## target ") == 8
     assert "Other targets" not in report
 
 
@@ -44,15 +44,16 @@ def test_of_many_targets_those_that_fail_are_shown_in_full() -> None:
     report = _report([_section(number, failing=number in (50, 70)) for number in range(1, 101)])
     titles = [line for line in report.splitlines() if line.startswith("## ")]
     assert titles[-3:] == ["## target 50 (ap-northeast-1)", "## target 70 (ap-northeast-1)", "## Other targets"]
-    assert len(titles) == 13
+    assert len(titles) == 9
     others = report.split("## Other targets")[1]
-    assert others.count("| none ") == 88
+    assert others.count("| none ") == 92
     assert "| target 100 (ap-northeast-1) " in others
 
 
 def test_the_report_of_hundreds_of_targets_fits_into_an_issue() -> None:
     for failing in (False, True):
         report = _report([_section(number, failing) for number in range(1, 301)])
-        assert len(report) < ISSUE
+        # Differences take their place, too.
+        assert len(report) < ISSUE - 15_000
         assert ("all 300 targets: ListTrainingJobs: AccessDeniedException" in report) == failing
         assert all(f"target {number} (ap-northeast-1)" in report for number in range(1, 301))
