@@ -117,8 +117,8 @@ class Ledger:
         """Count new readings of jobs, and note up to which creation time (Unix seconds) all jobs of a target are known,
         in one transaction.
 
-        Return the recorded facts of the jobs, by the identities of their readings, and of the jobs that were priced;
-        empty if the write failed. Never raises StoreError: `write_errors` and `last_error` report failures.
+        Return the recorded facts of the jobs, by the identities of their readings; empty if the write failed. Never
+        raises StoreError: `write_errors` and `last_error` report failures.
         """
         for reading in readings:
             earlier = self._pending.get(reading.identity)
@@ -152,12 +152,12 @@ class Ledger:
             if self._repriced.get(target) is request:
                 del self._repriced[target]
 
-    async def price(self, target: Target) -> Mapping[Identity, Facts]:
+    async def price(self, target: Target) -> None:
         """Price the jobs of a target that had no price so far: prices have come. If this cannot be written now, it is
-        with the next write. Return the facts as `apply` does."""
+        with the next write."""
         if self.rate_of:
             self._repriced[target] = object()
-        return await self.apply(())
+        await self.apply(())
 
     async def price_lists(self) -> Mapping[str, str]:
         """Return the saved copies of price lists by region; empty if the store cannot be read now."""
@@ -171,24 +171,25 @@ class Ledger:
         """Return those of the jobs of which the totals need no further reading: settled and unchanged, ended before the
         baseline, or forgotten."""
         jobs = list(jobs)
-        recorded = await self._blocking(lambda: self._recorded([job.identity for job in jobs]))
+        # Without records every job is read from AWS again: that costs requests, but counts nothing twice.
+        recorded = await self._blocking(lambda: self._recorded([job.identity for job in jobs])) or {}
         return {
             job.identity
             for job in jobs
             if is_closed(job, recorded.get(job.identity), self.marks((job.account, job.region)), self.baseline)
         }
 
-    async def open_jobs(self, target: Target) -> list[Identity]:
-        """Return the jobs of a target that were not settled when they were last read; empty if the store cannot be
-        read now."""
+    async def open_jobs(self, target: Target) -> list[Identity] | None:
+        """Return the jobs of a target that were not settled when they were last read; None if the store cannot be read
+        now. No listing has those that were deleted meanwhile."""
         return await self._blocking(lambda: self._unfinished(target))
 
-    async def recorded(self, identities: Iterable[Identity]) -> dict[Identity, Facts]:
-        """Return the recorded facts of these jobs. Jobs without a record are left out; empty if the store cannot be
-        read now."""
+    async def recorded(self, identities: Iterable[Identity]) -> dict[Identity, Facts] | None:
+        """Return the recorded facts of these jobs. Jobs without a record are left out; None if the store cannot be read
+        now."""
         wanted = list(identities)
         records = await self._blocking(lambda: self._recorded(wanted))
-        return {identity: record.facts for identity, record in records.items()}
+        return None if records is None else {identity: record.facts for identity, record in records.items()}
 
     async def forget(self, target: Target, lookback: float, now: float, tracked: Iterable[Identity] = ()) -> None:
         """Delete the records of jobs too old for any listing of this target; `now` is AWS's clock (Unix seconds).
@@ -199,19 +200,17 @@ class Ledger:
         awaited = {*tracked, *(i for i in self._pending if (i.account, i.region) == target)}
         await self._write(lambda transaction, committed: forget(transaction, committed, target, lookback, now, awaited))
 
-    def _unfinished(self, target: Target) -> list[Identity]:
+    def _unfinished(self, target: Target) -> list[Identity] | None:
         try:
             return self._store.open_jobs(target)
         except StoreError:
-            # The first listing is a full one, and finds them too.
-            return []
+            return None
 
-    def _recorded(self, identities: list[Identity]) -> Mapping[Identity, JobRecord]:
+    def _recorded(self, identities: list[Identity]) -> Mapping[Identity, JobRecord] | None:
         try:
             return self._store.records(identities)
         except StoreError:
-            # Without records every job is read from AWS again: that costs requests, but counts nothing twice.
-            return {}
+            return None
 
     def _price_lists(self) -> Mapping[str, str]:
         try:
@@ -260,9 +259,7 @@ class Ledger:
 def _recorded_facts(
     batch: Batch, found: Mapping[Identity, JobRecord], update: LedgerUpdate
 ) -> Mapping[Identity, Facts]:
-    """Return the facts after an update: of the jobs that it changes, and of those with a reading in the batch, by its
-    identity."""
-    changed = {record.identity: record.facts for record in update.records}
-    records = {record.identity: record.facts for record in found.values()} | changed
+    """Return the facts of the jobs with a reading in the batch after the update, by the identities of the readings."""
+    records = {record.identity: record.facts for record in (*found.values(), *update.records)}
     own = {identity: found[identity].identity if identity in found else identity for identity in batch.readings}
-    return changed | {asked: records[identity] for asked, identity in own.items() if identity in records}
+    return {asked: records[identity] for asked, identity in own.items() if identity in records}

@@ -95,8 +95,9 @@ class SharedLedger(Ledger):
         held = [reading for reading in readings if _target_of(reading.identity) in self._held]
         return await super().apply(held, {t: until for t, until in (discovered or {}).items() if t in self._held})
 
-    async def price(self, target: Target) -> Mapping[Identity, Facts]:
-        return await super().price(target) if target in self._held else {}
+    async def price(self, target: Target) -> None:
+        if target in self._held:
+            await super().price(target)
 
     def _forget_pending(self, targets: Collection[Target]) -> None:
         """Drop what is not written of targets: their next holder reads it again."""

@@ -9,7 +9,8 @@ from exporter.polling.api import Api
 from exporter.polling.failures import RecentFailures
 from exporter.polling.health import Health
 from exporter.polling.intake import Intake
-from exporter.polling.poller import Display, Poller
+from exporter.polling.poller import Poller
+from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from exporter.polling.tracker import Tracker, TrackerTiming
 

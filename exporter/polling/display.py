@@ -32,7 +32,7 @@ def _ignore_end(_target: Target, _name: str) -> None: ...
 
 
 class BoardDisplay:
-    """Implements `exporter.polling.poller.Display` on a board.
+    """Implements `exporter.polling.recording.Display` on a board.
 
     `selects` returns whether a job of that name has series of its own; `context` is passed to the families of jobs;
     `by_tags` maps the tag keys of totals to label names; `rate_of` returns the price in force; `seen` is
@@ -79,6 +79,11 @@ class BoardDisplay:
             self._board.put(JOBS, key, key, JobView(job, self._context, self.rates(job)))
         if job.terminal:
             self._ended((job.account, job.region), job.name)
+
+    def priced(self, job: TrainingJob, rates: Rates) -> None:
+        """Show a job with the prices that it is recorded with, if they are others than before."""
+        if self.rates(job) != rates:
+            self.job(job, rates)
 
     def rates(self, job: TrainingJob) -> Rates:
         """Return the prices that the ledger keeps with a job, as far as they were displayed; in any thread."""

@@ -64,10 +64,16 @@ class Intake:
     def resume(
         self, identities: Iterable[Identity], recorded: Mapping[Identity, Facts], at: float, updates: Updates
     ) -> None:
-        """Track the jobs that an earlier run left unfinished, with the facts that it recorded, if they are readable."""
+        """Track the jobs that an earlier run left unfinished, with the facts that it recorded, if they are readable.
+        They, or later jobs of their names, may be tracked already."""
         # Of two jobs of one name the later one is tracked: the earlier one was deleted, and cannot be read again.
         for identity in sorted(identities, key=lambda each: each.created_ms):
-            created = identity.created_ms / 1000
+            tracked, created = self._tracker.get(identity.name), identity.created_ms / 1000
+            if tracked and tracked.job.identity.is_same(identity):
+                continue
+            if tracked and tracked.job.identity.created_ms > identity.created_ms:
+                updates.readings.append(Reading.last(identity))
+                continue
             replaced = self._tracker.track(
                 TrainingJob(account=identity.account, region=identity.region, name=identity.name, created=created),
                 at,

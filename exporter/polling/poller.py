@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.ledger.ledger import Ledger
@@ -22,12 +21,12 @@ from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.listing import Listing
 from exporter.polling.paging import pages
+from exporter.polling.recording import Display, Recording
 from exporter.polling.repeating import random_phase, repeat
 from exporter.polling.settings import PollerSettings
 from exporter.polling.tracker import TrackedJob, Tracker
 from exporter.process.logs import Log
-from exporter.training.active import UNKNOWN, ActiveCounts
-from exporter.training.cost import Rates
+from exporter.training.active import UNKNOWN
 from exporter.training.job import TrainingJob
 
 _log = Log(__name__)
@@ -35,16 +34,6 @@ _log = Log(__name__)
 _TICK, _TICKS_AN_INTERVAL = 1.0, 20
 # Seconds before the lookback: a job that cannot be read is dropped when it was created earlier than that.
 _PATIENCE = 60 * 86400.0
-
-
-class Display(Protocol):
-    """Receives the jobs and the health that a poller reads, to export them."""
-
-    def job(self, job: TrainingJob, rates: Rates | None = None) -> None: ...
-
-    def gone(self, target: Target, name: str) -> None: ...
-
-    def target(self, target: Target, counts: ActiveCounts, health: Health, jobs: int) -> None: ...
 
 
 class Poller:
@@ -65,6 +54,7 @@ class Poller:
         self._target, self._name, self._api, self._settings = target, "/".join(target), api, settings
         self.tracker, self._intake, self._ledger, self._display = tracker, intake, ledger, display
         self.health, self.failures, self._clock = health, intake.failures, clock
+        self._recording = Recording(target, ledger, intake, tracker, display, clock)
         marked = ledger.marks(target).discovered_until or None
         self._listing = Listing(api, intake.parse)
         self._discovery = Discovery(settings.lookback, marked, health.calls.refused)
@@ -91,15 +81,13 @@ class Poller:
         await self.discover()
         while not self.health.fails("reading") and (names := self.tracker.due(self._clock.monotonic())):
             await self._read(names, thorough=True)
+        await self._recording.catch_up()
         self._report()
         return bool(self.health.up) and all(f.read and f.job.cost_tags is not None for f in self.tracker.jobs())
 
     async def price(self) -> None:
-        """Price the jobs that had no price so far. Called when prices were read."""
-        for identity, facts in (await self._ledger.price(self._target)).items():
-            tracked = self.tracker.get(identity.name)
-            if tracked and tracked.job.identity.is_same(identity):
-                self._display.job(tracked.job, facts.rates)
+        """Price the jobs that had no price so far. Called when prices have come."""
+        await self._recording.price()
         self._report()
 
     async def discover(self) -> None:
@@ -168,12 +156,8 @@ class Poller:
             self.tracker.read_now(one.job.name, at)
 
     async def _begin(self) -> None:
-        await self._ledger.begin(self._target)
-        due = math.inf if self._search else self._clock.monotonic()
-        unfinished = await self._ledger.open_jobs(self._target)
-        updates = Updates.none()
-        self._intake.resume(unfinished, await self._ledger.recorded(unfinished), due, updates)
-        await self._publish(updates)
+        await self._recording.begin(math.inf if self._search else self._clock.monotonic())
+        self._report()
 
     async def _discovered(self, full: bool, began: float) -> None:
         self.health.first_sync = None
@@ -232,6 +216,7 @@ class Poller:
         tick = min(_TICK, self._settings.active_interval / _TICKS_AN_INTERVAL)
         while True:
             before = self.health.up, self.first_sync.over
+            await self._recording.catch_up()
             if names := self.tracker.due(self._clock.monotonic()):
                 await self._read(names)
             elif self.tracker.next_due() == math.inf:
@@ -267,13 +252,7 @@ class Poller:
             self.first_sync.was_read(frozenset(names))
 
     async def _publish(self, updates: Updates) -> None:
-        # The ledger first: the rates that a job is shown with are those that it was recorded with.
-        recorded = await self._ledger.apply(updates.readings) if updates.readings else {}
-        for job in updates.jobs.values():
-            facts = recorded.get(job.identity)
-            self._display.job(job, facts.rates if facts else None)
-        for name in updates.gone:
-            self._display.gone(self._target, name)
+        await self._recording.publish(updates)
         self.first_sync.was_read()
         self._report()
 

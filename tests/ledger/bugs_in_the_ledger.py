@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -163,8 +163,7 @@ def price_anew_at_each_reading(patch: Patch) -> None:
 def price_nothing_later(patch: Patch) -> None:
     """Never price a job that had no price when it was read."""
 
-    async def nothing(ledger: Ledger, target: Target) -> dict[Identity, facts.Facts]:
-        return {}
+    async def nothing(ledger: Ledger, target: Target) -> None: ...
 
     patch.setattr(Ledger, "price", nothing)
 
@@ -172,10 +171,9 @@ def price_nothing_later(patch: Patch) -> None:
 def forget_prices_that_could_not_be_written(patch: Patch) -> None:
     price = Ledger.price
 
-    async def once(ledger: Ledger, target: Target) -> Mapping[Identity, facts.Facts]:
-        priced = await price(ledger, target)
+    async def once(ledger: Ledger, target: Target) -> None:
+        await price(ledger, target)
         ledger._repriced.pop(target, None)
-        return priced
 
     patch.setattr(Ledger, "price", once)
 

@@ -76,7 +76,7 @@ class Harness:
         self._ledger: Ledger | None = None
         self._first_start, self._seed = 0.0, seed
         self._disk_fails_until, self._calm = -math.inf, False
-        self.history, self.unfinished = list[str](), list[str]()
+        self.history, self.unfinished, self._outdated = list[str](), list[str](), list[str]()
 
     def run(self) -> None:
         """Run the schedule. Raises AssertionError if a total goes down, or differs from the schedule at the end."""
@@ -98,6 +98,7 @@ class Harness:
         self.client.allowed_from = self.time.now + _DENIED_ON
         self._live(Fate(self.time.now + _PATIENCE))
         assert self.totals() == self.due()
+        assert not self._outdated
         self.time.passed += max(0.0, self.client.allowed_from - self.time.now)
         # Reading everything again must count nothing again.
         self._live(Fate(self.time.now + 500.0, whole=True))
@@ -208,8 +209,8 @@ class Harness:
             await asyncio.sleep(self._schedule.late.uniform(0, 100))
             self.time.passed += fate.asleep
         if self._calm and self._ruin.random() < 0.5:
-            await asyncio.sleep(self._ruin.uniform(5, 20))
-            # An outage that no restart follows.
+            # An outage that no restart follows, from the beginning or later.
+            await asyncio.sleep(self._ruin.choice((0.0, self._ruin.uniform(5, 20))))
             self._disk_fails_until = self.time.now + self._ruin.uniform(0, 100)
         await asyncio.sleep(fate.at - self.time.now if not self._calm else 0.0)
         if fate.turns or fate.moments:
@@ -218,7 +219,8 @@ class Harness:
             await asyncio.sleep(30.0)
 
     def _is_right(self) -> bool:
-        return self.time.now > self._disk_fails_until and self.totals() == self.due()
+        self._outdated = self.board.outdated(self._written.record)
+        return self.time.now > self._disk_fails_until and self.totals() == self.due() and not self._outdated
 
     def _poller(self, ledger: Ledger, clock: LoopClock) -> Poller:
         calls = Calls()

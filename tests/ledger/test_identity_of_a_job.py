@@ -69,7 +69,7 @@ async def test_a_job_counts_once_whatever_operation_shows_it(
         assert one.counted("jobs_created") == {(): 5}
         assert one.counted("jobs_finished") == {("Completed",): 5}
         assert one.counted("seconds") == due(world.truth())["seconds"]
-        assert len(await one.ledger.open_jobs(TARGET)) == 0
+        assert await one.ledger.open_jobs(TARGET) == []
 
 
 @STRATEGIES

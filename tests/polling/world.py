@@ -20,6 +20,7 @@ from exporter.polling.api import DESCRIBE, LIST, SEARCH, Calls
 from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.poller import Poller
+from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from tests.displays import Nowhere
 from tests.virtual_time import LoopClock, background
@@ -147,7 +148,13 @@ def _page(found: Iterable[Job], asked: Mapping[str, Any]) -> tuple[Sequence[Job]
 
 
 def poller(
-    region: Region, ledger: Ledger, *, search: bool = False, rps: float = 1000.0, lookback: float = 30.0
+    region: Region,
+    ledger: Ledger,
+    *,
+    search: bool = False,
+    rps: float = 1000.0,
+    lookback: float = 30.0,
+    display: Display | None = None,
 ) -> Poller:
     """Return a poller with `rps` requests per second for each operation, and `lookback` in days."""
     clock, calls = LoopClock(), Calls()
@@ -162,7 +169,7 @@ def poller(
         workers=20,
     )
     health = Health("/".join(TARGET), calls, clock.time)
-    return assemble(TARGET, api, settings, ledger, Nowhere(), health, clock)
+    return assemble(TARGET, api, settings, ledger, display or Nowhere(), health, clock)
 
 
 def polling(one: Poller) -> AbstractAsyncContextManager[None]:
