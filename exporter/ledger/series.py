@@ -6,6 +6,7 @@ of integers are exact in any order, unlike sums of floats: what was added for a 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from operator import add as plus
 from operator import neg
@@ -20,6 +21,7 @@ from exporter.training.totals import TOTAL_FAMILIES
 # One number for a counter or gauge; for a histogram the cumulative counts by bucket, then the sum.
 Amounts = tuple[int, ...]
 _THOUSAND = 1000
+_NUMBERS = re.compile(r"\[-?[0-9]+(?:,-?[0-9]+)*\]", re.ASCII)
 _FAMILY = {family.name: family for family in TOTAL_FAMILIES}
 
 
@@ -55,7 +57,7 @@ class Series(NamedTuple):
     created: float
 
     @classmethod
-    def of_row(cls, key: SeriesKey, created: object, true: str | bytes, shown: str | bytes) -> Series:
+    def of_row(cls, key: SeriesKey, created: object, true: object, shown: object) -> Series:
         """Return the series from its columns in the state file. Raises ValueError if they are invalid."""
         if not isinstance(created, float):
             raise ValueError("invalid creation time of a series")
@@ -63,7 +65,7 @@ class Series(NamedTuple):
 
     def to_row(self) -> tuple[float, str, str]:
         """Return the columns `created`, `true` and `shown` of the state file."""
-        return self.created, orjson.dumps(self.true).decode(), orjson.dumps(self.shown).decode()
+        return self.created, _text_of(self.true), _text_of(self.shown)
 
     def plus(self, delta: Amounts) -> Series:
         """Return the series after an addition. A negative `delta` lowers only the exact value."""
@@ -146,11 +148,18 @@ def _parts(family: Family[Facts]) -> int:
     return family.parts if family.parts > 1 else _THOUSAND
 
 
-def _amounts_of(key: SeriesKey, text: str | bytes) -> Amounts:
-    numbers = orjson.loads(text)
-    if not isinstance(numbers, list) or [type(n) for n in numbers] != [int] * len(zero(key)):
+def _text_of(amounts: Amounts) -> str:
+    """Return amounts as a JSON text. Its numbers may have any size, unlike those that orjson writes."""
+    return f"[{','.join(map(str, amounts))}]"
+
+
+def _amounts_of(key: SeriesKey, text: object) -> Amounts:
+    if not isinstance(text, str) or not _NUMBERS.fullmatch(text):
         raise ValueError("invalid amounts of a series")
-    return tuple(numbers)
+    amounts = tuple(map(int, text[1:-1].split(",")))
+    if len(amounts) != len(zero(key)):
+        raise ValueError("invalid number of amounts of a series")
+    return amounts
 
 
 def _texts(values: list[Any]) -> bool:

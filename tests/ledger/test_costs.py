@@ -199,6 +199,17 @@ async def test_teams_have_their_costs_and_unpriced_is_of_all(prices: Prices) -> 
         assert costs(one, UNPRICED) == {(G5, "no_price"): 160}
 
 
+async def test_a_total_of_any_size_is_written_and_read_again(prices: Prices, tmp_path: Path) -> None:
+    """A mistake in a price list may make it exceed 64 bits, and must not stop the other targets."""
+    prices.now[M5] = "999999999999999"
+    async with books(prices, tmp_path / "state.db") as one:
+        await one.apply(readings(job(), settled=True))
+        await one.apply(readings(job("next"), settled=True))
+        assert (costs(one), one.last_error) == ({TRAINED: 2 * nano(hours(160, "999999999999999"))}, None)
+    async with books(prices, tmp_path / "state.db") as one:
+        assert costs(one) == {TRAINED: 2 * nano(hours(160, "999999999999999"))}
+
+
 async def test_serverless_jobs_and_bills_that_never_come_cost_nothing(prices: Prices) -> None:
     async with books(prices) as one:
         await one.apply(
