@@ -70,6 +70,7 @@ class Tracker:
         self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
         self._jobs: Counter[tuple[str, str]] = Counter()
         self._instances: Counter[tuple[str, str]] = Counter()
+        self._prepaid: Counter[tuple[str, str]] = Counter()
         self._unknown_status = self._unknown_instances = 0
         self._unbilled: set[str] = set()
 
@@ -96,6 +97,7 @@ class Tracker:
         return ActiveCounts(
             jobs=dict(self._jobs),
             instances=dict(self._instances) if instances_known else {},
+            prepaid=dict(self._prepaid),
             unbilled=len(self._unbilled) if complete else None,
             jobs_known=partial or not self._unknown_status,
         )
@@ -281,8 +283,11 @@ class Tracker:
         if held is None:
             self._unknown_instances += sign
             return
+        prepaid = bool(job.training_plan or (tracked.facts and tracked.facts.value("plan")))
         for type_, number in held.instances:
             self._instances[type_, held.usage] += sign * number
+            if prepaid:
+                self._prepaid[type_, held.usage] += sign * number
 
 
 def _lacks_something(job: TrainingJob) -> bool:

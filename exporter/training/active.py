@@ -19,7 +19,8 @@ class ActiveCounts:
 
     `jobs` are counted by (status, secondary status) and `instances` by (instance type, usage). `unbilled` is the number
     of jobs that wait for their bill, None while it is unknown. While `jobs_known` is False, the jobs have not been
-    counted yet and have no samples. `rates` are the prices of those instances that have one.
+    counted yet and have no samples. `rates` are the prices of those instances that have one. Of the instances, those in
+    `prepaid` belong to a training plan, which was paid for in advance.
     """
 
     jobs: Mapping[tuple[str, str], int]
@@ -27,6 +28,13 @@ class ActiveCounts:
     unbilled: int | None = None
     jobs_known: bool = True
     rates: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
+    prepaid: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def charged(self) -> dict[tuple[str, str], int]:
+        """Return the instances that are not prepaid, without those types and usages of which all are."""
+        left = {key: number - self.prepaid.get(key, 0) for key, number in self.instances.items()}
+        return {key: number for key, number in left.items() if number or not self.prepaid.get(key)}
 
 
 _ACTIVE: tuple[LabelValues, ...] = (
@@ -49,9 +57,9 @@ def _jobs(counts: ActiveCounts) -> list[Row]:
 
 def _cost_per_hour(counts: ActiveCounts) -> list[Row]:
     return [
-        ((*key, rate.currency), float(rate.per_hour * counts.instances[key]))
-        for key, rate in counts.rates.items()
-        if key in counts.instances
+        ((*key, rate.currency), float(rate.per_hour * number))
+        for key, number in counts.charged.items()
+        if (rate := counts.rates.get(key))
     ]
 
 
@@ -76,7 +84,7 @@ _FAMILIES: tuple[Family[ActiveCounts], ...] = (
     Family(
         "sagemaker_training_cost_per_hour",
         "gauge",
-        "Cost per hour of the instances held now, in the currency of the price list.",
+        "Cost per hour of the instances held now, except those of training plans, in the currency of the price list.",
         TARGET,
         ("instance_type", "usage", "currency"),
         _cost_per_hour,

@@ -32,7 +32,9 @@ def cost_per_hour(job: TrainingJob, rates: Rates) -> Iterable[Row]:
     held = holding(job)
     found = [(rates.get((type_, held.usage)), number) for type_, number in held.instances]
     known = [(rate, number) for rate, number in found if isinstance(rate, Rate)]
-    if not known or len(known) < len(found):
+    if len(known) < len(found):
         return []
-    per_hour = sum((rate.per_hour * number for rate, number in known), Fraction(0))
-    return [((known[0][0].currency,), float(per_hour))]
+    sums = dict[str, Fraction]()
+    for rate, number in known:
+        sums[rate.currency] = sums.get(rate.currency, Fraction(0)) + rate.per_hour * number
+    return [((currency,), float(per_hour)) for currency, per_hour in sums.items()]

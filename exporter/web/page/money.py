@@ -113,11 +113,11 @@ def _per_hour(instances: Iterable[tuple[str, int]], usage: str, rates: Rates) ->
 
 
 def held_per_hour(targets: Iterable[ActiveCounts], usages: Collection[str] = USAGES) -> str:
-    """Return what all instances cost per hour that are held now for these usages, and how many have no price; "" if
-    there are none."""
+    """Return what all instances cost per hour that are held now for these usages and are not prepaid, and how many have
+    no price; "" if there are none."""
     sums, unpriced = dict[str, float](), 0
     for counts in targets:
-        for (type_, usage), number in counts.instances.items():
+        for (type_, usage), number in counts.charged.items():
             if usage not in usages or not number:
                 continue
             if rate := counts.rates.get((type_, usage)):
