@@ -1,13 +1,15 @@
 """Cache the price list of a region across restarts, as text.
 
-The text is a JSON object. `version` is 1, `read` is when the list was read (Unix seconds), `currency` is its currency.
-`prices` maps each instance type to its list prices by usage, as decimal strings. `hardware` maps each instance type to
-`gpus`, `vcpus` and `memory_bytes`, each a number or null. Keys are sorted, so that equal prices give equal texts.
+The text is a JSON object. `version` is 1, `read` is when the list was last read without an invalid entry (Unix
+seconds), `currency` is its currency. `prices` maps each instance type to its list prices by usage, as decimal strings.
+`hardware` maps each instance type to `gpus`, `vcpus` and `memory_bytes`, each a number or null. Keys are sorted, so
+that equal prices give equal texts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from exporter.ledger.ledger import Ledger
@@ -18,7 +20,7 @@ _VERSION = 1
 
 
 class Kept(NamedTuple):
-    """Hold a cached list, and when it was read from AWS (Unix seconds)."""
+    """Hold a cached list, and when AWS's was last read without an invalid entry (Unix seconds), 0 if never."""
 
     prices: PriceList
     read: float
@@ -27,8 +29,8 @@ class Kept(NamedTuple):
 class PriceCache(Protocol):
     """Store one text per region. An exception is logged by the caller and treated as an empty cache."""
 
-    async def load(self, region: str) -> str | None:
-        """Return the text stored last for this region, None if there is none."""
+    async def load(self) -> Mapping[str, str]:
+        """Return the texts stored last, by region."""
         ...
 
     async def store(self, region: str, text: str) -> None:
@@ -42,8 +44,8 @@ class LedgerCache:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def load(self, region: str) -> str | None:
-        return (await self._ledger.price_lists()).get(region)
+    async def load(self) -> Mapping[str, str]:
+        return await self._ledger.price_lists()
 
     async def store(self, region: str, text: str) -> None:
         await self._ledger.keep_price_list(region, text)

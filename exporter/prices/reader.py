@@ -81,8 +81,11 @@ class _Attempts:
 
 @dataclass(slots=True)
 class _Region:
+    """Hold the prices of a region, and when a list without an invalid entry was last read (Unix seconds)."""
+
     attempts: _Attempts = field(default_factory=_Attempts)
     prices: PriceList | None = None
+    read: float = 0.0
 
 
 class PriceReader:
@@ -120,11 +123,13 @@ class PriceReader:
         if self._settings.file and self._file.due <= self._clock.monotonic():
             await self._guarded("", self._read_file())
             self._publish(self._regions)
-        for region in dict.fromkeys(filter(None, self._polled())):
-            if region not in self._regions:
-                self._regions[region] = _Region()
-                await self._load(region)
-                self._publish([region])
+        regions = list(dict.fromkeys(filter(None, self._polled())))
+        if new := {region: _Region() for region in regions if region not in self._regions}:
+            # Before the first request, which may take long: until then jobs would be recorded without a price.
+            await self._load(new)
+            self._regions |= new
+            self._publish(new)
+        for region in regions:
             if self._settings.api and self._regions[region].attempts.due <= self._clock.monotonic():
                 await self._guarded(region, self._read_region(region))
             if not self._settings.api and self._file.ok and region not in self._of_file:
@@ -148,20 +153,19 @@ class PriceReader:
             attempts = self._regions[region].attempts if region else self._file
             attempts.failed(self._clock.monotonic(), self._settings.refresh_interval)
 
-    async def _load(self, region: str) -> None:
-        """Load the cached list of an earlier run. The next read is due when it is as old as the refresh interval."""
+    async def _load(self, regions: Mapping[str, _Region]) -> None:
+        """Load the cached lists of an earlier run. The next read is due when one is as old as the refresh interval."""
         try:
-            kept = decoded(await self._cache.load(region)) if self._settings.api else None
+            texts = await self._cache.load() if self._settings.api else {}
         except Exception:  # noqa: BLE001
-            _log.exception("reading cached prices failed", region=region)
+            _log.exception("reading cached prices failed")
             return
-        if kept is None:
-            return
-        state = self._regions[region]
-        state.prices = kept.prices
-        left = kept.read + self._settings.refresh_interval - self._clock.time()
-        if 0 < left <= self._settings.refresh_interval:
-            state.attempts.succeeded(self._clock.monotonic(), left)
+        for region, state in regions.items():
+            if kept := decoded(texts.get(region)):
+                state.prices, state.read = kept
+                left = kept.read + self._settings.refresh_interval - self._clock.time()
+                if 0 < left <= self._settings.refresh_interval:
+                    state.attempts.succeeded(self._clock.monotonic(), left)
 
     async def _read_region(self, region: str) -> None:
         state, interval = self._regions[region], self._settings.refresh_interval
@@ -181,7 +185,9 @@ class PriceReader:
         if found.bad:
             state.attempts.failed(self._clock.monotonic(), interval)
             # An entry that is invalid now must not drop the price that was read before.
-            state.prices = state.prices.overlaid(prices) if state.prices else prices
+            before, state.prices = state.prices, state.prices.overlaid(prices) if state.prices else prices
+            if before != state.prices:
+                await self._keep(region, state.prices, state.read)
             self._view.failed(region, ApiError(GET_PRODUCTS, _INVALID, _some(len(found.bad))))
             if state.attempts.is_news("half"):
                 first = f"{found.bad[0].entry}: {found.bad[0].problem}"
@@ -190,9 +196,12 @@ class PriceReader:
         if state.attempts.warned:
             _log.info("reading prices works again", region=region)
         state.attempts.succeeded(self._clock.monotonic(), interval)
-        state.prices = prices
+        state.prices, state.read = prices, self._clock.time()
+        await self._keep(region, prices, state.read)
+
+    async def _keep(self, region: str, prices: PriceList, read: float) -> None:
         try:
-            await self._cache.store(region, encoded(Kept(prices, self._clock.time())))
+            await self._cache.store(region, encoded(Kept(prices, read)))
         except Exception:  # noqa: BLE001
             _log.exception("caching prices failed", region=region)
 

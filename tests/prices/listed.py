@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,8 @@ class MemoryCache:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
-    async def load(self, region: str) -> str | None:
-        return self._texts.get(region)
+    async def load(self) -> Mapping[str, str]:
+        return self._texts
 
     async def store(self, region: str, text: str) -> None:
         self._texts[region] = text

@@ -174,7 +174,7 @@ def test_a_text_of_another_kind_is_no_list(text: str | None) -> None:
 
 async def test_a_cache_in_memory_keeps_the_last_text_of_each_region() -> None:
     cache = MemoryCache()
-    assert await cache.load("us-east-1") is None
+    assert await cache.load() == {}
     await cache.store("us-east-1", "a")
     await cache.store("us-east-1", "b")
-    assert (await cache.load("us-east-1"), await cache.load("eu-west-1")) == ("b", None)
+    assert await cache.load() == {"us-east-1": "b"}

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from decimal import Decimal
 
 import pytest
 
 from exporter.polling.api import ApiError
-from exporter.prices.cached import decoded
 from exporter.prices.products import GET_PRODUCTS
-from exporter.training.usage import TRAINING
 from tests.logged import lines, messages
 from tests.prices.listed import REGION, Item, MemoryCache, item, spot
-from tests.prices.world import DAY, ML, Lists, World, reading, world
+from tests.prices.world import DAY, Lists, World, reading, world
 from tests.virtual_time import run
 
 
@@ -111,12 +110,14 @@ def test_of_a_list_that_is_half_broken_the_good_half_counts(caplog: pytest.LogCa
             assert at.shown.states == {REGION: False}
             assert at.shown.price() == Decimal("0.2")
             assert at.shown.price(name="ml.g5.xlarge") == Decimal("1.408")
-        kept = decoded(await at.cache.load(REGION))
-        assert kept is not None
-        assert kept.prices.prices[ML, TRAINING] == Decimal("0.23")
+        # A restart has them too, and reads again at once.
+        later = World(Lists({REGION: denied()}), cache=at.cache)
+        async with reading(later.reader()):
+            assert (later.shown.price(), later.shown.price(name="ml.g5.xlarge")) == (Decimal("0.2"), Decimal("1.408"))
+            assert later.shown.states == {REGION: False}
 
     run(scenario())
-    (warning,) = lines(caplog)
+    warning, _ = lines(caplog)
     assert warning.startswith('msg="some prices of the list are invalid" region=us-east-1 entries=3 first=')
     assert "the price -1 is negative" in warning
 
@@ -150,8 +151,52 @@ def test_a_copy_that_is_not_old_is_as_good_as_a_read() -> None:
     run(scenario())
 
 
+def test_a_list_that_never_was_without_a_bad_entry_is_kept_and_read_again_after_a_restart() -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item(), item("ml.g5.xlarge", "-1")])
+        async with reading(at.reader()):
+            pass
+        later = World(Lists({REGION: [item(price="0.2")]}), cache=at.cache)
+        async with reading(later.reader()):
+            assert (len(later.lists.reads), later.shown.books, later.shown.price()) == (1, 2, Decimal("0.2"))
+
+    run(scenario())
+
+
+class Hanging(Lists):
+    async def items(self, region: str) -> AsyncGenerator[Sequence[object]]:
+        self.reads.append((0.0, region))
+        await asyncio.sleep(math.inf)
+        yield []
+
+
+class Counting(MemoryCache):
+    def __init__(self, before: MemoryCache) -> None:
+        self._texts, self.loads = before._texts, 0
+
+    async def load(self) -> Mapping[str, str]:
+        self.loads += 1
+        return await super().load()
+
+
+def test_all_copies_are_loaded_at_once_before_the_first_request() -> None:
+    async def scenario() -> None:
+        regions = [REGION, "eu-west-1", "eu-west-2"]
+        at = World(Lists({name: [item(regionCode=name)] for name in regions}), regions=regions)
+        async with reading(at.reader()):
+            pass
+        await asyncio.sleep(2 * DAY)
+        later = World(Hanging(), cache=(cache := Counting(at.cache)), regions=regions)
+        async with reading(later.reader()):
+            assert len(later.lists.reads) == 1
+            assert [later.shown.price(name) for name in regions] == [Decimal("0.23")] * 3
+            assert cache.loads == 1
+
+    run(scenario())
+
+
 class Broken(MemoryCache):
-    async def load(self, region: str) -> str | None:
+    async def load(self) -> Mapping[str, str]:
         raise OSError("no disk")
 
     async def store(self, region: str, text: str) -> None:
