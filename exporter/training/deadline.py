@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from exporter.training.job import WITHOUT_INSTANCES, TrainingJob
+from exporter.training.job import WITHOUT_INSTANCES, TrainingJob, seconds_of
 
 LIMITS = ("max_runtime", "max_wait", "max_pending")
 # Instance families without accelerators.
@@ -66,13 +66,12 @@ def _began(job: TrainingJob, counts: Callable[[str], bool]) -> float | None:
     """Return when a limit would have started if it had been running without a pause until now.
 
     That is the start of the current status minus the time already spent in statuses that count. None if the current
-    status does not count, or its start is unknown.
+    status does not count, or if its start or one of these times is unknown.
     """
     *earlier, current = job.transitions
     since = current.start if counts(current.status) else None
     if current.end is not None:
         # The description has no transition yet for the status that follows.
         earlier, since = [*earlier, current], current.end
-    if since is None:
-        return None
-    return since - sum(t.seconds or 0.0 for t in earlier if counts(t.status))
+    spent = seconds_of(t for t in earlier if counts(t.status))
+    return None if since is None or spent is None else since - spent

@@ -7,6 +7,7 @@ durations are seconds, as in the API.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,6 +78,13 @@ class Transition(NamedTuple):
         if self.start is None or self.end is None or self.end < self.start:
             return None
         return round(self.end - self.start, 3)
+
+
+def seconds_of(transitions: Iterable[Transition]) -> float | None:
+    """Return how long these phases took together, None if that is unknown of any."""
+    each = [transition.seconds for transition in transitions]
+    known = [seconds for seconds in each if seconds is not None]
+    return sum(known) if len(known) == len(each) else None
 
 
 class FinalMetric(NamedTuple):

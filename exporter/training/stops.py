@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.training.job import TrainingJob
+from exporter.training.job import TrainingJob, seconds_of
 
 STOP_CAUSES = ("user", "max_runtime", "max_wait", "max_pending", "other")
 _LIMIT_OF_SECONDARY = {
@@ -27,8 +27,9 @@ def stop_cause(job: TrainingJob) -> str | None:
 
 
 def _waited_out(job: TrainingJob) -> bool:
-    """Return whether the job waited for capacity until MaxPendingTimeInSeconds was over, and never started."""
+    """Return whether the job waited for capacity until MaxPendingTimeInSeconds was over, and never started. A wait of
+    unknown length proves nothing."""
     if job.max_pending_seconds is None or job.started is not None:
         return False
-    pending = sum(t.seconds or 0.0 for t in job.transitions if t.status == "Pending")
-    return pending > 0 and -_EARLY <= pending - job.max_pending_seconds <= _LATE
+    waited = seconds_of(t for t in job.transitions if t.status == "Pending")
+    return waited is not None and waited > 0 and -_EARLY <= waited - job.max_pending_seconds <= _LATE

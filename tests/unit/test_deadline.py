@@ -57,6 +57,10 @@ def job(transitions: tuple[Transition, ...] = TRAINING, **fields: Any) -> Traini
         # What was Pending before counts too.
         ((*PENDING[:1], Transition("Pending", 1002.0, 1300.0), Transition("Starting", 1300.0, 1400.0),
           Transition("Pending", 1400.0, None)), {"max_wait": 10_000.0, "max_pending": 8302.0}),
+        # How long it had been Pending, or on instances, is unknown.
+        ((Transition("Pending", None, 1300.0), Transition("Starting", 1300.0, 1400.0),
+          Transition("Pending", 1400.0, None)), {"max_wait": 10_000.0}),
+        ((Transition("Downloading", 1100.0, None), *TRAINING_AGAIN[2:]), {"max_wait": 10_000.0}),
     ],
 )  # fmt: skip
 def test_only_a_limit_that_runs_has_a_deadline(transitions: tuple[Transition, ...], found: dict[str, float]) -> None:

@@ -96,6 +96,18 @@ def test_a_job_that_is_deleted_failed_if_it_has_a_reason() -> None:
         (job("Stopped", WAITING, STOPPING, secondary="Stopped", max_pending_seconds=10.0), "user"),
         (job("Stopped", WAITING, secondary="Stopped", max_pending_seconds=100.0, started=105.0), "user"),
         (job("Stopped", STARTING, STOPPING, secondary="Stopped", max_pending_seconds=0.0), "user"),
+        # How long another wait took is unknown.
+        (
+            job(
+                "Stopped",
+                Transition("Pending", None, 1.0),
+                WAITING,
+                STOPPING,
+                secondary="Stopped",
+                max_pending_seconds=100.0,
+            ),
+            "user",
+        ),
         (job("Deleting", Transition("MaxRuntimeExceeded", 1.0, 1.0), secondary="Deleting"), "max_runtime"),
         (job("Stopped", STOPPING, secondary="OutOfPatience"), None),
         (job("Stopped"), None),
