@@ -107,7 +107,7 @@ def usage_of(attributes: Mapping[str, str]) -> str | None:
     names = (component, kind, meter)
     if any(name in _SPOT for name in names):
         return SPOT_TRAINING
-    if component not in _TRAINING or not any(names):
+    if component.replace(_POOL, "") not in _TRAINING or not any(names):
         return None
     if any(_POOL in name for name in names):
         return WARM_POOL

@@ -49,6 +49,8 @@ def test_whatever_is_missing_or_odd_the_type_and_the_usage_are_found(attributes:
         (item(usagetype="USE1-TrSpt:ml.m5.xlarge", platoinstancetype=None, component=None), SPOT_TRAINING),
         (item(usagetype="USE1-SpotTraining:ml.m5.xlarge"), SPOT_TRAINING),
         (item(platoinstancetype="Training Warm Pool"), WARM_POOL),
+        (item(component="Training Warm Pool"), WARM_POOL),
+        (item(component="WarmPool", platoinstancetype=None), WARM_POOL),
         (item(usagetype="USE1-TrainWarmPool:ml.m5.xlarge", platoinstancetype="TrainingWarmPool"), WARM_POOL),
     ],
 )
