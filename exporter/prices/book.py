@@ -37,10 +37,11 @@ class PriceList:
     hardware: Mapping[str, Hardware] = field(default_factory=dict)
 
     def overlaid(self, other: PriceList) -> PriceList:
-        """Return these prices, overridden by those of `other`; only those of `other` if the currencies differ."""
-        if other.currency != self.currency:
-            return other
-        return PriceList(self.currency, {**self.prices, **other.prices}, {**self.hardware, **other.hardware})
+        """Return these prices, overridden by those of `other`; only those of `other` if the currencies differ. What
+        `other` does not know of the hardware of a type is taken from this list."""
+        prices = {**self.prices, **other.prices} if other.currency == self.currency else other.prices
+        own = {name: found.completed(self.hardware.get(name, NO_HARDWARE)) for name, found in other.hardware.items()}
+        return PriceList(other.currency, prices, {**self.hardware, **own})
 
 
 class Adjustment(NamedTuple):

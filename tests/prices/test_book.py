@@ -79,7 +79,13 @@ def test_prices_of_a_file_stand_above_those_of_the_list() -> None:
     assert both.prices["ml.p4d.24xlarge", TRAINING] == Decimal("25.251")
     assert both.hardware == LIST.hardware
     other = PriceList("EUR", own.prices)
-    assert LIST.overlaid(other) == other
+    assert LIST.overlaid(other) == PriceList("EUR", own.prices, LIST.hardware)
+
+
+def test_what_a_file_does_not_know_of_hardware_is_taken_from_the_list() -> None:
+    listed = PriceList("USD", {}, {"ml.m5.xlarge": Hardware(0, 4, None)})
+    own = PriceList("USD", {}, {"ml.m5.xlarge": Hardware(None, 8, 2**30), "ml.other": Hardware(1)})
+    assert listed.overlaid(own).hardware == {"ml.m5.xlarge": Hardware(0, 8, 2**30), "ml.other": Hardware(1)}
 
 
 def test_the_table_of_hardware_has_the_types_that_the_api_names() -> None:
