@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from exporter.training.facts import Facts
 from exporter.training.job import Identity, TrainingJob
 
 _DAY = 86400.0
@@ -46,6 +47,18 @@ class RecentFailures:
             since = self._now() - self.span
             self._found = {name: each for name, each in self._found.items() if any(f.at >= since for f in each)}
             self._most = max(_MANY, 2 * len(self._found))
+
+    def unexplained(self) -> list[Identity]:
+        """Return the jobs whose failure category is not known."""
+        return [each.job for each in self.lately() if each.category is None]
+
+    def explain(self, recorded: Mapping[Identity, Facts]) -> None:
+        """Take the failure categories from what an earlier run recorded of these jobs."""
+        for name in {job.name for job in recorded} & self._found.keys():
+            self._found[name] = tuple(
+                each._replace(category=recorded[each.job].failure_category) if each.job in recorded else each
+                for each in self._found[name]
+            )
 
     def lately(self) -> list[Failure]:
         """Return the failures within the span; in any thread."""

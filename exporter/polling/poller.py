@@ -168,6 +168,7 @@ class Poller:
         if until is not None and (full or abs(until - marked) >= OVERLAP):
             await self._ledger.apply((), {self._target: until})
         if full:
+            self.failures.explain(await self._ledger.recorded(self.failures.unexplained()) or {})
             self._next_resync = began + self._settings.resync_interval
             self._describer.resync()
             if not self._api.doubts_now():

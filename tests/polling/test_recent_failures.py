@@ -12,6 +12,7 @@ from exporter.config import Config
 from exporter.polling.failures import RecentFailures
 from exporter.simulator import Simulator, steady
 from exporter.simulator.casting import failed as failing
+from exporter.training.facts import Facts
 from exporter.training.job import TrainingJob
 from tests.e2e.exposed import lead_to
 
@@ -64,6 +65,18 @@ def test_a_job_that_is_being_deleted_has_failed_all_the_same() -> None:
     assert len(noted(failed(status="Deleting", secondary_status="Failed"))) == 1
 
 
+def test_a_record_explains_its_job_and_no_other_one_of_that_name() -> None:
+    failures = RecentFailures(lambda: NOW, DAY)
+    first, second = failed(failure_category=None), failed(failure_category=None, created=NOW - 600)
+    for job in (first, second):
+        failures.note(job)
+    assert failures.unexplained() == [first.identity, second.identity]
+    failures.explain({second.identity: Facts.of(replace(second, failure_category="CapacityError"))})
+    assert [each.category for each in failures.lately()] == [None, "CapacityError"]
+    failures.explain({failed("another").identity: Facts.of(failed("another"))})
+    assert len(failures.lately()) == 2
+
+
 def test_no_day_is_promised_that_is_not_listed() -> None:
     assert RecentFailures(lambda: NOW, 600.0).span == 600.0
     assert RecentFailures(lambda: NOW, 30 * DAY).span == DAY
@@ -87,7 +100,7 @@ async def test_a_failure_counts_for_a_day_though_the_job_is_tracked_no_more(monk
         sim.store.add(
             "123456789012",
             "us-east-1",
-            *(replace(life, ending=failing("no such bucket", "ClientError")) for life in lives),
+            *(replace(life, ending=failing("ClientError: no such bucket", "ClientError")) for life in lives),
         )
         config = Config.model_validate({"totals": {"backfill": "1d"}, "prices": {"source": "none"}})
         async with App.open(config, SystemClock()) as app:
@@ -97,4 +110,5 @@ async def test_a_failure_counts_for_a_day_though_the_job_is_tracked_no_more(monk
             (poller,) = [runner.poller for runner in again.runners]
     assert poller is not None
     assert len(poller.tracker) == 0
-    assert [each.category for each in poller.failures.lately()] == [None] * 3
+    # A listing has no reasons, but the ledger has.
+    assert [each.category for each in poller.failures.lately()] == ["ClientError"] * 3
