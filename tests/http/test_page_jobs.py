@@ -48,6 +48,10 @@ def test_a_running_job() -> None:
             {"secondary_status": "Starting", "started": None, "waiting": "insufficient_capacity"},
             "▶ InProgress · Starting waiting for 1 h 6 min: insufficient capacity created",
         ),
+        (
+            {"secondary_status": "Starting", "started": None, "waiting": "other"},
+            "▶ InProgress · Starting waiting for 1 h 6 min created",
+        ),
     ],
 )
 def test_other_jobs(fields: dict[str, object], expected: str) -> None:

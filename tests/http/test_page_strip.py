@@ -152,7 +152,9 @@ def test_a_job_waits_from_its_creation_or_since_it_was_interrupted() -> None:
         waiting="launching",
         transitions=phases(("Starting", 60.0), ("Training", 600.0), ("Interrupted", 100.0), ("Starting", 20.0)),
     )
-    assert said(status(interrupted, targets=(target(),)))["Waiting longest"][0] == "2 min"
+    assert said(status(interrupted, targets=(target(),)))["Waiting longest"][::2] == ("2 min", "launching: job-00001")
+    other = replace(interrupted, job=replace(interrupted.job, waiting="other"))
+    assert said(status(other, targets=(target(),)))["Waiting longest"][::2] == ("2 min", "job-00001")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from exporter.training.stops import stop_cause
 from exporter.web.page import links, money
 from exporter.web.page.jobs import Mark, held_pool, instances, mark, secondary, why
 from exporter.web.page.phases import lasted, waiting_since
+from exporter.web.page.reasons import waits_for
 from exporter.web.page.records import JobStatus, ShownJob
 from exporter.web.page.strip import Tile, idle_gpus
 from exporter.web.page.text import Moment, Whole, moment, phase_kind, span
@@ -125,7 +126,7 @@ def _tiles(shown: ShownJob, now: float) -> list[Tile]:
     if per_hour := money.cost_per_hour(shown):
         tiles.append(Tile("Cost now", f"{money.text(per_hour)} per hour", note="warm pool" if job.terminal else ""))
     if (since := waiting_since(job)) is not None:
-        tiles.append(Tile("Waiting for", span(now - since), "warn", job.waiting.replace("_", " ")))
+        tiles.append(Tile("Waiting for", span(now - since), "warn", waits_for(job)))
     if limits := deadlines(job):
         name, time = min(limits.items(), key=lambda item: item[1])
         if when := moment(time, now):

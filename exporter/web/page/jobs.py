@@ -10,7 +10,7 @@ from exporter.training.job import TrainingJob
 from exporter.training.usage import WARM_POOL
 from exporter.web.page import links, money
 from exporter.web.page.phases import phases, waiting_since
-from exporter.web.page.reasons import reasons, said
+from exporter.web.page.reasons import reasons, said, waits_for
 from exporter.web.page.records import ShownJob, Status
 from exporter.web.page.selection import REFRESH, Filter, Option, Query, filters, options, owner, select
 from exporter.web.page.text import Moment, Phase, Whole, moment, phase_bar, span
@@ -126,7 +126,7 @@ def why(job: TrainingJob, now: float) -> str:
     since = waiting_since(job)
     if since is None:
         return said(reason) if reason else ""
-    return f"waiting for {span(now - since)}: {job.waiting.replace('_', ' ')}"
+    return ": ".join(filter(None, [f"waiting for {span(now - since)}", waits_for(job)]))
 
 
 def instances(job: TrainingJob) -> str:

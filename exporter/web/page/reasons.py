@@ -30,6 +30,11 @@ def reasons(job: TrainingJob) -> tuple[str, ...]:
     return ()
 
 
+def waits_for(job: TrainingJob) -> str:
+    """Return what a job waits for in words, "" if it does not wait or nothing is known of why."""
+    return "" if job.waiting == "other" else job.waiting.replace("_", " ")
+
+
 def said(reason: str) -> str:
     """Return a reason in words, such as `waiting: insufficient capacity`."""
     kind, _, what = reason.partition(":")

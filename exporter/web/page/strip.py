@@ -14,7 +14,7 @@ from exporter.training.deadline import deadlines
 from exporter.training.job import TERMINAL, TrainingJob
 from exporter.web.page import links, money
 from exporter.web.page.phases import waiting_since
-from exporter.web.page.reasons import FAILED
+from exporter.web.page.reasons import FAILED, waits_for
 from exporter.web.page.records import ShownJob, Status, TargetRow
 from exporter.web.page.selection import POOL, Query
 from exporter.web.page.text import Moment, Whole, counted, moment, span
@@ -91,8 +91,7 @@ def _waiting(status: Status) -> Tile:
     if not waiting:
         return _none(title, status)
     since, longest = min(waiting, key=lambda each: each[0])
-    why = longest.job.waiting.replace("_", " ")
-    note = f"{why}: {longest.job.name}"
+    note = ": ".join(filter(None, [waits_for(longest.job), longest.job.name]))
     return Tile(title, span(status.now - since), "warn", note, links.of_job(status.root, longest.job))
 
 

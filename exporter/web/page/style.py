@@ -49,12 +49,12 @@ tbody th{font-size:inherit;color:inherit}
 tbody th .quiet,th code{font-weight:400}
 td ul{margin:0;padding:0;list-style:none}li+li{margin-top:6px}
 code{font-size:.92em}
-form{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:6px 10px;align-items:end}
+form{display:grid;grid-template-columns:repeat(auto-fill,minmax(108px,1fr));gap:6px 10px;align-items:end}
 form div{display:flex;gap:12px;align-items:center}
 label{display:grid;gap:1px;min-width:0}
 input,select,button{font:inherit;font-size:16px;color:var(--ink);background:var(--card);
 border:1px solid var(--quiet);border-radius:6px;padding:4px 8px;min-height:34px;width:100%;min-width:0}
-button{width:auto;cursor:pointer;font-weight:600;padding:4px 16px}
+button{width:auto;flex:none;cursor:pointer;font-weight:600;padding:4px 12px}
 #fold,.fold{display:none}
 .filters a{text-decoration:none;border:1px solid var(--line);border-radius:12px;padding:2px 10px;
 background:var(--card);min-width:0}
@@ -69,6 +69,8 @@ td{position:relative}
 .key li{margin:0}.key svg{width:12px;height:12px;margin-right:6px}
 .pages{margin:6px 0;align-items:baseline}
 @media (min-width:1000px){
+input,select,button{font-size:14px;min-height:30px}
+button{padding:4px 10px}
 .jobs th:nth-child(1){width:25%}.jobs th:nth-child(2){width:23%}.jobs th:nth-child(3){width:15%}
 .jobs th:nth-child(4){width:16%}.jobs th:nth-child(5){width:12%}.jobs th:nth-child(6){width:9%}
 .targets th:nth-child(1){width:14%}.targets th:nth-child(2){width:13%}.targets th:nth-child(3){width:16%}
