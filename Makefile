@@ -11,7 +11,7 @@ NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0)
 
 export PYTHON PROMETHEUS
 
-.PHONY: help demo test unit image-test check lock soak bench docs dashboards pictures getting-started manifests wheel image chart \
+.PHONY: help demo test unit image-test check lock soak bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this help
@@ -69,6 +69,10 @@ soak: dev-environment ## run the fault harness on many seeds: SEEDS=1000, or on 
 
 bench: dev-environment ## measure polls and scrapes and compare them, in seven minutes; ARGS="--jobs 100" for less
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-dashboards: dev-environment ## time the dashboards on 10,000 jobs in Prometheus, in 20 minutes, for docs/scaling.md
+	@hack/prometheus.sh > /dev/null
+	@$(BIN)/python -m benchmarks.dashboards --document docs/scaling.md $(ARGS)
 
 lock: ## update the lock files (needs uv); UPGRADE=1 upgrades everything
 	@command -v uv > /dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }

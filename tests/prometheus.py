@@ -90,6 +90,11 @@ class Prometheus:
         data = await self.api("query_range", query=expr, start=start, end=end, step=step)
         return [Series(each["metric"], _points(each["values"])) for each in data["result"]]
 
+    async def metrics(self) -> str:
+        """Return the server's own metrics."""
+        async with self._session.get(f"{self.url}/metrics") as response:
+            return await response.text()
+
     async def targets(self) -> list[dict[str, Any]]:
         """Return the active targets with `health`, `lastError` and `lastScrapeDuration`."""
         active: list[dict[str, Any]] = (await self.api("targets", state="active"))["activeTargets"]
