@@ -58,9 +58,8 @@ def _has_pool(job: TrainingJob) -> bool:
     return job.warm_pool is not None and job.warm_pool.status == "Available"
 
 
-def _has_started(job: TrainingJob, facts: Facts | None) -> bool:
+def _has_started(job: TrainingJob, facts: Facts) -> bool:
     """Return whether a job certainly has instances. A job that is stopping may never have had any."""
     if job.status == "InProgress" and job.secondary_status in SECONDARY_STATUSES:
         return True
-    phases = facts.value("phases") if facts else None
-    return any(status not in WITHOUT_INSTANCES for status, _ in phases or ())
+    return any(status not in WITHOUT_INSTANCES for status, _ in facts.value("phases") or ())
