@@ -250,7 +250,9 @@ class Ledger:
         self.last_error = reason
         if reason not in self._reasons:
             self._reasons.add(reason)
-            _log.error("writing the totals failed; they do not advance, new readings are kept in memory", reason=reason)
+            _log.error(
+                "writing the totals failed; they do not advance, and what is new is kept in memory", reason=reason
+            )
 
     async def _blocking(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -38,7 +38,8 @@ WHERE CASE
 END
 """
 
-# Version 2 had no prices. Its jobs keep no rates: they are in no cost total, nor among the unpriced instance seconds.
+# Version 2 had no prices. Its jobs have no rates, and are in no cost total and not among the unpriced instance seconds,
+# until they are read again.
 _PRICES = """
 ALTER TABLE job ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE price_list (region TEXT PRIMARY KEY, copy TEXT NOT NULL) WITHOUT ROWID

@@ -1,7 +1,8 @@
 """Define the protocol of a store, the database of a ledger, and the records read and written through it.
 
 A store blocks and is used by one thread at a time. Reads and writes are batched: a transaction of any number of jobs
-takes one read of records, one write and one commit, so that a store across a network needs few round trips.
+takes one read of records, one write and one commit, so that a store across a network needs few round trips. Where
+prices have come, one read of unpriced jobs is added for each target.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Keep what the totals know about one job, and merge new readings into it.
 
-Facts form a semilattice: the same set of readings gives the same facts, whatever their order and however often each
-is repeated. For each fact, the reading with the latest LastModifiedTime wins; among readings with the same
+The dated facts form a semilattice: the same set of readings gives the same facts, whatever their order and however
+often each is repeated. For each fact, the reading with the latest LastModifiedTime wins; among readings with the same
 LastModifiedTime, the one that says more wins. A reading that lacks a fact leaves it unchanged. The start time is the
 exception: the earliest one wins, because a restart after a spot interruption does not prolong the time in the queue.
+What is not dated, such as the tags of costs and the prices, is that of the first reading.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ async def test_write_errors_are_logged_when_they_begin_and_when_they_end(
     for _ in range(4):
         await books.apply(readings(job("second")))
     told = [record for record in caplog.records if record.name == "exporter.ledger.ledger"]
-    failure = "writing the totals failed; they do not advance, new readings are kept in memory"
+    failure = "writing the totals failed; they do not advance, and what is new is kept in memory"
     assert [record.getMessage() for record in told] == [failure] * 2
     reasons = [vars(record)["fields"]["reason"] for record in told]
     assert reasons[0].endswith("was changed by another program while it was open; reopening it")
