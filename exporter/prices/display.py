@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from exporter.exposition.board import Board
-from exporter.polling.sources import SOURCES
+from exporter.ledger.store import Target
+from exporter.polling.sources import show_source
 from exporter.prices.book import PriceBook
 from exporter.prices.families import HARDWARE, PRICES, ListPrices
 from exporter.prices.hardware import hardware_of
 from exporter.training.usage import USAGES
 
 SOURCE = "prices"
-Target = tuple[str, str]
 
 
 class PriceDisplay:
@@ -26,7 +26,7 @@ class PriceDisplay:
         self._book = PriceBook()
         self._up: dict[str, bool] = {}
         # (region, instance type). `seen` is called at each change of a job, but only a new type changes the board.
-        self._seen: set[Target] = set()
+        self._seen: set[tuple[str, str]] = set()
 
     def seen(self, region: str, instance_type: str) -> None:
         """Show an instance type in a region from now on, because a job there uses it."""
@@ -45,7 +45,7 @@ class PriceDisplay:
         self._up[region] = up
         for target in self._targets():
             if target[1] == region:
-                self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
+                show_source(self._board, target, SOURCE, up)
 
     def is_up(self, region: str) -> bool | None:
         """Return whether the last read of a region's prices succeeded, None if there was none; in any thread."""
@@ -54,11 +54,11 @@ class PriceDisplay:
     def known(self, target: Target) -> None:
         """Show the state of the price source at a target whose account and region are known now."""
         if target[1] in self._up:
-            self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, self._up[target[1]]))
+            show_source(self._board, target, SOURCE, self._up[target[1]])
 
     def forget(self, target: Target) -> None:
         """Remove a target that is not polled any more, or not under this name."""
-        self._board.remove(SOURCES, (*target, SOURCE))
+        show_source(self._board, target, SOURCE, None)
 
     def _put(self, region: str, instance_type: str) -> None:
         self._board.put(

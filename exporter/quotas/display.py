@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from exporter.exposition.board import Board
-from exporter.polling.sources import SOURCES
+from exporter.ledger.store import Target
+from exporter.polling.sources import show_source
 from exporter.quotas.applied import Quotas
 from exporter.quotas.families import QUOTAS
 
 SOURCE = "quotas"
-Target = tuple[str, str]
 
 
 class QuotaDisplay:
@@ -40,7 +40,7 @@ class QuotaDisplay:
     def up(self, target: Target, up: bool) -> None:
         """Show whether the last read of a target's quotas succeeded."""
         self._up[target] = up
-        self._board.put(SOURCES, (*target, SOURCE), target, (SOURCE, up))
+        show_source(self._board, target, SOURCE, up)
 
     def is_up(self, target: Target) -> bool | None:
         """Return whether the last read of a target's quotas succeeded, None if there was none; in any thread."""
@@ -55,7 +55,7 @@ class QuotaDisplay:
         self.quotas(target, None)
         self._seen.pop(target, None)
         self._up.pop(target, None)
-        self._board.remove(SOURCES, (*target, SOURCE))
+        show_source(self._board, target, SOURCE, None)
 
     def _put(self, target: Target) -> None:
         quotas, seen = self._quotas.get(target), self._seen.get(target, ())

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter.clock import Clock
+from exporter.ledger.store import Target
 from exporter.polling.api import ApiError
 from exporter.process.logs import Log
 from exporter.quotas.applied import LIST_QUOTAS, Quotas, QuotaSource, read_quotas
@@ -21,10 +22,10 @@ from exporter.quotas.applied import LIST_QUOTAS, Quotas, QuotaSource, read_quota
 _log = Log(__name__)
 # Seconds after a failure; twice as long after each further one.
 _FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
+# The target is looked at at least this often (seconds): its account and region may become others.
+_LOOK = 60.0
 # How many intervals quotas are shown after they were read.
 _SHOWN = 3
-
-Target = tuple[str, str]
 
 
 class View(Protocol):
@@ -93,7 +94,7 @@ class QuotaReader:
         while self._interval:
             await self._known.wait()
             await self.read()
-            await self._clock.sleep(self._pause())
+            await self._clock.sleep(min(self._pause(), _LOOK))
 
     async def read(self) -> None:
         """Read the quotas if they are due. Raises nothing unless cancelled."""
