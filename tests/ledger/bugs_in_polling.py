@@ -13,6 +13,7 @@ from exporter.aws.date import AwsClock
 from exporter.polling import discovery, tracker
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
+from exporter.polling.recording import Recording
 from exporter.polling.tagging import Tagger
 from exporter.polling.tracker import Tracker
 from exporter.training.job import TrainingJob
@@ -114,3 +115,9 @@ def believe_a_creation_time(patch: Patch) -> None:
 def believe_every_date(patch: Patch) -> None:
     """Trust any Date, also of a host whose clock is months ahead: bills are given up too early."""
     patch.setattr(AwsClock, "heard", lambda clock, date, wall, at: clock._accept(date - at))
+
+
+def show_late_prices_never(patch: Patch) -> None:
+    async def nothing(recording: Recording) -> None: ...
+
+    patch.setattr(Recording, "_show_prices", nothing)
