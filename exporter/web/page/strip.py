@@ -20,6 +20,7 @@ from exporter.web.page.selection import POOL, Query
 from exporter.web.page.text import Moment, Whole, counted, moment, span
 
 UNKNOWN = "unknown yet"
+_UNKNOWN_REASON = "unknown reason"
 # The share of a quota from which the page warns.
 _NEARLY = 0.8
 _HOUR = 3600.0
@@ -79,7 +80,7 @@ def _failed(status: Status) -> Tile:
     number = found.total()
     if not number:
         return Tile(title, "none") if status.known else Tile(title, UNKNOWN)
-    causes = ", ".join(f"{category or 'unknown reason'} {n:,}" for category, n in found.most_common())
+    causes = ", ".join(f"{category or _UNKNOWN_REASON} {n:,}" for category, n in found.most_common())
     least = "" if status.known else "at least "
     return Tile(title, f"{least}{number:,}", "bad", causes, Query(reason=FAILED).link())
 
@@ -91,7 +92,7 @@ def _waiting(status: Status) -> Tile:
     if not waiting:
         return _none(title, status)
     since, longest = min(waiting, key=lambda each: each[0])
-    note = ": ".join(filter(None, [waits_for(longest.job), longest.job.name]))
+    note = f"{waits_for(longest.job) or _UNKNOWN_REASON}: {longest.job.name}"
     return Tile(title, span(status.now - since), "warn", note, links.of_job(status.root, longest.job))
 
 
