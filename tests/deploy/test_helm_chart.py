@@ -141,6 +141,10 @@ def test_the_notes_say_what_to_do_next_and_what_is_missing() -> None:
     sharded = notes("--values", str(CHART / "ci/sharded-values.yaml"))
     assert "rollout status statefulset/rel-sagemaker-exporter" in sharded
     assert "NOTE:" not in sharded
+    replicas = notes("--values", str(CHART / "ci/replicas-values.yaml"))
+    assert "3 replica(s)" in replicas
+    assert "rollout status deployment/rel-sagemaker-exporter" in replicas
+    assert "NOTE:" not in replicas
     assert "https://localhost:9841/" in notes("--values", str(CHART / "ci/tls-values.yaml"))
 
 

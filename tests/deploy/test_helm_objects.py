@@ -112,8 +112,11 @@ def test_the_pod_runs_the_image_as_it_is_meant_to_be() -> None:
 
 @each_values
 def test_the_exporter_takes_its_configuration(name: str, tmp_path: Path) -> None:
-    config = config_of(values(name), tmp_path)
-    assert Path(config.state.path).name == "state.sqlite"
+    state = config_of(values(name), tmp_path).state
+    if state.url:
+        assert state.password_file == "/etc/sagemaker-exporter/database/password"
+        return
+    assert Path(state.path).name == "state.sqlite"
     (state,) = (m for m in container(values(name))["volumeMounts"] if m["name"] == "state")
     assert state["mountPath"] == "/var/lib/sagemaker-exporter"
     assert "readOnly" not in state

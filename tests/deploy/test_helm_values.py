@@ -37,6 +37,9 @@ def test_a_mistake_is_refused_by_the_schema_or_renders_to_what_kubernetes_takes(
     taken["webConfig"]["existingSecret"] = whole["webConfig"]["existingSecret"]
     taken["persistence"]["existingClaim"] = whole["persistence"]["existingClaim"]
     taken["shards"] = whole["shards"]
+    # Replicas need a database, and a password has one.
+    taken["replicas"], taken["state"]["url"] = whole["replicas"], whole["state"]["url"]
+    taken["state"]["passwordSecret"]["name"] = whole["state"]["passwordSecret"]["name"]
     accepted(tmp_path, taken)
 
 

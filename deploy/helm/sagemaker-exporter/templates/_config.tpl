@@ -13,6 +13,7 @@
 {{- if and .Values.webConfig.content .Values.webConfig.existingSecret }}
 {{- fail "\nwebConfig.content and webConfig.existingSecret are both set: the web configuration comes from one of them." }}
 {{- end }}
+{{- include "sagemaker-exporter.checkState" . }}
 {{- include "sagemaker-exporter.checkMonitor" .Values.monitor }}
 {{- range .Values.extraEnv }}
 {{- if or (eq .name "POD_NAME") (and $.Values.region (eq .name "AWS_DEFAULT_REGION")) }}
@@ -20,7 +21,7 @@
 {{- end }}
 {{- end }}
 {{- range .Values.extraVolumes }}
-{{- if has .name (list "config" "web-config" "tls" "state") }}
+{{- if has .name (list "config" "web-config" "tls" "state" "database") }}
 {{- fail (printf "\nextraVolumes has a volume %s, and so has the chart: give it another name." .name) }}
 {{- end }}
 {{- end }}
@@ -43,9 +44,9 @@
 
 {{/* config.yaml: the values' sections, and those that follow from the chart. */}}
 {{- define "sagemaker-exporter.config" -}}
-{{- $state := dict "path" "/var/lib/sagemaker-exporter/state.sqlite" }}
+{{- $state := include "sagemaker-exporter.state" . | fromYaml }}
 {{- $config := mergeOverwrite (deepCopy .Values.config) (dict "state" $state) }}
-{{- if gt (int .Values.shards) 1 }}
+{{- if eq (include "sagemaker-exporter.shape" .) "shards" }}
 {{- $config = set $config "sharding" (dict "total" (int .Values.shards)) }}
 {{- end }}
 {{- toYaml $config }}

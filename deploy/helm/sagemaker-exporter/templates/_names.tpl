@@ -19,7 +19,7 @@ fullnameOverride to the same.
 {{- end }}
 
 {{- define "sagemaker-exporter.serviceName" -}}
-{{- include "sagemaker-exporter.fullname" . }}{{ if gt (int .Values.shards) 1 }}-headless{{ end }}
+{{- include "sagemaker-exporter.fullname" . }}{{ if ne (include "sagemaker-exporter.shape" .) "file" }}-headless{{ end }}
 {{- end }}
 
 {{/* The name becomes Prometheus's label `job`, which the alerts know. */}}

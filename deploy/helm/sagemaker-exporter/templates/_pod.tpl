@@ -3,7 +3,7 @@
 metadata:
   labels:
     {{- mergeOverwrite (deepCopy .Values.podLabels) (include "sagemaker-exporter.labels" . | fromYaml) | toYaml | nindent 4 }}
-  {{- with .Values.podAnnotations }}
+  {{- with include "sagemaker-exporter.annotations" . | fromYaml }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -17,11 +17,15 @@ spec:
   {{- end }}
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
-  {{- range $key := list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
+  {{- range $key := list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" }}
   {{- with index $.Values $key }}
   {{ $key }}:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints | default (include "sagemaker-exporter.spread" . | fromYamlArray) }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
     - name: exporter
@@ -40,10 +44,22 @@ spec:
       secret:
         secretName: {{ quote . }}
     {{- end }}
-    {{- if not .Values.persistence.enabled }}
+    {{- $shape := include "sagemaker-exporter.shape" . }}
+    {{- if eq $shape "replicas" }}
+    {{- with .Values.state.passwordSecret }}
+    {{- if .name }}
+    - name: database
+      secret:
+        secretName: {{ quote .name }}
+        items:
+          - key: {{ quote .key }}
+            path: password
+    {{- end }}
+    {{- end }}
+    {{- else if not .Values.persistence.enabled }}
     - name: state
       emptyDir: {}
-    {{- else if le (int .Values.shards) 1 }}
+    {{- else if eq $shape "file" }}
     - name: state
       persistentVolumeClaim:
         claimName: {{ default (include "sagemaker-exporter.fullname" .) .Values.persistence.existingClaim | quote }}
@@ -51,6 +67,28 @@ spec:
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{/* A running exporter reloads every section but `state`: another database replaces the pods. */}}
+{{- define "sagemaker-exporter.annotations" -}}
+{{- $state := dict "checksum/state" (include "sagemaker-exporter.state" . | sha256sum) }}
+{{- $replicas := eq (include "sagemaker-exporter.shape" .) "replicas" }}
+{{- mergeOverwrite (deepCopy .Values.podAnnotations) (ternary $state (dict) $replicas) | toYaml }}
+{{- end }}
+
+{{/* How several replicas are spread: over zones and nodes, as far as possible, and each version by itself. */}}
+{{- define "sagemaker-exporter.spread" -}}
+{{- if gt (int .Values.replicas) 1 }}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "sagemaker-exporter.selectorLabels" $ | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "sagemaker-exporter.image" -}}
@@ -117,8 +155,14 @@ volumeMounts:
     mountPath: /etc/sagemaker-exporter/tls
     readOnly: true
   {{- end }}
+  {{- if ne (include "sagemaker-exporter.shape" .) "replicas" }}
   - name: state
     mountPath: /var/lib/sagemaker-exporter
+  {{- else if .Values.state.passwordSecret.name }}
+  - name: database
+    mountPath: /etc/sagemaker-exporter/database
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
