@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,10 +29,14 @@ from tests.deploy.kubernetes import (
 )
 from tests.prometheus import ROOT
 
-BASE, MONITORING, SHARDED, SIDECAR = (
-    KUSTOMIZE / name for name in ("base", "overlays/monitoring", "overlays/sharded", "overlays/sidecar")
+BASE = KUSTOMIZE / "base"
+MONITORING, REPLICAS, SHARDED, SIDECAR = (
+    KUSTOMIZE / "overlays" / name for name in ("monitoring", "replicas", "sharded", "sidecar")
 )
-EACH = pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED], ids=lambda each: each.name)
+FOLDERS = [BASE, MONITORING, REPLICAS, SHARDED]
+EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda each: each.name)
+PODS = ("sagemaker-exporter-7d9f-abcde", "sagemaker-exporter-58c4-fghij")
+SHARDS = ("sagemaker-exporter-0", "sagemaker-exporter-1")
 # The fields of a pod that matter for the exporter; the chart's defaults are the same.
 LIKE_THE_CHART = (
     "securityContext",
@@ -68,11 +73,16 @@ def test_everything_lies_in_one_restricted_namespace(folder: Path) -> None:
 @EACH
 def test_the_pod_is_that_of_the_chart(folder: Path) -> None:
     chart = rendered()
+    if folder == REPLICAS:
+        chart = rendered("--set", "replicas=2,state.url=postgresql://db/totals,state.passwordSecret.name=a")
+        assert workload(built(folder))["spec"]["strategy"] == workload(chart)["spec"]["strategy"]
     for key in LIKE_THE_CHART:
         assert pod(built(folder))[key] == pod(chart)[key], key
     ours, theirs = container(built(folder)), container(chart)
-    for key in ("resources", "securityContext", "volumeMounts"):
+    for key in ("resources", "securityContext"):
         assert ours[key] == theirs[key], key
+    mounted = [sorted(each["volumeMounts"], key=lambda mount: mount["mountPath"]) for each in (ours, theirs)]
+    assert mounted[0] == mounted[1]
     assert ours["args"] == theirs["args"][:2]
     assert ours["ports"] == [{"name": "metrics", "containerPort": Config().web.listen_addresses[0].port}]
     for key in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -95,10 +105,12 @@ def test_whoever_selects_finds_this_pod_and_this_service(folder: Path) -> None:
 
 @EACH
 def test_the_exporter_takes_its_configuration(folder: Path, tmp_path: Path) -> None:
-    assert Path(config_of(folder, tmp_path).state.path).name == "state.sqlite"
+    state = config_of(folder, tmp_path).state
+    assert bool(state.url) == (folder == REPLICAS)
+    assert state.url or Path(state.path).name == "state.sqlite"
 
 
-@pytest.mark.parametrize("folder", [BASE, MONITORING, SHARDED, SIDECAR], ids=lambda each: each.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, SIDECAR], ids=lambda each: each.name)
 def test_a_change_of_the_configuration_restarts_no_pod(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     copy = tmp_path / folder.relative_to(ROOT)
@@ -126,6 +138,27 @@ def test_shards_have_volumes_of_their_own_and_cover_every_target_once(tmp_path: 
     whole = configs[0].model_copy(update={"sharding": Config().sharding})
     shared = [spot for config in configs for spot in target_specs(config)]
     assert sorted(map(repr, shared)) == sorted(map(repr, target_specs(whole)))
+
+
+def test_replicas_share_a_database_and_have_no_volume(tmp_path: Path) -> None:
+    found = built(REPLICAS)
+    assert of_kind("PersistentVolumeClaim", found) == []
+    assert only("Deployment", found)["spec"]["replicas"] == 2
+    labels = workload(found)["spec"]["template"]["metadata"]["labels"].items()
+    assert only("PodDisruptionBudget", found)["spec"]["selector"]["matchLabels"].items() <= labels
+    spread = pod(found)["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    assert all(each["labelSelector"]["matchLabels"].items() <= labels for each in spread)
+    state = config_of(REPLICAS, tmp_path).state
+    (mount,) = (each for each in container(found)["volumeMounts"] if each["name"] == "database")
+    assert state.password_file == f"{mount['mountPath']}/password"
+    assert {"port": 5432, "protocol": "TCP"} in only("NetworkPolicy", found)["spec"]["egress"][0]["ports"]
+    # What the Secret must contain is what the command in the kustomization puts into it.
+    (command,) = re.findall(r"create secret generic (.+)", (REPLICAS / "kustomization.yaml").read_text())
+    (volume,) = (each for each in pod(found)["volumes"] if each["name"] == "database")
+    assert volume["secret"] == {"secretName": command.split()[0]}
+    assert re.findall(r"--from-file=(\S+)", command) == ["password", "ca.crt"]
+    assert state.url.endswith(f"{mount['mountPath']}/ca.crt")
 
 
 @pytest.mark.parametrize(
@@ -167,22 +200,22 @@ def test_whatever_is_applied_fits_the_annotation_of_kubectl() -> None:
 
 @pytest.mark.prometheus
 @pytest.mark.parametrize(
-    ("kind", "pods", "instances"),
+    ("kind", "labels", "pods", "instances"),
     [
-        ("ReplicaSet", ("sagemaker-exporter-7d9f-abcde", "sagemaker-exporter-58c4-fghij"), ("sagemaker-exporter",) * 2),
-        (
-            "StatefulSet",
-            ("sagemaker-exporter-0", "sagemaker-exporter-1"),
-            ("sagemaker-exporter-0", "sagemaker-exporter-1"),
-        ),
+        ("ReplicaSet", {}, PODS, ("sagemaker-exporter",) * 2),
+        ("ReplicaSet", {"app_kubernetes_io_component": "replica"}, PODS, PODS),
+        ("StatefulSet", {}, SHARDS, SHARDS),
     ],
 )
-def test_an_instance_is_a_shard_and_not_a_pod(
-    kind: str, pods: tuple[str, ...], instances: tuple[str, ...], tmp_path: Path
+def test_an_instance_is_a_shard_or_a_replica_and_not_every_pod(
+    kind: str, labels: dict[str, str], pods: tuple[str, ...], instances: tuple[str, ...], tmp_path: Path
 ) -> None:
     monitor: Object = only("ServiceMonitor", built(MONITORING))
+    template = workload(built(REPLICAS))["spec"]["template"]["metadata"]["labels"]
+    assert labels.items() <= {key.replace(".", "_").replace("/", "_"): value for key, value in template.items()}.items()
     for name, instance in zip(pods, instances, strict=True):
         controller = {"__meta_kubernetes_pod_controller_kind": kind, "__meta_kubernetes_pod_name": name}
+        controller |= {f"__meta_kubernetes_pod_label_{key}": value for key, value in labels.items()}
         found = scraped.labels(monitor, tmp_path, pod=name, namespace="a", job="b", **controller)
         assert found == {"instance": instance, "namespace": "a", "job": "b"}
 
