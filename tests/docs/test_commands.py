@@ -35,7 +35,7 @@ OTHERS = {
     "promtool",
     "pytest",
 }
-OTHERS |= {"gh", "python3", "systemctl"}
+OTHERS |= {"gh", "psql", "python3", "systemctl"}
 AWS_GLOBAL = {"--output", "--query", "--region", "--profile", "--no-cli-pager"}
 # Commands that the AWS CLI has and the API has not.
 AWS_CUSTOM = {("configure", "export-credentials"), ("logs", "tail")}
