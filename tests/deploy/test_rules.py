@@ -15,7 +15,7 @@ from tests.deploy.ruleset import ALERTS, CASES, FILES, FOLDER, RECORDS, REPOSITO
 from tests.prometheus import ROOT, Outcome
 
 Promtool = Callable[..., Outcome]
-SCRAPES = (FOLDER / "prometheus.example.yml", ROOT / "deploy/compose/prometheus.yml")
+SCRAPES = (FOLDER / "prometheus.example.yml", *sorted((ROOT / "deploy/compose").glob("prometheus*.yml")))
 
 
 def cases() -> Iterator[dict[str, Any]]:
