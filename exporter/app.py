@@ -222,7 +222,9 @@ class App:
         await runner.run()
 
     def _refresh(self) -> None:
-        self._held.show({runner.name: self.leases.holds(runner.name) for runner in self.runners})
+        # A replica that never polled its own account does not know it, and could only show a target of nobody.
+        known = (runner.name for runner in self.runners if all(runner.name))
+        self._held.show({name: self.leases.holds(name) for name in known})
         health = ProcessHealth(
             started=self.started,
             version=__version__,

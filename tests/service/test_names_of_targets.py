@@ -41,9 +41,9 @@ def use(patch: pytest.MonkeyPatch, identity: Identity, default: str | None = Non
     return sessions
 
 
-async def ups(service: Service) -> list[str]:
-    found = [line for line in (await text(service)).splitlines() if line.startswith("sagemaker_exporter_target_up{")]
-    return sorted(line.removeprefix("sagemaker_exporter_target_up") for line in found)
+async def ups(service: Service, family: str = "sagemaker_exporter_target_up") -> list[str]:
+    found = [line for line in (await text(service)).splitlines() if line.startswith(f"{family}{{")]
+    return sorted(line.removeprefix(family) for line in found)
 
 
 def up(account: str, region: str, value: int) -> str:
@@ -148,5 +148,21 @@ def test_a_target_whose_sts_hangs_shows_nothing_that_is_not_known(monkeypatch: p
             await asyncio.sleep(20)
             assert await ups(service) == []
             assert service.ready() == (False, "waiting for us-east-1")
+
+    virtual_time.run(scenario())
+
+
+def test_a_target_is_held_once_its_account_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = "sagemaker_exporter_target_held"
+
+    async def scenario() -> None:
+        identity = Identity("NoCredentials")
+        use(monkeypatch, identity)
+        async with serving(lambda: config(*REGIONS)) as service:
+            await asyncio.sleep(5)
+            assert await ups(service, held) == []
+            identity.code = ""
+            await asyncio.sleep(600)
+            assert await ups(service, held) == [up(ACCOUNT, "eu-west-1", 1), up(ACCOUNT, "us-east-1", 1)]
 
     virtual_time.run(scenario())
