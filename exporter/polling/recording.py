@@ -86,6 +86,8 @@ class Recording:
         if self._ledger.last_error is not None:
             return
         if self._resumes:
+            # No later sweep may show them: the search may be denied by now.
+            self._due = self._clock.monotonic()
             await self._resume()
         if self._behind:
             self._behind = False
