@@ -1,5 +1,6 @@
 # `make demo` runs the demo, `make test` the tests; `make help` lists all targets.
-# PYTHON=python3.12 selects another interpreter, PROMETHEUS=/folder another Prometheus, ARGS=... is passed on.
+# PYTHON=python3.12 selects another interpreter, PROMETHEUS=/folder and POSTGRES=/folder
+# other programs for the tests, ARGS=... is passed on.
 
 BIN := .venv/bin
 RUN_LOCKS := requirements.lock
@@ -9,7 +10,7 @@ COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 IMAGE ?= sagemaker-exporter
 NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0))
 
-export PYTHON PROMETHEUS
+export PYTHON PROMETHEUS POSTGRES
 
 .PHONY: help demo test unit image-test check lock soak bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
@@ -21,7 +22,7 @@ demo: run-environment ## run the exporter on a simulated SageMaker, at http://lo
 	@$(BIN)/python -m exporter demo $(ARGS)
 
 test: dev-environment ## run all tests with branch coverage; ARGS=tests/x.py runs only these
-	@hack/prometheus.sh > /dev/null || [ -z "$$CI" ]
+	@for program in prometheus postgres; do hack/$$program.sh > /dev/null || [ -z "$$CI" ] || exit 1; done
 	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
 
 # Many of these tests wait for sockets: two for each processor keep it busy.

@@ -25,20 +25,16 @@ _ACCOUNTS = ("postgres", "nobody")
 # What is written survives a kill of the server without these; only a power cut would need them.
 _SETTINGS = "-c fsync=off -c full_page_writes=off -c shared_buffers=16MB -c max_connections=60"
 _WITHIN = "30"
+_PROGRAMS = ("initdb", "pg_ctl", "postgres", "pg_basebackup")
 
 
 def programs() -> Path | None:
     """Return the folder with initdb and pg_ctl that hack/postgres.sh would find without downloading them."""
-    named = os.environ.get("POSTGRES")
-    if named:
-        return _complete([Path(named)])
-    on_path = shutil.which("pg_ctl")
-    found = [*ROOT.glob(".cache/postgres/usr/lib/postgresql/*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
-    return _complete([*found, *([Path(on_path).parent] if on_path else [])])
-
-
-def _complete(folders: list[Path]) -> Path | None:
-    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
+    named, on_path = os.environ.get("POSTGRES"), shutil.which("pg_ctl")
+    installed = [*Path("/usr/lib/postgresql").glob("*/bin"), *([Path(on_path).parent] if on_path else [])]
+    cached = ROOT.glob(".cache/postgresql/usr/lib/postgresql/*/bin")
+    folders = [Path(named)] if named else [*installed, *cached]
+    return next((folder for folder in folders if all((folder / name).exists() for name in _PROGRAMS)), None)
 
 
 class Server:
@@ -77,6 +73,18 @@ class Server:
         self.stop(mode)
         self.start()
 
+    def follow(self, primary: Server) -> None:
+        """Become a standby of a running server, whose transactions wait from then on until they are here, too."""
+        self._run("pg_basebackup", "-D", self._data, "-d", primary.url("postgres"), "-c", "fast", "-R", "--no-sync")
+        self.start()
+        with psycopg.connect(primary.url("postgres"), autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            admin.execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Make this standby the primary."""
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", _WITHIN, "promote")
+
     def url(self, database: str, user: str = USER) -> str:
         """Return the URL of a database, over the Unix socket."""
         return f"postgresql://{user}@/{database}?host={quote(str(self._folder))}&port={self.port}"
@@ -95,11 +103,13 @@ class Server:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
     def _run(self, program: str, *arguments: object) -> None:
-        account = next((name for name in _ACCOUNTS if _exists(name)), None) if os.geteuid() == 0 else None
+        # What hack/postgres.sh has downloaded brings its libraries.
+        libraries = ":".join(map(str, self._programs.parents[2].glob("*-linux-gnu*")))
         done = subprocess.run(
             [self._programs / program, *map(str, arguments)],
-            user=account, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+            user=_account(), cwd=self._folder, env={**os.environ, "LD_LIBRARY_PATH": libraries},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+            check=False,
         )  # fmt: skip
         log = self._folder / "log"
         assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
@@ -108,20 +118,38 @@ class Server:
 @contextmanager
 def running(programs: Path) -> Iterator[Server]:
     """Run a server during the block."""
-    # Sockets have short paths, and an ordinary user must be able to enter the folder.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, next(name for name in _ACCOUNTS if _exists(name)))
-        server = Server(programs, folder)
+    with _stopped(programs) as server:
         server.initialize()
         server.start()
-        try:
-            yield server
-        finally:
-            server.end()
+        yield server
+
+
+@contextmanager
+def standby(programs: Path, primary: Server) -> Iterator[Server]:
+    """Run a standby of a server during the block, with everything that the server commits from then on."""
+    with _stopped(programs) as server:
+        server.follow(primary)
+        yield server
+
+
+@contextmanager
+def _stopped(programs: Path) -> Iterator[Server]:
+    """Yield a server that is not initialized yet; stop it and delete its files at the end."""
+    # Sockets have short paths, and an ordinary user must be able to enter the folder.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = Server(programs, folder)
+    try:
+        if account := _account():
+            shutil.chown(folder, account)
+        yield server
     finally:
+        server.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _account() -> str | None:
+    """Return the account to run the server with, None for that of the tests."""
+    return next((name for name in _ACCOUNTS if _exists(name)), None) if os.geteuid() == 0 else None
 
 
 def _exists(account: str) -> bool:
