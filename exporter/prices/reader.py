@@ -23,7 +23,7 @@ from exporter.process.logs import Log
 _log = Log(__name__)
 # The delay of the first retry, which doubles with each failure, and its maximum (seconds).
 _FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
-# The regions are checked at least this often (seconds): the SDK's default region is known only once its target runs.
+# The regions are checked at least this often (seconds).
 _LOOK = 60.0
 # How the failure to use a list or the price file is called where there is no code of AWS.
 _FILE, _INVALID = "PriceFile", "InvalidPrices"
@@ -107,14 +107,20 @@ class PriceReader:
         self._file = _Attempts()
         self._of_file: Mapping[str, PriceList] = {}
         self._regions: dict[str, _Region] = {}
+        self._changed = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Look at the polled regions at once: one of them may be new."""
+        self._changed.set()
 
     async def run(self) -> None:
         """Read prices until cancelled."""
         while self._on:
+            self._changed.clear()
             await self.read()
             now = self._clock.monotonic()
             soonest = min((each.due for each in self._all_attempts()), default=now + _LOOK)
-            await self._clock.sleep(min(max(soonest - now, 1.0), _LOOK))
+            await self._sleep(min(max(soonest - now, 1.0), _LOOK))
 
     async def read(self) -> None:
         """Read every list that is due. Raises only if cancelled."""
@@ -135,6 +141,15 @@ class PriceReader:
             if not self._settings.api and self._file.ok and region not in self._of_file:
                 self._warn_of_absence(region)
             self._publish([region])
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but not longer than until the regions have changed."""
+        waiting = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._changed.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
 
     @property
     def _on(self) -> bool:

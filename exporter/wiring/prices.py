@@ -59,6 +59,11 @@ class Pricing:
         # With `source: none` the ledger counts neither costs nor unpriced instance seconds.
         self.rate_of: RateOf | None = self._rate if prices.source != "none" else None
 
+    def known(self, target: Target) -> None:
+        """Show the state of prices at a target that is polled from now on, and read the prices of its region."""
+        self.display.known(target)
+        self.reader.look_again()
+
     async def arrived(self) -> None:
         """Wait until prices have changed, or have come into force, since this method last returned."""
         await self._arrived.wait()

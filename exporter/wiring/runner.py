@@ -159,7 +159,7 @@ class TargetRunner:
     async def _connected(self) -> AsyncIterator[Poller]:
         parts, (_, region) = self.parts, self.name
         parts.quotas.follow(self.spec, self.name)
-        parts.pricing.display.known(self.name)
+        parts.pricing.known(self.name)
         if self.poller is None:
             parts.display.health(self.name, self.health, 0)
         # An open client is no success yet: the first response decides whether the target is up.

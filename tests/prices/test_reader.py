@@ -47,6 +47,23 @@ def test_each_region_is_read_once_an_interval(caplog: pytest.LogCaptureFixture) 
     assert messages(caplog) == ["reading prices failed"]
 
 
+def test_a_region_is_read_at_once_when_its_first_target_is_polled() -> None:
+    async def scenario() -> None:
+        at = world(us_east_1=[item()], eu_west_1=[item(regionCode="eu-west-1", price="0.253")])
+        at.regions = []
+        reader = at.reader()
+        async with reading(reader):
+            at.regions = ["eu-west-1"]
+            reader.look_again()
+            await asyncio.sleep(0.1)
+            assert at.shown.price("eu-west-1") == Decimal("0.253")
+            reader.look_again()
+            await asyncio.sleep(0.1)
+            assert len(at.lists.reads) == 1
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("failing", "said"),
     [
