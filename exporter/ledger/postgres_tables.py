@@ -76,7 +76,8 @@ class Tables:
         which = _columns(self.held if targets is None else targets, 2)
         with self.db.pipeline():
             series, marks = self.db.execute(_SERIES, which), self.db.execute(_MARKS, which)
-            return Snapshot(totals_of(series.fetchall()), marks_of(marks.fetchall()))
+        # Within the pipeline, fetching would be a round trip of its own.
+        return Snapshot(totals_of(series.fetchall()), marks_of(marks.fetchall()))
 
     def records(self, identities: Collection[Identity]) -> dict[Identity, JobRecord]:
         wanted = list(identities)
