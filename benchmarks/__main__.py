@@ -10,33 +10,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ledger, machine, parsing, polling, report, scrapes
+from benchmarks import formats, ledger, machine, parsing, polling, replicas, report, scrapes
 
-_PARTS = ["polls", "scrapes", "steps", "ledger"]
+_PARTS = ["polls", "scrapes", "steps", "ledger", "replicas"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the benchmarks, which takes about seven minutes with the defaults."""
+    """Run the benchmarks, which takes about eleven minutes with the defaults."""
     options = _parser().parse_args(arguments)
     if options.read:
         results = json.loads(options.read.read_text())
     else:
-        results = _measured(options.parts, options.jobs, options.interval)
+        results = _measured(options.parts, options.jobs, options.interval, options.targets)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(results, indent=2) + "\n")
     text = report.markdown(results)
     sys.stdout.write(text)
     if options.document:
-        options.document.write_text(text)
+        before = options.document.read_text() if options.document.exists() else ""
+        options.document.write_text(formats.updated(before, text) if options.parts != _PARTS else text)
 
 
-def _measured(parts: list[str], sizes: list[int], interval: float) -> dict[str, Any]:
+def _measured(parts: list[str], sizes: list[int], interval: float, targets: int) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine.described(), "load": machine.load(), "interval": interval}
     measures: dict[str, Callable[[], Any]] = {
         "polls": lambda: {str(jobs): _polls(jobs, interval) for jobs in sizes},
         "scrapes": lambda: {str(jobs): _scrapes(jobs) for jobs in sizes},
         "steps": parsing.measure,
         "ledger": lambda: asyncio.run(ledger.measure()),
+        "replicas": lambda: asyncio.run(replicas.measure(targets, interval)),
     }
     return results | {part: measures[part]() for part in parts}
 
@@ -70,8 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=_sizes, default="100,1000,10000", help="numbers of jobs, separated by commas")
     add("--parts", nargs="+", choices=_PARTS, default=_PARTS, help="what to measure")
     add("--interval", type=float, default=15.0, help="seconds between two polls of a job")
+    add("--targets", type=int, default=300, help="number of targets that replicas share, at most 300")
     add("--output", type=Path, default=Path("build/bench.json"), help="where to write the results")
-    add("--document", type=Path, help="where to write the report too, such as docs/performance.md")
+    add(
+        "--document",
+        type=Path,
+        help="a report, such as docs/performance.md, to write what was measured into",
+    )
     add("--read", type=Path, help="report the results in this file instead of measuring")
     return parser
 

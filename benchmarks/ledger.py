@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
@@ -15,6 +16,9 @@ _START = 1_700_000_000.0
 _TYPES = ("ml.m5.large", "ml.g5.2xlarge", "ml.p4d.24xlarge")
 _PHASES = (("Starting", 90.0), ("Downloading", 30.0), ("Training", 3600.0), ("Uploading", 20.0), ("Completed", 0.0))
 _POLL, _POLLS, _MANY = 1000, 5, 20_000
+TARGET = ("111122223333", "eu-west-1")
+# What is read of the jobs in a poll, and how far they are then.
+KINDS = (("new", 0), ("changed", 1), ("ended", 2), ("unchanged", 2))
 
 
 async def measure() -> dict[str, float]:
@@ -24,8 +28,9 @@ async def measure() -> dict[str, float]:
         path = Path(folder) / "state.db"
         figures: dict[str, float] = {}
         async with open_ledger(str(path), lambda: _START) as ledger:
-            for name, step in (("new", 0), ("changed", 1), ("ended", 2), ("unchanged", 2)):
-                figures |= await _polls(ledger, name, step)
+            for name, step in KINDS:
+                polls = [await one_poll(ledger, poll, step) for poll in range(_POLLS)]
+                figures |= {f"{name}_{kind}_seconds": median(one[kind] for one in polls) for kind in ("wall", "cpu")}
             for first in range(_POLL * _POLLS, _MANY, _POLL):
                 await ledger.apply([_reading(number, 2) for number in range(first, first + _POLL)])
         scale = 100_000 / _MANY
@@ -36,19 +41,12 @@ async def measure() -> dict[str, float]:
         return figures
 
 
-async def _polls(ledger: Ledger, name: str, step: int) -> dict[str, float]:
-    wall, cpu = [], []
-    for poll in range(_POLLS):
-        readings = [_reading(poll * _POLL + number, step) for number in range(_POLL)]
-        began, burned = time.perf_counter(), time.process_time()
-        await ledger.apply(readings)
-        wall.append(time.perf_counter() - began)
-        cpu.append(time.process_time() - burned)
-    return {f"{name}_wall_seconds": _median(wall), f"{name}_cpu_seconds": _median(cpu)}
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
+async def one_poll(ledger: Ledger, poll: int, step: int) -> dict[str, float]:
+    """Return the wall-clock and CPU seconds of a poll of 1,000 jobs of TARGET. Each poll has other jobs."""
+    readings = [_reading(poll * _POLL + number, step) for number in range(_POLL)]
+    began, burned = time.perf_counter(), time.process_time()
+    await ledger.apply(readings)
+    return {"wall": time.perf_counter() - began, "cpu": time.process_time() - burned}
 
 
 def _reading(number: int, step: int) -> Reading:
@@ -60,8 +58,8 @@ def _reading(number: int, step: int) -> Reading:
         ends.append(ends[-1] + seconds)
     walk = zip(_PHASES[: 2 * step + 1], ends, ends[1:], strict=False)
     job = TrainingJob(
-        account="111122223333",
-        region="eu-west-1",
+        account=TARGET[0],
+        region=TARGET[1],
         name=f"train-{number:06d}-2023-11-14-22-13-20",
         created=created,
         status="Completed" if over else "InProgress",

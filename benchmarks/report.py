@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
+
+from benchmarks import replicated
+from benchmarks.formats import duration, size, table
 
 Results = Mapping[str, Any]
 _WAYS = {
@@ -65,9 +68,9 @@ def markdown(results: Results) -> str:
     """Return the report of everything that was measured."""
     parts = [
         _INTRODUCTION,
-        _table(("", ""), [*results["machine"].items(), ("load before", f"{results['load']:.1f}")]),
+        table(("", ""), [*results["machine"].items(), ("load before", f"{results['load']:.1f}")]),
     ]
-    for name, section in (("polls", _polls), ("scrapes", _scrapes), ("steps", _steps), ("ledger", _ledger)):
+    for name, section in _SECTIONS.items():
         if name in results:
             parts += section(results)
     return "\n".join(parts)
@@ -77,17 +80,17 @@ def _polls(results: Results) -> list[str]:
     polls = results["polls"]
     return [
         _POLLS.format(interval=results["interval"]),
-        _table(
+        table(
             ("jobs", "", "calls at start", "calls each interval", "CPU spread", "CPU at once", "to boto3"),
             [_poll(jobs, way, found) for jobs, found in polls.items() for way in _WAYS],
         ),
         _FLOOR,
-        _table(
+        table(
             ("jobs", "describe", "search", "ours, describe", "ours, search"),
             [_floor(jobs, found) for jobs, found in polls.items()],
         ),
         _WAITS,
-        _table(
+        table(
             ("jobs", "", "ready", "read", "memory", "stalls: start", "poll", "scrape"),
             [_wait(jobs, way, found[way]) for jobs, found in polls.items() for way in _WAYS],
         ),
@@ -98,11 +101,11 @@ def _scrapes(results: Results) -> list[str]:
     scrapes = results["scrapes"]
     return [
         _SCRAPES,
-        _table(
+        table(
             ("jobs", "samples", "", "CPU", "generate_latest", "faster", "floor"),
             [row for jobs, found in scrapes.items() for row in _scrape(jobs, found)],
         ),
-        _table(
+        table(
             ("jobs", "plain", "gzip", "size of gzip", "memory of a job", "memory", "stalls: change", "scrape"),
             [_held(jobs, found) for jobs, found in scrapes.items()],
         ),
@@ -118,8 +121,8 @@ def _poll(jobs: str, way: str, found: Results) -> list[str]:
         _WAYS[way],
         _calls(one["calls_start"]),
         _calls(one["calls_interval"]),
-        _time(one["cpu_per_job"]),
-        _time(one["cpu_per_job_at_once"]),
+        duration(one["cpu_per_job"]),
+        duration(one["cpu_per_job_at_once"]),
         "" if way == "afternoon" else " and ".join(f"{ratio:.2f}" for ratio in ratios),
     ]
 
@@ -127,7 +130,7 @@ def _poll(jobs: str, way: str, found: Results) -> list[str]:
 def _floor(jobs: str, found: Results) -> list[str]:
     floor = found["floor"]
     ours = [found[way]["cpu_per_job_at_once"] / floor[way] for way in ("describe", "search")]
-    return [jobs, _time(floor["describe"]), _time(floor["search"]), *(f"{ratio:.1f} times" for ratio in ours)]
+    return [jobs, duration(floor["describe"]), duration(floor["search"]), *(f"{ratio:.1f} times" for ratio in ours)]
 
 
 def _wait(jobs: str, way: str, one: Results) -> list[str]:
@@ -135,9 +138,9 @@ def _wait(jobs: str, way: str, one: Results) -> list[str]:
     return [
         jobs,
         _WAYS[way],
-        _time(one["ready_seconds"]),
-        _time(one["read_seconds"]),
-        _size(one["memory"]["peak"]),
+        duration(one["ready_seconds"]),
+        duration(one["read_seconds"]),
+        size(one["memory"]["peak"]),
         *stalls,
     ]
 
@@ -147,23 +150,31 @@ def _scrape(jobs: str, found: Results) -> Iterable[list[str]]:
     both = latest["generate"] + latest["zlib"]
     changed = f"gzip, {found['changed']} jobs changed"
     rows = (
-        ("plain", cpu["plain"], latest["generate"], _time(latest["join"])),
-        ("gzip, for the first time", cpu["gzip_first"], both, _time(latest["zlib"])),
+        ("plain", cpu["plain"], latest["generate"], duration(latest["join"])),
+        ("gzip, for the first time", cpu["gzip_first"], both, duration(latest["zlib"])),
         (changed, cpu["gzip_changed"], both, ""),
         ("gzip, nothing changed", cpu["gzip_unchanged"], both, ""),
     )
     for kind, ours, theirs, floor in rows:
-        yield [jobs, str(latest["samples"]), kind, _time(ours), _time(theirs), f"{theirs / ours:.1f} times", floor]
+        yield [
+            jobs,
+            str(latest["samples"]),
+            kind,
+            duration(ours),
+            duration(theirs),
+            f"{theirs / ours:.1f} times",
+            floor,
+        ]
 
 
 def _held(jobs: str, found: Results) -> list[str]:
     return [
         jobs,
-        _time(found["seconds"]["plain"]),
-        _time(found["seconds"]["gzip"]),
-        _size(found["gzip_bytes"]),
-        _size(found["bytes_per_job"]),
-        _size(found["memory"]["peak"]),
+        duration(found["seconds"]["plain"]),
+        duration(found["seconds"]["gzip"]),
+        size(found["gzip_bytes"]),
+        size(found["bytes_per_job"]),
+        size(found["memory"]["peak"]),
         _stall(found["stalls"]["take"]),
         _stall(found["stalls"]["scrape"]),
     ]
@@ -187,7 +198,7 @@ def _growth(results: Results) -> list[str]:
         for name, values in figures.items()
         if values
     ]
-    return [_GROWTH, _table(("", *(f"{a} to {b}" for a, b in steps)), rows)] if steps else []
+    return [_GROWTH, table(("", *(f"{a} to {b}" for a, b in steps)), rows)] if steps else []
 
 
 def _exponent(values: tuple[float, float], sizes: tuple[str, str]) -> float:
@@ -198,20 +209,21 @@ def _steps(results: Results) -> list[str]:
     steps = results["steps"]
     names = list(next(iter(steps.values())))
     rows = [[of, *(f"{found[name] * 1e6:.1f}" for name in names)] for of, found in steps.items()]
-    return [_STEPS, _table(("", *names), rows)]
+    return [_STEPS, table(("", *names), rows)]
 
 
 def _ledger(results: Results) -> list[str]:
     ledger = results["ledger"]
     kinds = [name.removesuffix("_cpu_seconds") for name in ledger if name.endswith("_cpu_seconds")]
     rows = [
-        [f"{kind} jobs", _time(ledger[f"{kind}_wall_seconds"]), _time(ledger[f"{kind}_cpu_seconds"])] for kind in kinds
+        [f"{kind} jobs", duration(ledger[f"{kind}_wall_seconds"]), duration(ledger[f"{kind}_cpu_seconds"])]
+        for kind in kinds
     ]
-    size, opening = _size(ledger["bytes_per_100000_jobs"]), _time(ledger["open_seconds_per_100000_jobs"])
+    file, opening = size(ledger["bytes_per_100000_jobs"]), duration(ledger["open_seconds_per_100000_jobs"])
     return [
         _LEDGER,
-        _table(("1,000 readings of", "time", "CPU"), rows),
-        f"The file has {size}; to open it takes {opening}.\n",
+        table(("1,000 readings of", "time", "CPU"), rows),
+        f"The file has {file}; to open it takes {opening}.\n",
     ]
 
 
@@ -221,19 +233,13 @@ def _calls(calls: Mapping[str, int]) -> str:
 
 
 def _stall(stall: Mapping[str, float]) -> str:
-    return f"{_time(stall['max'])}, {_time(stall['p99'])}"
+    return f"{duration(stall['max'])}, {duration(stall['p99'])}"
 
 
-def _time(seconds: float) -> str:
-    if seconds >= 1:
-        return f"{seconds:.1f} s"
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e3:.0f} kB"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+_SECTIONS = {
+    "polls": _polls,
+    "scrapes": _scrapes,
+    "steps": _steps,
+    "ledger": _ledger,
+    "replicas": replicated.section,
+}
