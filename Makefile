@@ -12,7 +12,7 @@ NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0)
 
 export PYTHON PROMETHEUS POSTGRES
 
-.PHONY: help demo test unit image-test check lock soak bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
+.PHONY: help demo test unit image-test check lock soak chaos bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
 	release-check release-prepare release-notes release-tag clean run-environment dev-environment
 
 help: ## show this help
@@ -68,7 +68,14 @@ manifests: ## generate the PrometheusRules of deploy/kustomize from deploy/prome
 soak: dev-environment ## run the fault harness on many seeds: SEEDS=1000, or on one: SEED=17
 	@SOAK_SEEDS=$(or $(SEEDS),1000) SOAK_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak tests/ledger $(ARGS)
 
-bench: dev-environment ## measure polls and scrapes and compare them, in seven minutes; ARGS="--jobs 100" for less
+# Most of a seed is waiting.
+chaos: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+chaos: dev-environment ## replicas on PostgreSQL, and what may happen to them, on many seeds: SEEDS=20, or on one: SEED=17
+	@hack/postgres.sh > /dev/null
+	@CHAOS_SEEDS=$(or $(SEEDS),20) CHAOS_SEED=$(SEED) $(BIN)/python -m pytest --timeout 0 -m soak tests/chaos $(ARGS)
+
+bench: dev-environment ## measure polls and scrapes and compare them, in eleven minutes; ARGS="--jobs 100" for less
+	@hack/postgres.sh > /dev/null
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-dashboards: dev-environment ## time the dashboards on 10,000 jobs in Prometheus, in 20 minutes, for docs/scaling.md
