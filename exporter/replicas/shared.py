@@ -27,6 +27,9 @@ _INTERVAL = 1.0
 _VALID = 5.0
 # How long a replica waits before it shows a target whose last holder did not release it, and may still show it.
 _GRACE = _VALID + 1.0
+# The pause between two targets that are taken: after each a client of the SDK is opened, which blocks the event loop.
+# Many at once would delay the looks until all targets are given up.
+_STAGGER = 0.05
 
 
 class SharedLeases:
@@ -44,6 +47,7 @@ class SharedLeases:
         self._users = Counter[Target]()
         self._held, self._elsewhere = set[Target](), set[Target]()
         self._locks = defaultdict[Target, asyncio.Lock](asyncio.Lock)
+        self._turn = asyncio.Lock()
         self._changed = asyncio.get_running_loop().create_future()
         self._lost: Callable[[], None] = _ignore
         self._error = ""
@@ -123,7 +127,10 @@ class SharedLeases:
 
     async def _try(self, target: Target) -> Held | None:
         try:
-            taken = await self._ledger.hold(target)
+            async with self._turn:
+                taken = await self._ledger.hold(target)
+                if taken:
+                    await self._clock.sleep(_STAGGER)
         except StoreError:
             # The next look reports it.
             return None
