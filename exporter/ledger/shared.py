@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
@@ -11,6 +13,8 @@ from exporter.ledger.locks import Held, Replica, SharedStore
 from exporter.ledger.store import Snapshot, StoreError, Target
 from exporter.training.facts import Facts
 from exporter.training.job import Identity
+
+_T = TypeVar("_T")
 
 
 class Look(NamedTuple):
@@ -39,16 +43,29 @@ class SharedLedger(Ledger):
         self._shared: SharedStore
         # The targets held as the event loop knows it. What comes of others, late, would make each transaction fail.
         self._held = set[Target]()
+        # The look that is asked for, to be run in the thread before anything else.
+        self._look: Callable[[], None] = _nothing
 
     async def look(self, group: int) -> Look:
         """Look at the locks as a replica of `group`, and open a new session if the last one was lost. Raises
-        StoreError."""
+        StoreError.
 
-        def look() -> Look:
-            at = self._now()
-            return Look(*self._shared.replicas(group), at)
+        It waits only for what runs, not for what is queued: a replica that looks too late gives all its targets up.
+        """
+        looked = concurrent.futures.Future[Look]()
 
-        return await self._blocking(look)
+        def look() -> None:
+            if looked.done() or not looked.set_running_or_notify_cancel():
+                return
+            try:
+                at = self._now()
+                looked.set_result(Look(*self._shared.replicas(group), at))
+            except Exception as error:  # noqa: BLE001
+                looked.set_exception(error)
+
+        self._look = look
+        asyncio.get_running_loop().run_in_executor(self._thread, look)
+        return await asyncio.wrap_future(looked)
 
     async def hold(self, target: Target) -> Held | None:
         """Lock a target and read its totals; return None if another replica holds it. Raises StoreError."""
@@ -108,6 +125,13 @@ class SharedLedger(Ledger):
         for identity in [one for one in self._pending if _target_of(one) in targets]:
             del self._pending[identity]
 
+    async def _blocking(self, work: Callable[[], _T]) -> _T:
+        def work_after_a_look() -> _T:
+            self._look()
+            return work()
+
+        return await super()._blocking(work_after_a_look)
+
     def _unlock(self, targets: Collection[Target]) -> None:
         try:
             for target in targets:
@@ -123,3 +147,6 @@ class SharedLedger(Ledger):
 
 def _target_of(identity: Identity) -> Target:
     return identity.account, identity.region
+
+
+def _nothing() -> None: ...
