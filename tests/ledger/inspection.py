@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from exporter.ledger.rows import record_of
 from exporter.ledger.store import JobRecord, LedgerUpdate, Store, StoreError, Target, Totals, Transaction
 from exporter.training.job import Identity
 
@@ -76,6 +77,15 @@ class _WatchedTransaction:
     def write(self, update: LedgerUpdate) -> None:
         self._updates.append(update)
         self._transaction.write(update)
+
+
+def records_in(path: Path) -> list[JobRecord]:
+    """Return all records in a state file that no process has open."""
+    # A kill may have left a file without its tables.
+    if not path.exists() or rows(path, "PRAGMA user_version") == [(0,)]:
+        return []
+    found = rows(path, "SELECT account, region, name, created_ms, facts, settled FROM job")
+    return [record_of(Identity(*identity), facts, settled) for *identity, facts, settled in found]
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:

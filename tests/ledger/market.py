@@ -15,18 +15,16 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 from exporter.ledger.series import Amounts, SeriesKey
-from exporter.ledger.store import JobRecord, LedgerUpdate
+from exporter.ledger.store import JobRecord, LedgerUpdate, Target
 from exporter.polling.poller import Poller
 from exporter.simulator import truth
 from exporter.simulator.life import Life
 from exporter.training.cost import Rate, Rates
 from exporter.training.facts import FINAL, Facts
 from exporter.training.job import SAME_JOB_MS, Identity
-from tests.ledger.books import START, TARGET
-from tests.ledger.inspection import rows
+from tests.ledger.books import START
 from tests.ledger.verdict import COST, SAVED, UNPRICED, by_team
 from tests.virtual_time import Time
 
@@ -40,8 +38,8 @@ _Offers = list[tuple[float, Fraction | None]]
 class Market:
     """Hold the price list of a run, drawn separately from everything else in its seed."""
 
-    def __init__(self, seed: int, time: Time) -> None:
-        self._chance, self._time, self._seed = random.Random(f"market {seed}"), time, seed
+    def __init__(self, seed: int, time: Time, target: Target) -> None:
+        self._chance, self._time, self._seed, self._target = random.Random(f"market {seed}"), time, seed, target
         self._offers: dict[tuple[str, str], _Offers] = {}
         # When the price list in force was read, and since when it can be read at all.
         self._listed, self._readable_from = -math.inf, self._chance.choice((START, START, CALM_FROM))
@@ -89,22 +87,19 @@ class Market:
     def committed(self, update: LedgerUpdate, certain: bool) -> None:
         """Record the rates of written jobs, as some jobs are deleted from the state file in the same life."""
         for record in update.records:
+            if (record.identity.account, record.identity.region) != self._target:
+                continue
             if not certain:
                 self._perhaps[record.identity.name, record.identity.created_ms] = record.facts
                 continue
             self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
             self._note_final(record)
 
-    def look_at(self, path: Path) -> None:
-        """Record the rates in a state file that no process has open."""
-        # A kill may have left a file without its tables.
-        if path.exists() and rows(path, "PRAGMA user_version") != [(0,)]:
-            for *identity, settled, text in rows(
-                path, "SELECT account, region, name, created_ms, settled, facts FROM job"
-            ):
-                record = JobRecord(Identity(*identity), Facts.from_json(text), bool(settled))
-                self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
-                self._note_final(record)
+    def look_at(self, records: Iterable[JobRecord]) -> None:
+        """Record the rates in committed records of the target."""
+        for record in records:
+            self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
+            self._note_final(record)
 
     def _note_final(self, record: JobRecord) -> None:
         """Record that savings of a job count: it was settled, which a debugger rule may delay for a day."""
@@ -156,7 +151,7 @@ class Market:
         return any(before < when <= now for offers in self._offers.values() for when, _ in offers)
 
     def _is_final(self, life: Life) -> bool:
-        identity = Identity(*TARGET, life.name, round(life.created * 1000))
+        identity = Identity(*self._target, life.name, round(life.created * 1000))
         perhaps = self._perhaps_of(life)
         return any(identity.is_same(other) for other in self._final) or bool(perhaps and perhaps.value(FINAL))
 

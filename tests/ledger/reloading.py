@@ -26,7 +26,7 @@ class Reloading(Harness):
         self.overlaps = 0
 
     def _poller(self, ledger: Ledger, clock: LoopClock) -> Poller:
-        if self._calm:
+        if self.calm:
             return self._next(ledger, clock)
         return _Succession(lambda: self._next(ledger, clock), self._reloads, self._overlapped)  # type: ignore[return-value]
 
@@ -34,7 +34,8 @@ class Reloading(Harness):
         self.overlaps += 1
 
     def _next(self, ledger: Ledger, clock: LoopClock) -> Poller:
-        self.setting = replace(self.setting, search=self._reloads.random() < 0.5)
+        (scene,) = self.scenes
+        scene.setting = replace(scene.setting, search=self._reloads.random() < 0.5)
         return super()._poller(ledger, clock)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from exporter.ledger.store import Target
 from exporter.simulator import generator
 from exporter.simulator.casting import Casting
 from exporter.simulator.generator import steady
@@ -15,7 +16,6 @@ from exporter.simulator.life import Life
 from exporter.simulator.shapes import SHAPES
 from exporter.simulator.store import Jobs
 from tests.ledger.bills import delayed
-from tests.ledger.books import TARGET
 from tests.ledger.fates import respelled
 
 _MINUTE, _HOUR = 60.0, 3600.0
@@ -33,8 +33,8 @@ _SHAPES_OF_NAMESAKES = (
 class Schedule:
     """Add lives to the jobs of the simulator. `late` draws everything about late bills, separately from all else."""
 
-    def __init__(self, seed: int, chance: random.Random, jobs: Jobs) -> None:
-        self._chance, self._jobs = chance, jobs
+    def __init__(self, seed: int, chance: random.Random, jobs: Jobs, target: Target) -> None:
+        self._chance, self._jobs, self._target = chance, jobs, target
         self.late = random.Random(f"bills {seed}")
         self._likely = self.late.choice((0.0, 0.1, 0.4))
         self._early = random.Random(f"ahead {seed}")
@@ -47,14 +47,15 @@ class Schedule:
     def add(self, start: float, seconds: float, history: float = 0.0) -> None:
         """Add jobs that are created within some seconds from `start`, and jobs of a `history` before."""
         plan = generator.Plan(jobs=6, pace=generator.DEMO_PACE, history=history, strange=True)
-        fleet = generator.Fleet(plan, self._chance.randrange(2**32), start, *TARGET)
+        fleet = generator.Fleet(plan, self._chance.randrange(2**32), start, *self._target)
         lives = map(respelled, fleet.until(start + seconds))
         self._jobs.add(*(self._dated(delayed(one, self.late, self._likely)) for one in lives))
 
     def add_after_one_from_the_future(self, now: float) -> None:
         """Add jobs that start in the next minutes, and one that exists now with a CreationTime in the future."""
         ahead = self._early.uniform(_MINUTE, _HOUR)
-        first, *others = (replace(one, account=TARGET[0], region=TARGET[1]) for one in steady(4, now, "fresh", 60))
+        account, region = self._target
+        first, *others = (replace(one, account=account, region=region) for one in steady(4, now, "fresh", 60))
         dated = (replace(one, created=now + self._early.uniform(0, 300)) for one in others)
         self._jobs.add(replace(first, created=now + ahead, ahead=ahead), *dated)
 
@@ -66,7 +67,7 @@ class Schedule:
 
     def add_namesake(self, gone: Life) -> None:
         """Add a job that reuses the name of a deleted one."""
-        cast = Casting(self._chance, gone.gone + self._chance.uniform(0.1, 60), *TARGET, generator.DEMO_PACE)
+        cast = Casting(self._chance, gone.gone + self._chance.uniform(0.1, 60), *self._target, generator.DEMO_PACE)
         shape = SHAPES[self._chance.choice(_SHAPES_OF_NAMESAKES)]
         self._jobs.add(delayed(replace(shape(cast)[0], name=gone.name), self.late, self._likely))
 
