@@ -167,7 +167,8 @@ class App:
 
     def take_over(self) -> None:
         """Let the ledger use these prices, also for the jobs that had none, and count unknown statuses from now on: the
-        earlier application ends."""
+        earlier application ends. What its pollers counted last is shown."""
+        self.display.refresh()
         self.ledger.rate_of = self.pricing.rate_of
         self.pricing.in_force()
         for runner in self.runners:

@@ -106,6 +106,14 @@ class BoardDisplay:
         self._counts[target] = replace(counts, rates=rates) if rates else counts
         self._board.put(ACTIVE, target, target, self._counts[target])
         self.health(target, health, jobs)
+        self._show_totals(target)
+
+    def refresh(self) -> None:
+        """Show the totals of now for all targets whose totals are shown: those of an earlier display may be newer."""
+        for target in list(self._shown_totals):
+            self._show_totals(target)
+
+    def _show_totals(self, target: Target) -> None:
         totals = self._ledger.totals(target)
         # The ledger replaces its totals when they change, so that comparing the identity is enough.
         if totals and self._shown_totals.get(target) is not totals:
