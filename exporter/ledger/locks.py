@@ -22,9 +22,10 @@ class Replica(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A target that this replica has just locked: its totals and marks, and whether its last holder has `released` it.
+    """A target that this replica has just locked: its totals and marks, and whether the last one that claimed it has
+    `released` it, or is this replica.
 
-    A holder that has not may have lost its session without knowing it yet, and may still show the target's series.
+    One that has not may have lost its session without knowing it yet, and may still show the target's series.
     """
 
     snapshot: Snapshot
@@ -48,6 +49,9 @@ class SharedStore(Store, Protocol):
 
     def hold(self, target: Target) -> Held | None:
         """Lock a target; return None if another replica holds it. Raises StoreError."""
+
+    def claim(self, target: Target) -> None:
+        """Record that this replica may show a target that it holds, until it releases it. Raises StoreError."""
 
     def release(self, target: Target) -> None:
         """Unlock a target, and record that it was released; a target that is not held is ignored. Raises StoreError."""

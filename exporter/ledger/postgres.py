@@ -7,7 +7,7 @@ batches as arrays: a transaction of any number of jobs takes four round trips.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
@@ -26,11 +26,10 @@ _REPLICA, _TARGET = 0x534D, 0x534E
 _BITS = 24
 # Shared by all replicas; whoever copies the store has it alone.
 _IN_USE = 0x534F_0000_0000_0000
-# RETURNING has the new row, and a query within it still sees the old one.
-_TAKE = """
-INSERT INTO holder VALUES (%(account)s, %(region)s, %(me)s)
-ON CONFLICT (account, region) DO UPDATE SET replica = excluded.replica
-RETURNING (SELECT replica FROM holder AS old WHERE (account, region) = (%(account)s, %(region)s))
+# Who may show a target. Only the one that holds it changes this.
+_CLAIMED = "SELECT replica FROM holder WHERE (account, region) = (%s, %s)"
+_CLAIM = """
+INSERT INTO holder VALUES (%s, %s, %s) ON CONFLICT (account, region) DO UPDATE SET replica = excluded.replica
 """
 _RELEASE = "DELETE FROM holder WHERE (account, region, replica) = (%s, %s, %s)"
 _LOCKS = """
@@ -51,6 +50,7 @@ class PostgresStore:
         now: float | None,
         connect: Connect = psycopg.Connection.connect,
         schema: Schema = SCHEMA,
+        randbits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         """Open a session. With `now` (Unix seconds) the tables may be created, with it as the first start. Raises
         StoreError.
@@ -59,7 +59,7 @@ class PostgresStore:
         """
         self.name, self._schema = name, schema
         self._place, self._connect = (url, name, password_file), connect
-        self._me = secrets.token_hex(8)
+        self._randbits, self._me = randbits, f"{randbits(64):016x}"
         self._replica: Replica | None = None
         self._locked: dict[Target, int] = {}
         self._db: Connection | None = None
@@ -87,7 +87,7 @@ class PostgresStore:
 
     def replicas(self, group: int) -> tuple[Replica, Collection[Replica]]:
         try:
-            with self._naming("used"):
+            with self._locking("used"):
                 return self._look(group)
         finally:
             # A loss is reported by the error of this look.
@@ -105,25 +105,30 @@ class PostgresStore:
         return me, {_replica_of(key) for key, _ in locks if key >> 2 * _BITS == _REPLICA}
 
     def hold(self, target: Target) -> Held | None:
-        with self._naming("locked"):
-            key = _key_of_target(target)
-            db = self._session()
+        key, db = _key_of_target(target), self._session()
+        with self._locking("locked"):
             if target not in self._locked and not row(db, "SELECT pg_try_advisory_lock(%s)", (key,))[0]:
                 return None
+            # Whoever had the lock before has written its last: only now its totals can be read.
             self._locked[target] = key
-            account, region = target
-            before = row(db, _TAKE, {"account": account, "region": region, "me": self._me})[0]
-            return Held(self._tables().snapshot([target]), before in (None, self._me))
+            claimed = db.execute(_CLAIMED, target).fetchone()
+            try:
+                return Held(self._tables().snapshot([target]), claimed in (None, (self._me,)))
+            except RowError:
+                self._unlock(target)
+                raise
+
+    def claim(self, target: Target) -> None:
+        with self._locking("claimed"):
+            self._session().execute(_CLAIM, (*target, self._me))
 
     def release(self, target: Target) -> None:
         if target not in self._locked:
             return
-        with self._naming("unlocked"):
-            db = self._session()
-            with db.pipeline():
-                db.execute(_RELEASE, (*target, self._me))
-                db.execute("SELECT pg_advisory_unlock(%s)", (self._locked[target],))
-            del self._locked[target]
+        with self._locking("released"):
+            # Committed before the lock is free, or the next holder would not see it.
+            self._session().execute(_RELEASE, (*target, self._me))
+            self._unlock(target)
 
     def snapshot(self) -> Snapshot:
         with self._naming("read"):
@@ -185,6 +190,10 @@ class PostgresStore:
     def _open(self, now: float | None = None) -> Connection:
         return open_session(*self._place, now, self._schema, self._connect)
 
+    def _unlock(self, target: Target) -> None:
+        self._session().execute("SELECT pg_advisory_unlock(%s)", (self._locked[target],))
+        del self._locked[target]
+
     def _begin(self, db: Connection) -> None:
         begun = db.execute("BEGIN; SELECT pg_backend_pid(), version FROM meta")
         begun.nextset()
@@ -210,9 +219,9 @@ class PostgresStore:
             return before
         if before is None and not row(db, "SELECT pg_try_advisory_lock_shared(%s)", (_IN_USE,))[0]:
             raise StoreError(f"{self.name}: is being copied; wait until that has ended")
-        now = Replica(group, before.number if before else secrets.randbits(_BITS))
+        now = Replica(group, before.number if before else self._randbits(_BITS))
         while not row(db, "SELECT pg_try_advisory_lock(%s)", (_key_of(now),))[0]:
-            now = Replica(group, secrets.randbits(_BITS))
+            now = Replica(group, self._randbits(_BITS))
         if before is not None:
             db.execute("SELECT pg_advisory_unlock(%s)", (_key_of(before),))
         self._replica = now
@@ -242,6 +251,16 @@ class PostgresStore:
         if db is not None:
             self._unnoticed = True
             close(db)
+
+    @contextmanager
+    def _locking(self, what: str) -> Iterator[None]:
+        """Close the session after any error: nobody could say which locks it has."""
+        with self._naming(what):
+            try:
+                yield
+            except psycopg.Error:
+                self._lose()
+                raise
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:

@@ -38,6 +38,12 @@ CROSS JOIN LATERAL (
     ORDER BY abs(job.created_ms - wanted.created_ms), job.created_ms LIMIT 1
 ) AS found
 """
+_DELETE_JOBS = """
+WITH deleted AS (
+    DELETE FROM job WHERE account = %s AND region = %s
+    AND (created_ms < %s AND settled AND NOT unpriced OR created_ms < %s) RETURNING created_ms
+) SELECT max(created_ms) FROM deleted
+"""
 _WRITE_JOBS = """
 INSERT INTO job SELECT * FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::bigint[], %s::boolean[], %s::bytea[], %s::boolean[]
@@ -107,8 +113,7 @@ class Tables:
         return dict(self.db.execute("SELECT region, copy FROM price_list").fetchall())
 
     def write(self, update: LedgerUpdate) -> None:
-        if lost := update.targets.difference(self.held):
-            raise StoreError(f"{self.name}: this replica does not hold {', '.join(sorted(map('/'.join, lost)))}")
+        self._check(update.targets)
         with self.db.pipeline():
             self._write(_WRITE_JOBS, _rows_of_jobs(update.records), 7)
             self._write(_WRITE_SERIES, _rows_of_totals(update.totals), 7)
@@ -116,13 +121,13 @@ class Tables:
             self._write(_WRITE_PRICES, list(update.price_lists.items()), 2)
 
     def delete_records(self, target: Target, settled_before_ms: int, any_before_ms: int) -> int | None:
-        query = (
-            "WITH deleted AS (DELETE FROM job WHERE account = %s AND region = %s AND "
-            "(created_ms < %s AND settled AND NOT unpriced OR created_ms < %s) RETURNING created_ms) "
-            "SELECT max(created_ms) FROM deleted"
-        )
-        latest: int | None = row(self.db, query, (*target, settled_before_ms, any_before_ms))[0]
+        self._check({target})
+        latest: int | None = row(self.db, _DELETE_JOBS, (*target, settled_before_ms, any_before_ms))[0]
         return latest
+
+    def _check(self, written: Collection[Target]) -> None:
+        if lost := set(written).difference(self.held):
+            raise StoreError(f"{self.name}: this replica does not hold {', '.join(sorted(map('/'.join, lost)))}")
 
     def _write(self, query: str, rows: Collection[tuple[Any, ...]], width: int) -> None:
         if rows:

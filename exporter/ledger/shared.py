@@ -79,6 +79,10 @@ class SharedLedger(Ledger):
             self._held.add(target)
         return held
 
+    async def claim(self, target: Target) -> None:
+        """Record that this replica shows a target from now on. Raises StoreError."""
+        await self._blocking(lambda: self._shared.claim(target))
+
     async def release(self, target: Target) -> None:
         """Write what is not written yet, and unlock a target."""
         if any(_target_of(identity) == target for identity in self._pending):

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from exporter.clock import Clock
-from exporter.ledger.locks import Held
 from exporter.ledger.shared import Look, SharedLedger
 from exporter.ledger.store import StoreError, Target
 from exporter.process.logs import Log
@@ -32,6 +31,14 @@ _GRACE = _VALID + 1.0
 _STAGGER = 0.05
 
 
+class _Term:
+    """The time from one loss of all targets to the next: the blocks that use each target, and what is held."""
+
+    def __init__(self) -> None:
+        self.users = Counter[Target]()
+        self.held, self.elsewhere = set[Target](), set[Target]()
+
+
 class SharedLeases:
     """Implements `exporter.replicas.leases.Leases` on a shared ledger. To be created in the event loop; it outlives the
     application."""
@@ -43,9 +50,8 @@ class SharedLeases:
         # What the last assignment was computed from; None after a loss.
         self._found: tuple[object, ...] | None = None
         self._looked_at: tuple[float, float] | None = None
-        # The blocks that use a target, and the targets that are held: none after a loss, while blocks still end.
-        self._users = Counter[Target]()
-        self._held, self._elsewhere = set[Target](), set[Target]()
+        # Blocks of earlier terms may still be ending.
+        self._term = _Term()
         self._locks = defaultdict[Target, asyncio.Lock](asyncio.Lock)
         self._turn = asyncio.Lock()
         self._changed = asyncio.get_running_loop().create_future()
@@ -62,9 +68,7 @@ class SharedLeases:
     async def run(self) -> None:
         while True:
             try:
-                if self._found is None:
-                    await self._ledger.lose()
-                self._seen(await self._ledger.look(group_of(self._keys)))
+                await self._look()
             except StoreError as error:
                 self._lose(str(error))
             except Exception:  # noqa: BLE001
@@ -77,9 +81,9 @@ class SharedLeases:
         while True:
             while key not in self._mine:
                 await asyncio.wait([self._changed])
-            working = asyncio.ensure_future(work())
+            term, working = self._term, asyncio.ensure_future(work())
             try:
-                while key in self._mine and not working.done():
+                while term is self._term and key in self._mine and not working.done():
                     await asyncio.wait([working, self._changed], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 working.cancel()
@@ -90,55 +94,71 @@ class SharedLeases:
     @asynccontextmanager
     async def held(self, target: Target) -> AsyncIterator[None]:
         # After a reload, the blocks of two applications overlap: the last one to end releases the target.
+        term = self._term
         async with self._locks[target]:
-            if not self._users[target]:
-                await self._take(target)
-            self._users[target] += 1
+            if term is self._term and not term.users[target]:
+                await self._take(target, term)
+            if term is not self._term:
+                # All targets were lost meanwhile, and `while_assigned` is about to cancel this block.
+                raise asyncio.CancelledError
+            term.users[target] += 1
         try:
             yield
         finally:
             async with self._locks[target]:
-                self._users[target] -= 1
-                if not self._users[target]:
-                    self._held.discard(target)
+                term.users[target] -= 1
+                if not term.users[target]:
+                    term.held.discard(target)
+                if not term.users[target] and not self._term.users[target]:
                     await self._ledger.release(target)
 
     def holds(self, target: Target) -> bool:
-        return target in self._held
+        return target in self._term.held
 
     def expects(self, key: str, target: Target) -> bool:
-        return self._looked_at is None or (key in self._mine and target not in self._elsewhere)
+        return self._looked_at is None or (key in self._mine and target not in self._term.elsewhere)
 
     def check(self) -> None:
         if self._found is not None and self._looked_at is not None and self._age(self._looked_at) > _VALID:
             self._lose(f"the store did not answer for {_VALID:.0f} seconds, or this process was suspended")
 
-    async def _take(self, target: Target) -> None:
+    async def _take(self, target: Target, term: _Term) -> None:
         """Wait until this replica holds a target, and no other one can still show it."""
         try:
-            while not (taken := await self._try(target)):
+            while not await self._try(target, term):
                 await self._clock.sleep(_INTERVAL)
-            if not taken.released:
-                await self._clock.sleep(_GRACE)
         except BaseException:
             await self._ledger.release(target)
             raise
-        self._held.add(target)
+        term.held.add(target)
 
-    async def _try(self, target: Target) -> Held | None:
+    async def _try(self, target: Target, term: _Term) -> bool:
         try:
             async with self._turn:
                 taken = await self._ledger.hold(target)
                 if taken:
                     await self._clock.sleep(_STAGGER)
-        except StoreError:
-            # The next look reports it.
-            return None
-        if taken is None:
-            self._elsewhere.add(target)
-        else:
-            self._elsewhere.discard(target)
-        return taken
+            if taken is None:
+                term.elsewhere.add(target)
+                return False
+            term.elsewhere.discard(target)
+            if not taken.released:
+                await self._clock.sleep(_GRACE)
+            # Not before: whoever takes it from this replica now has to wait for the same holder.
+            await self._ledger.claim(target)
+        except StoreError as error:
+            _log.warning("a target cannot be taken; retrying", target="/".join(target), reason=str(error))
+            return False
+        return True
+
+    async def _look(self) -> None:
+        if self._found is None:
+            await self._ledger.lose()
+        term = self._term
+        look = await self._ledger.look(group_of(self._keys))
+        # A scrape may have given up all targets meanwhile.
+        if term is self._term:
+            self._seen(look)
 
     def _seen(self, look: Look) -> None:
         """Assign the targets anew if replicas or targets have changed."""
@@ -161,8 +181,7 @@ class SharedLeases:
         if self._found is None:
             return
         self._found, self.replicas = None, 0
-        self._held.clear()
-        self._elsewhere.clear()
+        self._term = _Term()
         self._assign(frozenset())
         self._lost()
 

@@ -21,4 +21,5 @@ def held_store(url: str, *targets: Target) -> PostgresStore:
     store = opened(url)
     for target in targets:
         assert store.hold(target)
+        store.claim(target)
     return store
