@@ -116,10 +116,11 @@ def _password(file: str) -> str:
 def _refuse_unusable(db: Connection, name: str) -> None:
     if db.info.server_version < _OLDEST:
         raise StoreError(f"{name}: is PostgreSQL {db.info.server_version // 10000}; 14 or newer is needed")
-    encoding, standby = row(db, "SELECT current_setting('server_encoding'), pg_is_in_recovery()")
+    # Text of a query would come as bytes from a database without an encoding.
+    encoding = db.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreError(f"{name}: has the encoding {encoding}; create a database with UTF8")
-    if standby:
+    if row(db, "SELECT pg_is_in_recovery()")[0]:
         raise StoreError(
             f"{name}: is a standby, which is read-only; name all servers and target_session_attrs=read-write"
         )
@@ -134,7 +135,8 @@ def _migrate(db: Connection, name: str, schema: Schema, now: float | None) -> No
             return
         if version == 0 and now is None:
             raise StoreError(f"{name}: has no tables of an exporter; restore the database, or restart to count from 0")
-        if version != 0 and not all(step in schema.migrations for step in range(version, schema.version)):
+        newer = version > schema.version
+        if newer or (version and not all(step in schema.migrations for step in range(version, schema.version))):
             raise StoreError(
                 f"{name}: has the schema {version}, which this exporter does not know (it knows {schema.version}); "
                 "run the exporter that wrote it, or use another database"

@@ -176,6 +176,9 @@ class _Info:
     backend_pid: int
     server_version: int = _VERSION
 
+    def parameter_status(self, _: str) -> str:
+        return "UTF8"
+
 
 class FakeConnection:
     """The client's end of a session. `moment` is called before and after each statement with the connection, the

@@ -104,7 +104,7 @@ def _write(rows: Callable[[Session], dict[Any, Any]], keys: int) -> Statement:
 
 STATEMENTS: Mapping[str, Statement] = {
     session._SETTINGS: _nothing,
-    "SELECT current_setting('server_encoding'), pg_is_in_recovery()": lambda *_: [("UTF8", False)],
+    "SELECT pg_is_in_recovery()": lambda *_: [(False,)],
     "BEGIN": _begin,
     "SELECT pg_advisory_xact_lock(%s)": _nothing,
     "SELECT to_regclass('sagemaker_exporter.meta') IS NOT NULL": lambda s, _: [(s.server.data.version > 0,)],

@@ -49,6 +49,7 @@ def test_a_target_that_was_not_released_is_known_as_such_by_the_next_holder_only
     held = second.hold(TARGET)
     assert held is not None
     assert held.released
+    second.claim(TARGET)
     _end_sessions(database)
     for store in (first, second):
         with pytest.raises(StoreError):
