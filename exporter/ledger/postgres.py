@@ -16,7 +16,7 @@ import psycopg
 from exporter.ledger.locks import Held, Replica
 from exporter.ledger.postgres_tables import Tables
 from exporter.ledger.rows import RowError
-from exporter.ledger.session import SCHEMA, Connect, Connection, close, open_session, row
+from exporter.ledger.session import SCHEMA, Connect, Connection, close, open_session, reason, row
 from exporter.ledger.statefile import Schema
 from exporter.ledger.store import Content, JobRecord, Snapshot, StoreError, Target
 from exporter.training.job import Identity
@@ -270,7 +270,7 @@ class PostgresStore:
         except psycopg.Error as error:
             if self._db is not None and (self._db.broken or self._db.closed):
                 self._lose()
-            raise StoreError(f"{self.name}: cannot be {what}: {_reason(error)}") from error
+            raise StoreError(f"{self.name}: cannot be {what}: {reason(error)}") from error
         except RowError as error:
             raise StoreError(f"{self.name}: {error}; restore the database from a backup") from error
 
@@ -285,20 +285,3 @@ def _replica_of(key: int) -> Replica:
 
 def _key_of_target(target: Target) -> int:
     return _TARGET << 2 * _BITS | int.from_bytes(sha256("/".join(target).encode()).digest()[:6], "big")
-
-
-def _reason(error: psycopg.Error) -> str:
-    """Return the first line of an error, and what to do about it."""
-    text = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    advice = next((advice for sign, advice in _ADVICE if sign in (error.sqlstate or text)), "")
-    return f"{text}; {advice}" if advice else text
-
-
-# By SQLSTATE, or by words of a failed connection, which has none.
-_ADVICE = (
-    ("authentication failed", "check the user in state.url, and state.password_file, PGPASSWORD or the passfile"),
-    ("no password supplied", "set state.password_file or PGPASSWORD, or write a passfile"),
-    ("does not exist", "create the database and the user"),
-    ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
-    ("53300", "raise max_connections of the server"),
-)

@@ -39,6 +39,14 @@ SET search_path TO sagemaker_exporter;
 SET client_encoding TO 'UTF8';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
+# By SQLSTATE, or by words of a failed connection, which has none.
+_ADVICE = (
+    ("authentication failed", "check the user in state.url, and state.password_file, PGPASSWORD or the passfile"),
+    ("no password supplied", "set state.password_file or PGPASSWORD, or write a passfile"),
+    ("does not exist", "create the database and the user"),
+    ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
+    ("53300", "raise max_connections of the server"),
+)
 # The key of the lock under which the schema is created and migrated.
 _SCHEMA_LOCK = 0x534C_0000_0000_0000
 
@@ -103,6 +111,13 @@ def row(db: Connection, query: str, parameters: object = None) -> tuple[Any, ...
     if found is None:
         raise psycopg.DataError("a query returned no row")
     return tuple(found)
+
+
+def reason(error: psycopg.Error) -> str:
+    """Return the first line of an error, and what to do about it."""
+    text = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    advice = next((advice for sign, advice in _ADVICE if sign in (error.sqlstate or text)), "")
+    return f"{text}; {advice}" if advice else text
 
 
 def _password(file: str) -> str:
