@@ -249,6 +249,7 @@ class FakeConnection:
 def _answer(session: Session, query: str, parameters: Any) -> Answer:
     """Execute a statement of the store. Raises psycopg.Error as the server would."""
     if query == "ROLLBACK":
+        session.wrote.clear()
         session.staged, session.failed = None, False
         return Answer((), "ROLLBACK")
     if query == "COMMIT":

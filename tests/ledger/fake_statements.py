@@ -21,6 +21,7 @@ def _nothing(_: Session, __: Any) -> Sequence[Row]:
 
 def _begin(session: Session, _: Any) -> Sequence[Row]:
     session.staged, session.failed = [], False
+    session.wrote.clear()
     return [(session.process, session.server.data.version)]
 
 

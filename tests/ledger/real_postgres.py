@@ -35,6 +35,8 @@ class FaultyConnection(psycopg.Connection[Any]):
 
     def execute(self, query: Any, parameters: Any = None, **options: Any) -> Any:  # type: ignore[override]
         self.moment(self, query, False)
+        if query.startswith("BEGIN"):
+            self.wrote.clear()
         if query in _WRITES:
             self.wrote.update(zip(parameters[0], parameters[1], strict=True))
         if query == "COMMIT":

@@ -17,7 +17,8 @@ from exporter.ledger.store import Target, Totals
 from exporter.polling.api import Calls
 from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
-from exporter.polling.poller import Display, Poller
+from exporter.polling.poller import Poller
+from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from exporter.simulator.life import Life
 from exporter.simulator.store import Jobs
