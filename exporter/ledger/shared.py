@@ -55,12 +55,16 @@ class SharedLedger(Ledger):
         looked = concurrent.futures.Future[Look]()
 
         def look() -> None:
-            if looked.done() or not looked.set_running_or_notify_cancel():
+            # It is in the queue as well, and runs once.
+            if self._look is not look:
+                return
+            self._look = _nothing
+            if not looked.set_running_or_notify_cancel():
                 return
             try:
                 at = self._now()
                 looked.set_result(Look(*self._shared.replicas(group), at))
-            except Exception as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001
                 looked.set_exception(error)
 
         self._look = look
