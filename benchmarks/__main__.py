@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import formats, ledger, machine, parsing, polling, replicas, report, scrapes
+from benchmarks import formats, ledger, machine, parsing, polling, prices, replicas, report, scrapes
 
-_PARTS = ["polls", "scrapes", "steps", "ledger", "replicas"]
+_PRICED_JOBS = 1000
+_PARTS = ["polls", "scrapes", "steps", "ledger", "prices", "replicas"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,6 +39,7 @@ def _measured(parts: list[str], sizes: list[int], interval: float, targets: int)
         "scrapes": lambda: {str(jobs): _scrapes(jobs) for jobs in sizes},
         "steps": parsing.measure,
         "ledger": lambda: asyncio.run(ledger.measure()),
+        "prices": lambda: prices.measure(_PRICED_JOBS, interval),
         "replicas": lambda: asyncio.run(replicas.measure(targets, interval)),
     }
     return results | {part: measures[part]() for part in parts}

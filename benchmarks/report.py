@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from benchmarks import replicated
+from benchmarks import prices, replicated
 from benchmarks.formats import duration, size, table
 
 Results = Mapping[str, Any]
@@ -241,5 +241,6 @@ _SECTIONS = {
     "scrapes": _scrapes,
     "steps": _steps,
     "ledger": _ledger,
+    "prices": prices.section,
     "replicas": replicated.section,
 }

@@ -28,6 +28,7 @@ from exporter.polling.health import Health
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.process.garbage import Garbage
+from exporter.training.cost import RateOf, no_rate
 from exporter.training.families import JOBS, JobContext
 
 _TARGET = (ACCOUNT, REGION)
@@ -36,10 +37,10 @@ _TIMES = 5
 _PAGE = 100
 
 
-class _Tracked:
-    """Track jobs as a poller does, without polling."""
+class Tracked:
+    """Track jobs as a poller does, without polling. With `rate_of` they have costs."""
 
-    def __init__(self, ledger: Ledger, clock: SystemClock) -> None:
+    def __init__(self, ledger: Ledger, clock: SystemClock, rate_of: RateOf = no_rate) -> None:
         self._ledger, self._clock = ledger, clock
         self._health = Health("benchmark", Calls(), clock.time)
         self.tracker = Tracker(TrackerTiming(30.0, 120.0, 3600.0))
@@ -47,7 +48,7 @@ class _Tracked:
         self._intake = Intake(*_TARGET, samples.ALLOW, self.tracker, self._health, failures)
         self.board = Board(GROUPS)
         names = KeyNames.of(samples.ALLOW.tags), KeyNames.of(samples.ALLOW.hyperparameters)
-        self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS)
+        self._display = BoardDisplay(self.board, ledger, lambda name: True, JobContext(*names), NO_KEYS, rate_of)
 
     async def take(self, answers: Iterable[dict[str, Any]]) -> int:
         """Process responses, and return the number of jobs that are new or changed."""
@@ -66,9 +67,10 @@ class _Tracked:
             if self.tracker.get(job.name) is None:
                 self._intake.track(job, at, updates)
             self._intake.described(job, self._clock.time(), at, updates)
-        await self._ledger.apply(updates.readings)
+        recorded = await self._ledger.apply(updates.readings)
         for job in updates.jobs.values():
-            self._display.job(job)
+            facts = recorded.get(job.identity)
+            self._display.job(job, facts.rates if facts else None)
         self._display.target(_TARGET, self.tracker.counts(), self._health, len(self.tracker))
         await asyncio.sleep(0)
         return len(updates.jobs)
@@ -84,7 +86,7 @@ def run(pipe: Connection, path: str) -> None:
 async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
     clock = SystemClock()
     async with open_ledger("", clock.time) as ledger, Sessions(10.0, 10).client(SAGEMAKER, REGION, None, Calls()):
-        tracked = _Tracked(ledger, clock)
+        tracked = Tracked(ledger, clock)
         Garbage().collect()
         empty = gauges.resident()["now"]
         await tracked.take(samples.now(path))
@@ -97,7 +99,7 @@ async def _run(pipe: Connection, path: Path, rounds: gauges.Rounds) -> None:
                 rounds.taken()
                 return {"changed": await tracked.take(changed)}
             if question:
-                return await _exposed(tracked.board, gzip=question == "gzip")
+                return await exposed(tracked.board, gzip=question == "gzip")
             return {"stalls": rounds.taken(), "memory": gauges.resident()}
 
         async with served.on_free_port(tracked.board) as bound:
@@ -114,7 +116,7 @@ async def _samples(board: Board) -> int:
     return sum([sum(line.partition(b"{")[0] in names for line in piece.splitlines()) async for piece in pieces])
 
 
-async def _exposed(board: Board, gzip: bool) -> Readings:
+async def exposed(board: Board, gzip: bool) -> Readings:
     began = time.process_time()
     size = 0
     async for piece in board.metrics(openmetrics=False, gzip=gzip):

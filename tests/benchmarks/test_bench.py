@@ -40,7 +40,7 @@ REPLICAS = {
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Run the benchmarks in a separate process, because they start processes that import its main module."""
     output = tmp_path_factory.mktemp("bench") / "bench.json"
-    parts = ["polls", "scrapes", "steps", *(["replicas"] if postgres.programs() else [])]
+    parts = ["polls", "scrapes", "steps", "prices", *(["replicas"] if postgres.programs() else [])]
     small = ["--jobs", str(JOBS), "--interval", "1", "--targets", str(TARGETS), "--parts", *parts]
     command = [sys.executable, "-m", "benchmarks", *small, "--output", str(output)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
@@ -70,6 +70,13 @@ def test_scrapes_are_compared_on_the_same_samples(results: dict[str, Any]) -> No
     assert scrapes["cpu"].keys() == {"plain", "gzip_first", "gzip_changed", "gzip_unchanged"}
     assert scrapes["cpu"]["plain"] < scrapes["latest"]["generate"]
     assert scrapes["latest"]["samples"] == scrapes["samples"]
+
+
+def test_prices_add_little_text_and_some_time(results: dict[str, Any]) -> None:
+    prices = results["prices"]
+    assert prices["without"].keys() == prices["with"].keys()
+    assert all(0 < cost < 1 for cost in (prices["poll"], prices["with"]["first"], prices["with"]["again"]))
+    assert 1 < prices["with"]["plain_bytes"] / prices["without"]["plain_bytes"] < 1.1
 
 
 def test_each_step_of_parsing_costs_something(results: dict[str, Any]) -> None:
