@@ -24,8 +24,8 @@ _TIMES = 31
 _TEXT = """## Prices
 
 What prices add, for {jobs} jobs of every kind; the least of {times} runs, but for new jobs the only one. A poll is one
-describe of an active job, as it is measured above; of it, prices concern only what is done with the answer. The answer of
-an unchanged job says the same again, as nearly all do.
+describe of an active job, as it is measured above; of it, prices concern only what is done with the answer. The answer
+of an unchanged job says the same again, as nearly all do.
 """
 
 
