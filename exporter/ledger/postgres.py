@@ -65,10 +65,14 @@ class PostgresStore:
         self._db: Connection | None = None
         # Whether the session was lost since the last look at the locks.
         self._unnoticed = False
-        with self._naming("opened"):
-            self._db = self._open(now)
-            self._process = self._db.info.backend_pid
-            self.first_start = float(row(self._db, "SELECT first_start FROM meta")[0])
+        try:
+            with self._naming("opened"):
+                self._db = self._open(now)
+                self._process = self._db.info.backend_pid
+                self.first_start = float(row(self._db, "SELECT first_start FROM meta")[0])
+        except BaseException:
+            self._lose()
+            raise
 
     def close(self) -> None:
         """Release everything and close the session."""

@@ -71,17 +71,22 @@ class RealDatabase:
 
     def __init__(self, url: str) -> None:
         self._url, self.wrong = url, list[str]()
+        self._opened = list[FaultyConnection]()
         self._admin: Connection = psycopg.connect(
             url, autocommit=True, options="-c search_path=sagemaker_exporter -c client_encoding=UTF8"
         )
 
     def close(self) -> None:
         self._admin.close()
+        # A killed process closes none of its own.
+        for connection in self._opened:
+            connection.close()
 
     def connect(self, moment: Callable[[Any, str, bool], None]) -> Callable[..., Any]:
         def connected(_: str, **parameters: Any) -> FaultyConnection:
             db = FaultyConnection.connect(self._url, **parameters)
             db.database, db.moment, db.wrote = self, moment, set()
+            self._opened.append(db)
             return db
 
         return connected

@@ -21,7 +21,8 @@ _FIRST = 8
 
 @pytest.mark.parametrize("seed", range(_FIRST))
 def test_totals_equal_the_schedule_over_reloads(seed: int, disk: Path) -> None:
-    _soak(seed, disk)
+    # Not each of all seeds has one: lives may be too short.
+    assert _soak(seed, disk).overlaps > 0
 
 
 @pytest.mark.soak
@@ -31,11 +32,11 @@ def test_totals_equal_the_schedule_over_reloads_on_many_more_seeds(seed: int, di
     _soak(seed, disk)
 
 
-def _soak(seed: int, folder: Path) -> None:
+def _soak(seed: int, folder: Path) -> Reloading:
     harness = Reloading(seed, folder)
     try:
         harness.run()
     except AssertionError as error:
         error.add_note(f"the same again: make soak SEED={seed}")
         raise
-    assert harness.overlaps > 0
+    return harness
