@@ -11,22 +11,27 @@ from exporter.config.problems import ConfigError, Problem
 from exporter.config.syntax import Confidential, Text, refused
 
 _URL = Text(
-    re.compile(r"(?:postgres(?:ql)?://[\x21-\x7e]*)?"),
+    # As libpq reads it, which knows no fragments. What is not of this form may have its password anywhere.
+    re.compile(r"(?:postgres(?:ql)?://(?:[^:/?#@\[\]\s]*@)?[^/?#@\s]*(?:/[^/?#@\s]*)?(?:\?[^?#@\s]*)?)?", re.ASCII),
     "the URL of a PostgreSQL database",
     'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""',
 )
+_PASSWORD = re.compile(r"[^:]*://[^@]*:.*@", re.DOTALL)
+_SEEN = "contains a password, which would be seen by whoever reads the configuration"
 _ELSEWHERE = "the password in state.password_file, PGPASSWORD or a passfile"
 
 
 def parse_url(value: object) -> str:
     """Validate a connection URL of libpq. Errors do not quote it, because what is refused may contain a password."""
+    if isinstance(value, str) and _PASSWORD.match(value):
+        raise refused(_SEEN, _ELSEWHERE)
     url = Confidential(_URL)(value)
     try:
         parts = urlsplit(url)
     except ValueError:
         raise refused(f"is not {_URL.name}", _URL.allowed) from None
-    if ":" in parts.netloc.rpartition("@")[0] or any("password" in key.lower() for key, _ in parse_qsl(parts.query)):
-        raise refused("contains a password, which would be seen by whoever reads the configuration", _ELSEWHERE)
+    if any("password" in key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise refused(_SEEN, _ELSEWHERE)
     return url
 
 

@@ -20,6 +20,7 @@ from tests.config.refused import (
 Write = Callable[[str], str]
 
 _URL = 'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""'
+_NO_URL = f"is not the URL of a PostgreSQL database (allowed: {_URL})"
 _PASSWORD = (
     "contains a password, which would be seen by whoever reads the configuration "
     "(allowed: the password in state.password_file, PGPASSWORD or a passfile)"
@@ -118,6 +119,12 @@ SINGLE_KEYS = [
     ("state.url: postgresql://[a/b", f"is not the URL of a PostgreSQL database (allowed: {_URL})"),
     ("state.url: postgresql://me:secret@a/b", _PASSWORD),
     ("state.url: postgresql://me@a/b?password=secret", _PASSWORD),
+    ("state.url: 'postgresql://me:sec#ret@a/b'", _PASSWORD),
+    ("state.url: postgresql://me:sec?ret@a/b", _PASSWORD),
+    ("state.url: postgresql://me:sec/ret@a/b", _PASSWORD),
+    ("state.url: postgresql://me:sec@ret@a/b", _PASSWORD),
+    ("state.url: 'postgresql://a/b?application_name=a#b&password=secret'", _NO_URL),
+    ("state.url: postgresql://a/b?options=secret@c", _NO_URL),
     ("state.url: postgresql://me@a/b?pass%77ord=secret", _PASSWORD),
     ("state.url: postgresql://me@a/b?sslpassword=secret", _PASSWORD),
     ("state.password_file: 5", '5 is not a path (allowed: the path of a file with the password, or "" for none)'),
