@@ -30,7 +30,7 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.prune_by_the_clock_of_the_machine: 5,
     bugs_in_the_ledger.prune_over_jobs_that_were_not_read: 74,
     bugs_in_polling.call_a_job_recorded_when_it_is_found: 74,
-    bugs_in_polling.settle_before_the_warm_pool_is_over: 96,
+    bugs_in_polling.settle_before_the_warm_pool_is_over: 368,
     bugs_in_polling.settle_at_the_end: 1,
     bugs_in_polling.look_back_not_at_all: 0,
     bugs_in_the_ledger.take_every_stop_for_a_person: 0,
