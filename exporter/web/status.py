@@ -41,6 +41,7 @@ def status(app: App, now: float) -> page.Status:
         root=_root(app.config),
         owner_tag=_owner_tag(app.config),
         measures_gpus="gpu" in app.watching.kinds,
+        cut_off=not app.leases.replicas and not app.waiting(),
         failed_within=min((poller.failures.span for poller in polled), default=page.DAY),
     )
 
@@ -57,6 +58,7 @@ def job_status(app: App, now: float, account: str, region: str, name: str) -> pa
         name=name,
         found=_shown(app, (account, region), tracked) if tracked and tracked.job.status else None,
         root=_root(app.config),
+        elsewhere=any(runner.name == (account, region) and not runner.expected for runner in app.runners),
     )
 
 

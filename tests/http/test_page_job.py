@@ -159,6 +159,8 @@ def test_the_page_leads_back_and_refreshes_when_asked_to() -> None:
 
 def test_a_job_that_is_not_tracked_has_a_page_that_says_so() -> None:
     assert "This job is not tracked: it does not exist in us-east-1 of account 123456789012" in page_of(None).text
+    text = Page(render_job(replace(of(None), elsewhere=True), None)).text
+    assert "This replica does not poll us-east-1 of account 123456789012; ask the one that does." in text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

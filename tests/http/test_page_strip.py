@@ -186,6 +186,9 @@ def test_a_replica_answers_for_its_own_targets_only() -> None:
     text = shown(some).text
     assert "Of 1 target that this replica polls; others poll 1 target." in text
     assert "eu-west-1 123456789012 polled by another replica" in text
+    cut_off = replace(status(targets=(elsewhere,)), cut_off=True)
+    assert readiness(cut_off) == ("bad", "✗ the database is out of reach")
+    assert "eu-west-1 123456789012 not held" in shown(cut_off).text
     idle = status(targets=(elsewhere,))
     assert readiness(idle) == ("idle", "standing by: other replicas poll all targets")
     assert said(idle)["Failed in the last 24 h"][0] == said(idle)["Waiting longest"][0] == "unknown yet"

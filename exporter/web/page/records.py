@@ -119,6 +119,9 @@ class Status:
     failed_within: float = DAY
     """How far back `TargetRow.failed` goes."""
 
+    cut_off: bool = False
+    """Whether the database that replicas share is out of reach, so that this process holds no target."""
+
     @property
     def own(self) -> tuple[TargetRow, ...]:
         """Return the targets that this process polls."""
@@ -141,3 +144,5 @@ class JobStatus:
     name: str
     found: ShownJob | None
     root: str = ""
+    elsewhere: bool = False
+    """Whether another replica polls the target, so that this one knows none of its jobs."""

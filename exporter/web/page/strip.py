@@ -63,6 +63,8 @@ def readiness(status: Status) -> tuple[str, str]:
     down = sum(target.up is False for target in status.own)
     if down and down == len(status.own):
         return "bad", "✗ every target is down"
+    if status.cut_off:
+        return "bad", "✗ the database is out of reach"
     if status.targets and not status.own:
         return "idle", "standing by: other replicas poll all targets"
     if not status.ready:
