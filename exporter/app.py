@@ -209,9 +209,9 @@ class App:
         jobs = self.config.jobs
         return not jobs.disables(family.name) and (jobs.per_job_metrics or not group.per_job)
 
-    def share(self) -> None:
-        """Share the targets of this configuration with the other replicas from now on."""
-        self.leases.share(runner.spec.key for runner in self.runners)
+    def share(self, *others: App) -> None:
+        """Share the targets of this configuration with the other replicas from now on, and those of `others`."""
+        self.leases.share(runner.spec.key for app in (self, *others) for runner in app.runners)
 
     def hide(self) -> None:
         """Show nothing of any target: other replicas may hold them now."""

@@ -173,6 +173,7 @@ class Service:
         old, earlier = self._open(), self._polling
         app.reload_ok = old.reload_ok
         self._config, self._app, self._polling = config, app, polling
+        app.share()
         if earlier:
             await _stop(earlier)
 
@@ -190,7 +191,8 @@ class Service:
 
     def _poll(self, config: Config, ledger: Ledger, earlier: App | None = None) -> tuple[App, asyncio.Task[None]]:
         app = App(config, self._clock, ledger, earlier, self._leases)
-        app.share()
+        # Until a reload is over, the targets of both configurations are polled.
+        app.share(*([earlier] if earlier else []))
         task = asyncio.create_task(app.run())
         task.add_done_callback(self._poll_ended)
         return app, task

@@ -18,7 +18,7 @@ def assigned(keys: Iterable[str], replicas: Collection[int], me: int) -> frozens
     """Return the targets of replica `me`, by their keys, among these replicas.
 
     A target belongs to the replica with the highest hash of both, as in rendezvous hashing: a replica that comes or
-    goes moves few targets of others. But no replica gets more than one target more than another.
+    goes moves few targets between the others. But no replica gets more than one target more than another.
     """
     ordered = sorted(keys)
     each = len(ordered) // len(replicas)

@@ -47,6 +47,8 @@ class SharedLeases:
         self._ledger, self._clock = ledger, clock
         self._keys: frozenset[str] = frozenset()
         self._mine: frozenset[str] = frozenset()
+        # The targets that the last assignment was about.
+        self._known: frozenset[str] = frozenset()
         # What the last assignment was computed from; None after a loss.
         self._found: tuple[object, ...] | None = None
         self._looked_at: tuple[float, float] | None = None
@@ -116,7 +118,10 @@ class SharedLeases:
         return target in self._term.held
 
     def expects(self, key: str, target: Target) -> bool:
-        return self._looked_at is None or (key in self._mine and target not in self._term.elsewhere)
+        if self._looked_at is None or (self._found is not None and key not in self._known):
+            # Nobody can tell before the next look.
+            return True
+        return key in self._mine and target not in self._term.elsewhere
 
     def check(self) -> None:
         if self._found is not None and self._looked_at is not None and self._age(self._looked_at) > _VALID:
@@ -169,7 +174,7 @@ class SharedLeases:
         peers = frozenset(replica.number for replica in look.replicas if replica.group == look.me.group)
         found = (look.me, peers, self._keys)
         if found != self._found:
-            self._found = found
+            self._found, self._known = found, self._keys
             self._assign(assigned(self._keys, peers, look.me.number))
             _log.info("sharing targets", replicas=self.replicas, targets=len(self._mine))
 

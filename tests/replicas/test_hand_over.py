@@ -187,3 +187,22 @@ def test_a_reading_of_a_target_that_is_not_held_keeps_no_other_from_being_writte
             assert one.ledger.targets() == [TARGET]
 
     run(scenario())
+
+
+def test_a_target_of_a_reload_is_expected_until_a_look_has_assigned_it_and_the_old_one_stays() -> None:
+    async def scenario() -> None:
+        old, new = "/".join(TARGET), "/".join(OTHER)
+        async with member(server(), TARGET) as one:
+            one.poll(TARGET)
+            await _hold(one, 3.0)
+            one.leases.share([old, new])
+            # Its pollers are awaited, although it is assigned to nobody yet.
+            assert one.leases.expects(new, OTHER)
+            await asyncio.sleep(2.0)
+            assert one.leases.expects(new, OTHER)
+            assert one.leases.holds(TARGET)
+            one.leases.share([new])
+            await asyncio.sleep(2.0)
+            assert not one.leases.holds(TARGET)
+
+    run(scenario())
