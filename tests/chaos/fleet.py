@@ -21,7 +21,7 @@ from tests.chaos.watch import Fault, Scrape, Stall, gaps, gone_down, shown_twice
 
 # All in seconds. A handover without a fault, and how long a target may be missing after one. A process that is
 # suspended keeps its targets until the server ends its session.
-USUAL, KILLED, SUSPENDED = 6.0, 15.0, 25.0
+USUAL, KILLED, SUSPENDED = 8.0, 15.0, 25.0
 _INTERVAL, _TICK = 0.5, 0.05
 _STARTS, _STOPS, _FINISHES = 90.0, 30.0, 90.0
 
