@@ -5,6 +5,7 @@ Polling needs none of it and pays nothing for it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -37,12 +38,12 @@ class Received(NamedTuple):
     shape: Any
 
 
-class Observer(Calls):
+class Observer(Calls, ABC):
     """Counters of requests that are told of each response too."""
 
+    @abstractmethod
     def received(self, what: Received) -> None:
         """Take note of a response, or of a request that broke."""
-        raise NotImplementedError
 
 
 class ObservedSessions(Sessions):
