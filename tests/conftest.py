@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import postgres
+from tests import logged, postgres
 from tests import prometheus as real
 from tests.processes import in_folder_of_processes, no_processes
 
@@ -58,6 +58,13 @@ def _environment_is_left_alone() -> Iterator[None]:
 def _environment() -> dict[str, str]:
     """Return the environment without what pytest and coverage note in it for themselves."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Restore logging after a test, because commands configure it for the whole process."""
+    with logged.restored():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,6 +15,20 @@ from exporter.process.logs import Logfmt
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return all lines of all loggers as logfmt, without time, level and caller."""
     return [re.sub(r"^ts=\S+ level=\S+ caller=\S+ ", "", Logfmt().format(record)) for record in caplog.records]
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Restore the handlers and levels of logging at the end of the block."""
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    handlers, levels = root.handlers[:], (root.level, own.level)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        own.setLevel(levels[1])
 
 
 def text(caplog: pytest.LogCaptureFixture) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import signal
 import subprocess
@@ -33,15 +32,7 @@ LUCK: frozenset[str] = frozenset()
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Restore logging, because `main` configures it for the whole process."""
-    root, own = logging.getLogger(), logging.getLogger("exporter")
-    handlers, levels = root.handlers[:], (root.level, own.level)
-    yield
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    own.setLevel(levels[1])
+def _logging_as_it_was(logging_restored: None) -> None: ...
 
 
 def test_metrics_as_json(capsys: pytest.CaptureFixture[str]) -> None:
