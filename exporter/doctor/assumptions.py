@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from exporter.polling.tracker import PATIENCE
+from exporter.polling.settling import PATIENCE
 from exporter.training.job import OUTCOMES, TrainingJob
 
 # Seconds. Times of one job come from different hosts of AWS, and some are cut to whole seconds.

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
+from exporter.polling.settling import Settling, gives_up_at, unchanged_since
 from exporter.training.active import ActiveCounts
 from exporter.training.facts import Facts
 from exporter.training.holding import holding, holding_as_listed
@@ -22,10 +23,8 @@ _DAY = 86400.0
 _MANY = 60
 # Multiples of the golden ratio modulo 1 spread evenly, however many of them are in use.
 _GOLDEN = 0.618033988749895
-# Seconds after its end for which a job's bill, or a rule that still runs, is awaited.
-PATIENCE = 86400.0
-# Meanwhile the job is read with backoff: after a share of the time in which it did not change. The next turn is up to
-# one and a half pauses away: an hour for the longest one.
+# An ended job that waits for its bill or a rule is read with backoff: after a share of the time in which it did not
+# change. The next turn is up to one and a half pauses away: an hour for the longest one.
 _PAUSE, _LONGEST_PAUSE = 0.25, 2400.0
 
 
@@ -65,7 +64,7 @@ class Tracker:
 
     def __init__(self, pace: TrackerTiming, first_slot: float = 0.0) -> None:
         """Track no job yet. `first_slot` is the first job's position within the interval, from 0 to 1."""
-        self.pace = pace
+        self.pace, self._settling = pace, Settling(pace.settle)
         self._tracked: dict[str, TrackedJob] = {}
         self._slots = (slot % 1.0 for slot in count(first_slot, _GOLDEN))
         self._jobs: Counter[tuple[str, str]] = Counter()
@@ -109,7 +108,7 @@ class Tracker:
         # It is tracked already, or a newer job has its name: reopen it only if its settling did not reach the ledger.
         if tracked and (_same(tracked.job, job) or tracked.job.identity.created_ms > job.identity.created_ms):
             return tracked.settled_at is not None and not closed
-        return not closed or not self._is_quiet(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
+        return not closed or not self._settling.is_quiet(job, 0.0, now, self.pace.settle) or not self._expired(job, now)
 
     def track(self, job: TrainingJob, at: float, facts: Facts | None = None) -> Identity | None:
         """Track a job, due at `at`; a job that is tracked already becomes due again and keeps its state.
@@ -203,15 +202,15 @@ class Tracker:
         tracked.job, tracked.read, tracked.facts = job, True, None
         if changed:
             self._tally(tracked, +1)
-        if self._is_settled(job, tracked.changed_at, now, settle):
+        if self._settling.is_settled(job, tracked.changed_at, now, settle):
             tracked.settled_at, tracked.due = min(job.last_change + settle, now) if first else now, math.inf
             self._unbilled.discard(job.name)
             return True
         due = self._next_turn(tracked.slot, at)
-        if self._is_quiet(job, tracked.changed_at, now, settle):
+        if self._settling.is_quiet(job, tracked.changed_at, now, settle):
             turn = self._next_turn(tracked.slot, at, self._pause(tracked, now))
             # Read it once more at the end of the patience, lest a late bill be missed.
-            left = _past(job.over_since or 0.0, tracked.changed_at, now) + PATIENCE - now
+            left = gives_up_at(job, tracked.changed_at, now) - now
             due = min(turn, at + max(left, self.pace.active_interval))
             tracked.quiet_turns += 1
         else:
@@ -236,7 +235,7 @@ class Tracker:
 
     def _pause(self, tracked: TrackedJob, now: float) -> float:
         """Return the backoff of a job that only waits for a bill or a rule."""
-        still = now - max(_past(tracked.job.last_change, tracked.changed_at, now), tracked.changed_at)
+        still = now - unchanged_since(tracked.job, tracked.changed_at, now)
         # Right after a start the clock may be wrong, so the first pauses are short whatever it says.
         longest = min(self.pace.active_interval * 2.0 ** min(tracked.quiet_turns, _MANY), _LONGEST_PAUSE)
         return max(self.pace.active_interval, min(still * _PAUSE, longest))
@@ -247,28 +246,6 @@ class Tracker:
         interval = interval or self.pace.active_interval
         turns = math.floor(at / interval + 0.5 - slot) + 1
         return (turns + slot) * interval
-
-    def _is_settled(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
-        """Return whether nothing about a job is to be expected any more, or its patience is over."""
-        given_up = _past(job.over_since or 0.0, changed_at, now) + PATIENCE <= now - (settle - self.pace.settle)
-        return self._is_quiet(job, changed_at, now, settle) and (given_up or not _lacks_something(job))
-
-    def _is_quiet(self, job: TrainingJob, changed_at: float, now: float, settle: float) -> bool:
-        """Return whether a job has ended and stopped changing, and only its bill or a rule may be outstanding."""
-        if not job.terminal or job.cost_tags is None:
-            return False
-        still_since = max(_past(job.last_change, changed_at, now), changed_at)
-        return still_since + settle <= now and self._pool_is_over(job, changed_at, now)
-
-    def _pool_is_over(self, job: TrainingJob, changed_at: float, now: float) -> bool:
-        """Return whether a job has no warm pool (any more)."""
-        status = job.warm_pool.status if job.warm_pool else None
-        if status in ("Reused", "Terminated"):
-            return True
-        if status == "Available":
-            return False
-        # Requested but not shown (yet, or any more): it lives for the keep-alive period at most.
-        return _past(job.over_since or 0.0, changed_at, now) + (job.keep_alive_seconds or 0.0) + self.pace.settle <= now
 
     def _expired(self, job: TrainingJob, now: float) -> bool:
         return job.last_change + self.pace.settle + self.pace.retention <= now
@@ -290,16 +267,5 @@ class Tracker:
                 self._prepaid[type_, held.usage] += sign * number
 
 
-def _lacks_something(job: TrainingJob) -> bool:
-    """Return whether the bill or a rule of an ended job is outstanding."""
-    return job.unbilled or not job.evaluated
-
-
 def _same(one: TrainingJob, other: TrainingJob) -> bool:
     return one.identity.is_same(other.identity)
-
-
-def _past(time: float, changed_at: float, now: float) -> float:
-    """Return a time that a job reports, unless it is in the future, because it or the clock is wrong. Then return when
-    the job was last seen to change, or `now`, so that nothing is settled or given up too soon."""
-    return time if time <= now else changed_at or now

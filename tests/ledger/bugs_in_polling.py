@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.aws.date import AwsClock
-from exporter.polling import discovery, tracker
+from exporter.polling import discovery, settling
 from exporter.polling.intake import Intake, Updates
 from exporter.polling.poller import Poller
 from exporter.polling.recording import Recording
@@ -26,12 +26,12 @@ def call_a_job_recorded_when_it_is_found(patch: Patch) -> None:
 
 
 def settle_before_the_warm_pool_is_over(patch: Patch) -> None:
-    patch.setattr(Tracker, "_pool_is_over", lambda *_: True)
+    patch.setattr(settling.Settling, "_pool_is_over", lambda *_: True)
 
 
 def settle_at_the_end(patch: Patch) -> None:
     """Settle jobs when they end: later bills and corrections are missed."""
-    patch.setattr(Tracker, "_is_settled", lambda _tracker, job, *_: job.terminal)
+    patch.setattr(settling.Settling, "is_settled", lambda _settling, job, *_: job.terminal)
 
 
 def look_back_not_at_all(patch: Patch) -> None:
@@ -39,7 +39,7 @@ def look_back_not_at_all(patch: Patch) -> None:
 
 
 def settle_without_the_bill(patch: Patch) -> None:
-    patch.setattr(tracker, "_lacks_something", lambda _: False)
+    patch.setattr(settling, "_lacks_something", lambda _: False)
 
 
 def settle_while_a_rule_goes_on(patch: Patch) -> None:
@@ -47,11 +47,11 @@ def settle_while_a_rule_goes_on(patch: Patch) -> None:
 
 
 def give_a_bill_up_too_early(patch: Patch) -> None:
-    patch.setattr(tracker, "PATIENCE", 80000.0)
+    patch.setattr(settling, "PATIENCE", 80000.0)
 
 
 def give_a_bill_up_never(patch: Patch) -> None:
-    patch.setattr(tracker, "PATIENCE", math.inf)
+    patch.setattr(settling, "PATIENCE", math.inf)
 
 
 def give_a_bill_up_by_the_clock_of_the_machine(patch: Patch) -> None:
