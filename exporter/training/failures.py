@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
 FAILURE_DETAILS = (
     "memory_or_disk",
     "access_or_network",
@@ -19,6 +20,7 @@ FAILURE_DETAILS = (
     "internal",
     "other",
 )
+_CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|InternalServerError|CapacityError)\b")
 # AWS documents at most 1024 characters. Longer text is not searched, so that no reason can take long.
 _LOOKED_AT = 4096
 
@@ -169,3 +171,9 @@ def failure_detail(reason: str) -> str:
 def _source(text: str) -> str:
     found = [(match.start(), row.detail) for row in _SOURCES if (match := row.words.search(text))]
     return min(found)[1] if found else "other"
+
+
+def failure_category(reason: str) -> str:
+    """Return the category that a FailureReason begins with ("AlgorithmError: ..."), one of FAILURE_CATEGORIES."""
+    match = _CATEGORY.match(reason)
+    return match.group(1) if match else "Other"

@@ -6,7 +6,6 @@ durations are seconds, as in the API.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,7 +41,6 @@ WITHOUT_INSTANCES = frozenset(
 WARM_POOL_STATUSES = ("Available", "InUse", "Reused", "Terminated")
 # A rule with one of these statuses keeps running after its job has ended.
 RUNNING_RULES = frozenset({"InProgress", "Stopping"})
-FAILURE_CATEGORIES = ("AlgorithmError", "ClientError", "InternalServerError", "CapacityError", "Other")
 
 _OUTCOME_OF_SECONDARY = {
     "Completed": "Completed",
@@ -52,7 +50,6 @@ _OUTCOME_OF_SECONDARY = {
     "MaxWaitTimeExceeded": "Stopped",
 }
 _KNOWN_SECONDARY = frozenset(SECONDARY_STATUSES)
-_CATEGORY = re.compile(r"\s*(?:Insufficient)?(AlgorithmError|ClientError|InternalServerError|CapacityError)\b")
 
 
 class Instances(NamedTuple):
@@ -295,9 +292,3 @@ def outcome_of(status: str | None, secondary: str | None, transitions: tuple[Tra
     found = next((_OUTCOME_OF_SECONDARY[s] for s in seen if s in _OUTCOME_OF_SECONDARY), None)
     # A job that was stopping ends as Stopped, whatever its last status is called.
     return found or ("Stopped" if "Stopping" in seen else None)
-
-
-def failure_category(reason: str) -> str:
-    """Return the category that a FailureReason begins with ("AlgorithmError: ..."), one of FAILURE_CATEGORIES."""
-    match = _CATEGORY.match(reason)
-    return match.group(1) if match else "Other"

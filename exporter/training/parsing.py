@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.exposition.family import Pairs
-from exporter.training.failures import failure_detail
+from exporter.training.failures import failure_category, failure_detail
 from exporter.training.fields import Fields, number
 from exporter.training.job import (
     NO_PROGRESS,
@@ -23,7 +23,6 @@ from exporter.training.job import (
     TrainingJob,
     Transition,
     WarmPool,
-    failure_category,
     outcome_of,
 )
 from exporter.training.waiting import waiting_reason

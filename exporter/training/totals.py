@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from exporter.exposition.family import TARGET, Family, LabelValues, Row
 from exporter.training.cost import Rate
 from exporter.training.facts import Facts
-from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES
+from exporter.training.failures import FAILURE_CATEGORIES
+from exporter.training.job import OUTCOMES
 from exporter.training.stops import STOP_CAUSES
 from exporter.training.usage import SPOT_TRAINING
 

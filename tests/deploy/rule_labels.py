@@ -10,7 +10,8 @@ from exporter.catalogue import CATALOGUE
 from exporter.polling.api import _ADVICE
 from exporter.training.cost import NO_PRICE, TRAINING_PLAN
 from exporter.training.deadline import LIMITS
-from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.failures import FAILURE_CATEGORIES
+from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from exporter.training.usage import USAGES
 from exporter.training.waiting import WAITING_REASONS
 from tests.deploy.ruleset import RECORDS, selectors

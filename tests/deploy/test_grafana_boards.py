@@ -12,7 +12,8 @@ import yaml
 
 from deploy.grafana.__main__ import write
 from deploy.grafana.colors import FAILURE, PHASE, STATUS, WARM_POOL
-from exporter.training.job import FAILURE_CATEGORIES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.failures import FAILURE_CATEGORIES
+from exporter.training.job import SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from tests.deploy import boards
 from tests.deploy.boards import BOARDS, FOLDER, panels, variables
 from tests.deploy.rule_labels import labels_of

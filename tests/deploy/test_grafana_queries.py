@@ -14,7 +14,8 @@ import yaml
 
 from exporter.catalogue import CATALOGUE
 from exporter.training.deadline import LIMITS
-from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
+from exporter.training.failures import FAILURE_CATEGORIES
+from exporter.training.job import OUTCOMES, SECONDARY_STATUSES, STATUSES, WARM_POOL_STATUSES
 from exporter.training.usage import USAGES
 from exporter.training.waiting import WAITING_REASONS
 from tests.conftest import PrometheusFactory

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.training.job import FAILURE_CATEGORIES
+from exporter.training.failures import FAILURE_CATEGORIES
 from tests.conftest import PrometheusFactory
 from tests.deploy.ruleset import FILES, RECORDS, RULES
 from tests.e2e.demonstration import Demonstration, demonstration

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from exporter.training.cost import Rate, Rates
-from exporter.training.failures import FAILURE_DETAILS
-from exporter.training.job import FAILURE_CATEGORIES, STATUSES, Instances, WarmPool
+from exporter.training.failures import FAILURE_CATEGORIES, FAILURE_DETAILS
+from exporter.training.job import STATUSES, Instances, WarmPool
 from exporter.training.stops import STOP_CAUSES
 from exporter.training.waiting import WAITING_REASONS
 from exporter.web.page import JobQuery, Query, ShownJob, Status

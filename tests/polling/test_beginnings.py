@@ -15,7 +15,8 @@ from exporter.simulator import Life, steady
 from exporter.simulator.casting import Casting
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import heterogeneous
-from exporter.training.job import FAILURE_CATEGORIES, OUTCOMES
+from exporter.training.failures import FAILURE_CATEGORIES
+from exporter.training.job import OUTCOMES
 from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
 from tests.displays import Showing
 from tests.e2e.exposed import Exposed

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.training.failures import FAILURE_DETAILS, failure_detail
-from exporter.training.job import failure_category
+from exporter.training.failures import FAILURE_DETAILS, failure_category, failure_detail
 
 
 def rows(name: str) -> list[list[str]]:

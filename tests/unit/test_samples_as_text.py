@@ -12,7 +12,8 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.exposition.family import Family, Histogram, Total
 from exporter.exposition.text import OPENMETRICS, TEXT, escape, labelled, number
-from exporter.training.job import Identity, TrainingJob, Transition, failure_category
+from exporter.training.failures import failure_category
+from exporter.training.job import Identity, TrainingJob, Transition
 
 # A slow machine must not fail the test.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.training.failures import FAILURE_DETAILS
-from exporter.training.job import FAILURE_CATEGORIES, TrainingJob
+from exporter.training.failures import FAILURE_CATEGORIES, FAILURE_DETAILS
+from exporter.training.job import TrainingJob
 from exporter.training.stops import STOP_CAUSES, stop_cause
 from exporter.training.waiting import WAITING_REASONS
 
