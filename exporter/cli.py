@@ -30,7 +30,8 @@ from exporter.process import logs, output, signals
 from exporter.process.logs import Log
 from exporter.process.output import OutputError, ReaderGoneError
 from exporter.process.stopping import run, until_stopped
-from exporter.service import Service, serve_until_stopped
+from exporter.service import Service
+from exporter.serving import serve_until_stopped
 from exporter.web import config as webconfig
 from exporter.web.config import WebConfigFile
 from exporter.web.listener import ListenError

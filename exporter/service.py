@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 
-from exporter import __version__
 from exporter.app import App
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
-from exporter.config.watched import WatchedFile
 from exporter.ledger.ledger import Ledger
 from exporter.process.garbage import Garbage
 from exporter.process.logs import Log
 from exporter.process.reloads import Reloads, StoppedError
-from exporter.process.stopping import handled
+from exporter.process.stopping import stop_task
 from exporter.replicas.leases import Leases, SingleProcess
 from exporter.web import page
 from exporter.web.answers import where
-from exporter.web.routes import ReloadError, WebOptions
-from exporter.web.security import WebSecurity
-from exporter.web.server import serve
+from exporter.web.routes import ReloadError
 from exporter.web.status import job_status, status
 from exporter.wiring.state import leases_of, open_state
 from exporter.wiring.targets import target_specs
@@ -67,7 +61,7 @@ class Service:
         self._leases = leases_of(ledger, self._clock)
         self._leases.on_loss(lambda: self._open().hide())
         looking = asyncio.create_task(self._leases.run())
-        self._stack.push_async_callback(_stop, looking)
+        self._stack.push_async_callback(stop_task, looking)
         self._app, self._polling = self._poll(config, ledger)
         self._started.set()
 
@@ -80,7 +74,7 @@ class Service:
         """Stop polling and close the ledger."""
         await self.stop_reloads()
         if self._polling:
-            await _stop(self._polling)
+            await stop_task(self._polling)
         await self._stack.aclose()
 
     async def reload(self) -> None:
@@ -97,6 +91,11 @@ class Service:
             await asyncio.wait([switching], timeout=_ANSWER)
             if switching.done() and not switching.cancelled():
                 switching.result()
+
+    async def try_reload(self) -> None:
+        """Reload; the reason of a failure was logged."""
+        with suppress(ReloadError):
+            await self.reload()
 
     async def _pause(self) -> None:
         await self._clock.sleep(_PAUSE)
@@ -146,7 +145,7 @@ class Service:
             await self._until_complete(app, polling)
             app.take_over()
         except BaseException as error:
-            await _stop(polling)
+            await stop_task(polling)
             self._open().share()
             if isinstance(error, Exception):
                 raise self._refused(_mistake(error)) from error
@@ -154,7 +153,7 @@ class Service:
         await self._show(config, app, polling)
         # The old application is unreferenced now, but frozen: only a full collection frees it.
         self._garbage.collect()
-        _log.info("configuration reloaded", **_summary(config))
+        _log.info("configuration reloaded", **summary(config))
 
     async def _until_complete(self, app: App, polling: asyncio.Task[None]) -> None:
         """Wait until the new pollers have read all jobs, with a timeout. Failing targets are awaited only if they were
@@ -175,12 +174,12 @@ class Service:
         self._config, self._app, self._polling = config, app, polling
         app.share()
         if earlier:
-            await _stop(earlier)
+            await stop_task(earlier)
 
     async def _abandon(self) -> None:
         """Cancel a reload whose configuration is not active yet."""
         if self._switching:
-            await _stop(self._switching)
+            await stop_task(self._switching)
 
     async def keep_garbage_rare(self) -> None:
         """Control garbage collection once every job was read, until cancelled."""
@@ -223,45 +222,7 @@ class Service:
             self.ended.set_exception(error)
 
 
-async def serve_until_stopped(
-    service: Service,
-    lifecycle: bool,
-    security: WebSecurity | None,
-    bound: Callable[[tuple[tuple[str, int], ...]], None],
-    file: WatchedFile | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT; reload on SIGHUP and when the `file` changes. `bound` is called with the (host,
-    port) pairs of the server. Raises ListenError, StoreError."""
-    loop = asyncio.get_running_loop()
-    ended = service.ended = loop.create_future()
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = loop.create_task(_reload(service))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    def stop() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    _log.info("starting", version=__version__, **_summary(service.config))
-    web = service.config.web
-    async with AsyncExitStack() as stack:
-        stack.enter_context(handled({signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}))
-        await service.start()
-        stack.push_async_callback(service.stop)
-        options = WebOptions(web.listen_addresses, web.telemetry_path, lifecycle, web.prefix, web.external_path)
-        bound(await stack.enter_async_context(serve(service, options, security=security)))
-        # Before the server ends, which waits for its responses: a request to reload may be among them.
-        stack.push_async_callback(service.stop_reloads)
-        stack.push_async_callback(_stop, loop.create_task(service.keep_garbage_rare()))
-        if file:
-            stack.push_async_callback(_stop, loop.create_task(file.follow(partial(_reload, service))))
-        await ended
-
-
-def _summary(config: Config) -> dict[str, str | int]:
+def summary(config: Config) -> dict[str, str | int]:
     """Return what is polled and how, as fields of a log line."""
     tags = ("tags",) if config.jobs.tags or config.totals.by_tags else ()
     prices = () if config.prices.source == "none" else ("prices",)
@@ -282,11 +243,6 @@ def _patience(config: Config, old: App) -> float:
     return _PATIENCE + 4 * jobs / config.polling.describe_rps
 
 
-async def _reload(service: Service) -> None:
-    with suppress(ReloadError):
-        await service.reload()
-
-
 def _mistake(error: Exception) -> str:
     return f"internal error ({where(error)}), please report it"
 
@@ -295,8 +251,3 @@ def _retrieve(switching: asyncio.Task[None]) -> None:
     """Mark the exception of a reload as retrieved: it was logged, and its request may be gone."""
     if not switching.cancelled():
         switching.exception()
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

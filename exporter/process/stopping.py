@@ -1,4 +1,4 @@
-"""Handles SIGTERM, SIGINT and SIGHUP in an event loop."""
+"""Handles SIGTERM, SIGINT and SIGHUP in an event loop, and stops tasks."""
 
 from __future__ import annotations
 
@@ -65,3 +65,9 @@ async def until_stopped(work: Coroutine[Any, Any, _T]) -> _T:
     if task.cancelled() and received:
         raise Interrupted(received[0])
     return task.result()
+
+
+async def stop_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended. Its exception is not raised."""
+    task.cancel()
+    await asyncio.wait([task])

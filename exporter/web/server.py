@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
+from exporter.process.stopping import stop_task
 from exporter.web.connection import Connection
 from exporter.web.listener import Acceptor, bind
 from exporter.web.routes import ConnectionLimits, Exporter, Routes, WebOptions
@@ -49,13 +50,8 @@ async def serve(
         stack.push_async_callback(acceptor.close)
         stack.push_async_callback(runner.cleanup)
         for sock in sockets:
-            stack.push_async_callback(_cancel, asyncio.create_task(acceptor.accept(sock)))
+            stack.push_async_callback(stop_task, asyncio.create_task(acceptor.accept(sock)))
         yield tuple(sock.getsockname()[:2] for sock in sockets)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 def _acceptor(runner: web.AppRunner, security: WebSecurity, limits: ConnectionLimits) -> Acceptor:

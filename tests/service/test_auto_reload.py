@@ -7,14 +7,13 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from exporter.config import Config, load
 from exporter.config.watched import WatchedFile
-from exporter.service import Service, _reload
+from exporter.service import Service
 from tests import virtual_time
 from tests.logged import lines
 from tests.polling.world import Region, jobs
@@ -64,7 +63,7 @@ class Loads:
 async def following(file: str) -> AsyncIterator[tuple[Service, Loads]]:
     loads = Loads(file)
     watched = WatchedFile(file, INTERVAL, LoopClock(), loads)
-    async with serving(watched.load) as service, virtual_time.background(watched.follow(partial(_reload, service))):
+    async with serving(watched.load) as service, virtual_time.background(watched.follow(service.try_reload)):
         yield service, loads
 
 
@@ -123,7 +122,7 @@ def test_a_change_during_the_load_is_noticed(mounted: ConfigMap) -> None:
         watched = WatchedFile(mounted.file, INTERVAL, LoopClock(), changing)
         async with serving(watched.load) as service:
             watched.read_config = Loads(mounted.file)
-            async with virtual_time.background(watched.follow(partial(_reload, service))):
+            async with virtual_time.background(watched.follow(service.try_reload)):
                 await asyncio.sleep(2 * INTERVAL)
                 assert service.config.jobs.retention == 7200
 

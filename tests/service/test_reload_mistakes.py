@@ -14,7 +14,8 @@ import pytest
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import Config
-from exporter.service import Service, serve_until_stopped
+from exporter.service import Service
+from exporter.serving import serve_until_stopped
 from exporter.web.routes import ReloadError
 from tests import virtual_time
 from tests.http.test_routes import ask
