@@ -7,9 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from exporter.ledger.session import Connection
+from exporter.ledger.connection import Connection
 
 # A message to the server (F) that asks for answers, or any message from it (B).
 _MESSAGE = re.compile(rb"^[^\t\n]*\t(?:(F)\t\d+\t(?:Query|Sync|Flush)|B\t)", re.MULTILINE)
@@ -24,7 +22,7 @@ class Trips:
 
     def connect(self, url: str, **parameters: Any) -> Connection:
         """Open a session whose round trips are counted."""
-        db: Connection = psycopg.Connection.connect(url, **parameters)
+        db = Connection.connect(url, **parameters)
         db.pgconn.trace(self._file.fileno())
         return db
 

@@ -59,10 +59,9 @@ class Server:
 
     def end(self) -> None:
         """Stop the server if it runs, without another process: for the end of a test that may start none."""
-        file = self._data / "postmaster.pid"
-        if not file.exists():
+        if not (self._data / "postmaster.pid").exists():
             return
-        process = int(file.read_text().split()[0])
+        process = self._process()
         watched = os.pidfd_open(process)
         os.kill(process, signal.SIGQUIT)
         ended, _, _ = select.select([watched], [], [], float(_WITHIN))
@@ -72,6 +71,22 @@ class Server:
     def restart(self, mode: str = "immediate") -> None:
         self.stop(mode)
         self.start()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Suspend all processes of the server during the block: it accepts connections, and answers nothing."""
+        postmaster = self._process()
+        # It starts no further process once it is stopped itself.
+        os.kill(postmaster, signal.SIGSTOP)
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
+        processes = [postmaster, *map(int, children.split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(processes):
+                os.kill(process, signal.SIGCONT)
 
     def follow(self, primary: Server) -> None:
         """Become a standby of a running server, whose transactions wait from then on until they are here, too."""
@@ -101,6 +116,9 @@ class Server:
         yield self.url(name)
         with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def _process(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def _run(self, program: str, *arguments: object) -> None:
         # What hack/postgres.sh has downloaded brings its libraries.

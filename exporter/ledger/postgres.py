@@ -13,10 +13,11 @@ from hashlib import sha256
 
 import psycopg
 
+from exporter.ledger.connection import Connection
 from exporter.ledger.locks import Held, Replica
 from exporter.ledger.postgres_tables import Tables
 from exporter.ledger.rows import RowError
-from exporter.ledger.session import SCHEMA, Connect, Connection, close, open_session, reason, row
+from exporter.ledger.session import SCHEMA, Connect, close, open_session, reason, row
 from exporter.ledger.statefile import Schema
 from exporter.ledger.store import Content, JobRecord, Snapshot, StoreError, Target
 from exporter.training.job import Identity
@@ -26,6 +27,8 @@ _REPLICA, _TARGET = 0x534D, 0x534E
 _BITS = 24
 # Shared by all replicas; whoever copies the store has it alone.
 _IN_USE = 0x534F_0000_0000_0000
+# How long the server may be silent while it is copied, in seconds.
+_COPYING = 600.0
 # Who may show a target. Only the one that holds it changes this.
 _CLAIMED = "SELECT replica FROM holder WHERE (account, region) = (%s, %s)"
 _CLAIM = """
@@ -48,7 +51,7 @@ class PostgresStore:
         name: str,
         password_file: str,
         now: float | None,
-        connect: Connect = psycopg.Connection.connect,
+        connect: Connect = Connection.connect,
         schema: Schema = SCHEMA,
         randbits: Callable[[int], int] = secrets.randbits,
     ) -> None:
@@ -171,6 +174,7 @@ class PostgresStore:
         """Keep replicas away until this store is closed. Raises StoreError if there are any."""
         db = self._session()
         # Copying may take longer than a transaction of a replica may.
+        db.patience = _COPYING
         for setting in ("idle_session_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
             db.execute("SELECT set_config(%s, '0', false)", (setting,))
         if not row(db, "SELECT pg_try_advisory_lock(%s)", (_IN_USE,))[0]:

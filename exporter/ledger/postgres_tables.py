@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.ledger.connection import Connection
 from exporter.ledger.rows import marks_of, record_of, totals_of
-from exporter.ledger.session import Connection, row
+from exporter.ledger.session import row
 from exporter.ledger.store import JobRecord, LedgerUpdate, Snapshot, StoreError, Target, Totals
 from exporter.training.cost import is_unpriced
 from exporter.training.job import SAME_JOB_MS, Identity

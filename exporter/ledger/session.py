@@ -10,16 +10,16 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from exporter.ledger.connection import Connection
 from exporter.ledger.statefile import Schema
 from exporter.ledger.store import StoreError
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 
 # The first version with `idle_session_timeout`.
 _OLDEST = 140000
 # Seconds after which the server ends a session that sends nothing, and with it the locks of a replica that is suspended
-# or unreachable. Also the limit of one statement.
+# or unreachable. Also the limit of one statement at the server, which this end does not wait for.
 SESSION_TIMEOUT = 10
 # For connections that break silently. Parameters of the URL override these.
 _PARAMETERS: Mapping[str, object] = {

@@ -90,10 +90,10 @@ class Fleet:
         replica.asked = time.monotonic()
         replica.process.send_signal(signal.SIGCONT)
 
-    async def terminate(self, replica: Replica) -> None:
+    async def terminate(self, replica: Replica, within: float = _STOPS) -> None:
         """Stop a replica as Kubernetes does: it hands its targets over at once."""
         replica.process.terminate()
-        assert await asyncio.wait_for(replica.process.wait(), _STOPS) == 0, f"{replica.name} in {self.log}"
+        assert await asyncio.wait_for(replica.process.wait(), within) == 0, f"{replica.name} in {self.log}"
 
     async def all_shown(self, within: float = _STARTS) -> None:
         """Wait until each target is shown again after now; `verify` checks how long that took."""

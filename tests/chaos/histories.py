@@ -13,6 +13,8 @@ from tests.postgres import Server
 # and more than that.
 _SUSPENSIONS = ((2.0, 4.0), (6.0, 9.0), (11.0, 13.0))
 _DOWN = 3.0
+# Less than a replica waits for an answer, and more than that.
+_HANGS = ((2.0, 4.0), (7.0, 13.0))
 
 
 async def happen(replicas: Fleet, server: Server, rng: random.Random) -> None:
@@ -80,6 +82,21 @@ async def _terminate_while_the_database_is_down(replicas: Fleet, server: Server,
     replicas.fault("start of the database", KILLED)
 
 
+async def _hang_the_database(replicas: Fleet, server: Server, rng: random.Random) -> None:
+    replicas.fault("the database hangs", KILLED)
+    with server.suspended():
+        await asyncio.sleep(rng.uniform(*rng.choice(_HANGS)))
+    replicas.fault("the database answers", KILLED)
+
+
+async def _terminate_while_the_database_hangs(replicas: Fleet, server: Server, rng: random.Random) -> None:
+    replicas.fault("the database hangs", KILLED)
+    with server.suspended():
+        await asyncio.sleep(rng.uniform(0, _DOWN))
+        await replicas.terminate(rng.choice(replicas.alive))
+    replicas.fault("the database answers", KILLED)
+
+
 _EVENTS: tuple[Callable[[Fleet, Server, random.Random], Awaitable[None]], ...] = (
     _kill,
     _kill_two,
@@ -89,4 +106,6 @@ _EVENTS: tuple[Callable[[Fleet, Server, random.Random], Awaitable[None]], ...] =
     _restart_the_database,
     _kill_while_the_database_restarts,
     _terminate_while_the_database_is_down,
+    _hang_the_database,
+    _terminate_while_the_database_hangs,
 )

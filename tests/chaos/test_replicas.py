@@ -86,6 +86,18 @@ async def test_totals_survive_a_failover_to_a_standby(programs: Path, tmp_path: 
             await replicas.all_shown()
 
 
+async def test_a_database_that_hangs_holds_no_stop_up_and_changes_no_total(programs: Path, tmp_path: Path) -> None:
+    with postgres.running(programs) as server, server.database() as url:
+        async with _running(tmp_path, url, 2, seed=3, seconds=20) as replicas:
+            replicas.fault("the database hangs", KILLED)
+            with server.suspended():
+                # The time that systemd grants a process.
+                await replicas.terminate(replicas.alive[0], within=10)
+                await asyncio.sleep(5)
+            replicas.fault("the database answers", KILLED)
+            await replicas.all_shown()
+
+
 async def _history(seed: int, programs: Path, tmp_path: Path) -> None:
     folder, rng = tmp_path / f"seed-{seed}", random.Random(seed)
     folder.mkdir()

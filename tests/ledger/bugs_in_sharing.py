@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from exporter.ledger.connection import Connection
 from exporter.ledger.locks import Held
 from exporter.ledger.postgres import PostgresStore
 from exporter.ledger.postgres_tables import Tables
-from exporter.ledger.session import Connection
 from exporter.ledger.store import Snapshot, Target
 from exporter.ledger.writer import Writer
 from exporter.replicas import shared

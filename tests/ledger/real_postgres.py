@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 
 from exporter.ledger import postgres_tables
+from exporter.ledger.connection import Connection
 from exporter.ledger.postgres import _key_of_target
 from exporter.ledger.rows import record_of
-from exporter.ledger.session import Connection
 from exporter.ledger.store import JobRecord, Snapshot, Target
 from exporter.training.job import Identity
 
@@ -26,7 +26,7 @@ SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'a
 _JOBS = "SELECT account, region, name, created_ms, facts, settled FROM job"
 
 
-class FaultyConnection(psycopg.Connection[Any]):
+class FaultyConnection(Connection):
     """A connection like `tests.ledger.fake_postgres.FakeConnection`, to a real server."""
 
     database: RealDatabase
@@ -72,7 +72,7 @@ class RealDatabase:
     def __init__(self, url: str) -> None:
         self._url, self.wrong = url, list[str]()
         self._opened = list[FaultyConnection]()
-        self._admin: Connection = psycopg.connect(
+        self._admin = Connection.connect(
             url, autocommit=True, options="-c search_path=sagemaker_exporter -c client_encoding=UTF8"
         )
 

@@ -11,15 +11,11 @@ from typing import Any
 import pytest
 
 from exporter.ledger.postgres import PostgresStore
-from exporter.ledger.series import Series, SeriesKey
-from exporter.ledger.store import JobRecord, LedgerUpdate, StoreError, TargetMarks
-from exporter.training.facts import Facts
+from exporter.ledger.store import StoreError
 from tests.ledger.books import START, TARGET, job
 from tests.ledger.fake_postgres import FakeServer
 from tests.ledger.real_postgres import RealDatabase
-from tests.ledger.replicas import GROUP
-
-_KEY = SeriesKey("sagemaker_training_jobs_created_total", (), ())
+from tests.ledger.replicas import GROUP, record, write, written
 
 
 @dataclass
@@ -53,14 +49,6 @@ def _held(server: FakeServer | RealDatabase, faults: Callable[..., None]) -> Pos
     return store
 
 
-def _write(store: PostgresStore, number: int) -> JobRecord:
-    record = JobRecord(job(f"job-{number}").identity, Facts.of(job(f"job-{number}")), settled=False)
-    total = {TARGET: {_KEY: Series((number,), (number,), START)}}
-    with store.transaction() as transaction:
-        transaction.write(LedgerUpdate([record], total, {TARGET: TargetMarks(START + number)}))
-    return record
-
-
 def test_a_break_at_any_moment_leaves_all_of_a_transaction_or_nothing(server: FakeServer | RealDatabase) -> None:
     outcomes = set()
     for moment in range(1, 100):
@@ -68,16 +56,15 @@ def test_a_break_at_any_moment_leaves_all_of_a_transaction_or_nothing(server: Fa
         store = _held(server, faults)
         faults.moments, faults.dies_at, said = 0, moment, ""
         try:
-            _write(store, moment)
+            write(store, moment)
         except StoreError as error:
             said = str(error)
         assert not said or said.startswith("the database: cannot be written: ")
         assert bool(store.held) is not bool(said)
         faults.dies_at = None
         found = server.snapshot()
-        there = server.record(job(f"job-{moment}").identity) is not None
-        assert (found.totals.get(TARGET, {}).get(_KEY) == Series((moment,), (moment,), START)) is there
-        assert (found.marks.get(TARGET) == TargetMarks(START + moment)) is there
+        there = server.record(record(moment).identity) is not None
+        assert [number == moment for number in written(found)] == [there, there]
         outcomes.add((bool(said), there))
         store.close()
         if not said:
@@ -98,7 +85,7 @@ def test_every_method_after_a_break_says_that_the_session_was_lost(server: FakeS
         lambda: store.open_jobs(TARGET),
         lambda: store.unpriced_jobs(TARGET),
         store.price_lists,
-        lambda: _write(store, 1),
+        lambda: write(store, 1),
         lambda: store.hold(TARGET),
         lambda: store.claim(TARGET),
         lambda: store.replicas(GROUP),

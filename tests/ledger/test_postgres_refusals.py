@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from exporter.ledger.connection import Connection
 from exporter.ledger.postgres import PostgresStore
 from exporter.ledger.session import Connect
 from exporter.ledger.store import StoreError
@@ -24,7 +25,7 @@ _WRONG = "hunter2-wrong"
 _ROLE = "guarded"
 
 
-def _open(url: str, password_file: str = "", connect: Connect = psycopg.Connection.connect) -> PostgresStore:
+def _open(url: str, password_file: str = "", connect: Connect = Connection.connect) -> PostgresStore:
     return PostgresStore(url, "the database", password_file, START, connect)
 
 
