@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from exporter import __version__
@@ -43,6 +43,8 @@ _log = Log(__name__)
 _EVERYONE, _HANGING = 10, 1
 # Seconds between the starts of two targets, so that they do not all call STS at once.
 _STAGGER = 0.05
+# In seconds: how long a replica stays unknown to the others until it knows its account, and when STS is asked again.
+_ALONE, _AGAIN = 15.0, 10.0
 # Timeouts of one response that `once` waits for prices at most.
 _PRICES_AT_ONCE = 2
 
@@ -112,6 +114,7 @@ class App:
         before = {runner.spec.key: runner for runner in earlier.runners} if earlier else {}
         self.runners: list[TargetRunner] = []
         self.runners += [self._runner(spec, parts, before.get(spec.key)) for spec in target_specs(config)]
+        self._named = asyncio.Event()
         for runner in self.runners:
             self.quotas.add(runner.spec, runner.health, earlier.quotas if earlier else None)
 
@@ -132,8 +135,16 @@ class App:
             tasks.create_task(self.pricing.reader.run())
             tasks.create_task(self._price_jobs())
             tasks.create_task(self.quotas.run())
+            tasks.create_task(self._learn_names())
             for number, runner in enumerate(self.runners):
                 tasks.create_task(self._start(runner, number * _STAGGER))
+
+    async def named(self) -> None:
+        """Wait until the accounts of all targets are known, but not for long: a replica that the others know gets
+        targets, and can poll none without its account."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ALONE):
+                await self._named.wait()
 
     async def once(self) -> bool:
         """Poll each target once; return whether all succeeded. Prices that cannot be read are no failure."""
@@ -156,6 +167,15 @@ class App:
         `even_failed`."""
         awaited = (w for w in self.runners if w.expected and not w.complete)
         return [said(w.name) for w in awaited if not w.failed or w.spec.key in even_failed]
+
+    async def _learn_names(self) -> None:
+        """Learn the accounts of the targets that other replicas poll: taking one over must not wait for STS."""
+        while True:
+            unnamed = [each for each in self.runners if not all(each.name) and not self.leases.holds(each.name)]
+            if all([await runner.learn_name() for runner in unnamed]):
+                break
+            await self._clock.sleep(_AGAIN)
+        self._named.set()
 
     async def _price_jobs(self) -> None:
         """Price what had no price so far, whenever new prices come."""

@@ -60,10 +60,13 @@ class Service:
         ledger = await self._stack.enter_async_context(open_state(config, self._clock))
         self._leases = leases_of(ledger, self._clock)
         self._leases.on_loss(lambda: self._open().hide())
-        looking = asyncio.create_task(self._leases.run())
-        self._stack.push_async_callback(stop_task, looking)
         self._app, self._polling = self._poll(config, ledger)
+        self._stack.push_async_callback(stop_task, asyncio.create_task(self._look()))
         self._started.set()
+
+    async def _look(self) -> None:
+        await self._open().named()
+        await self._leases.run()
 
     async def stop_reloads(self) -> None:
         """Reject reloads from now on, including those in progress."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Sessions:
         self._own = Renewable(self._load_own, self._stamps, self._patience, monotonic)
         self._region: str | None = None
         self._account: str | None = None
+        self._asking = defaultdict[str, asyncio.Lock](asyncio.Lock)
 
     def default_region(self) -> str | None:
         """Return the region of the environment or the profile; None if neither sets one. Raises ApiError."""
@@ -108,15 +110,16 @@ class Sessions:
     async def account(self, region: str, role: Role | None) -> str:
         """Return the account ID of the role or, without one, of the exporter's own credentials by STS.
 
-        STS is asked once. Raises ApiError.
+        STS is asked until it has answered once. Raises ApiError.
         """
         if role is not None:
             return role.account
         if self._account is None:
             self._region = self._region or region
             try:
-                async with asyncio.timeout(2 * self._patience):
-                    self._account = await self._account_of(self._own, region)
+                # The STS of another region may answer when this one does not.
+                async with asyncio.timeout(2 * self._patience), self._asking[region]:
+                    return await self._own_account(region)
             except Exception as error:
                 raise api_error(IDENTITY, error) from error
         return self._account
@@ -149,6 +152,11 @@ class Sessions:
                 renew_when_refused(client, credentials)
             log_calls(client.meta.events, target)
             yield client
+
+    async def _own_account(self, region: str) -> str:
+        if self._account is None:
+            self._account = await self._account_of(self._own, region)
+        return self._account
 
     async def _account_of(self, credentials: Any, region: str) -> str:
         async with self._opened("sts", region, credentials, f"own account/{region}") as sts:

@@ -80,6 +80,17 @@ class TargetRunner:
         """Return whether it fails, so that it is unknown when its jobs will be read."""
         return self.health.fails(CONNECTION) or (self.poller is not None and self.poller.first_sync.failed)
 
+    async def learn_name(self) -> bool:
+        """Learn the account of the target without polling it; return whether it is known. That it is not is no failure
+        of the target: whoever polls it finds the same."""
+        try:
+            found = await self._found()
+        except ApiError:
+            return False
+        if not self._is_duplicate(found):
+            self._rename(found)
+        return True
+
     async def run(self) -> None:
         """Poll the target whenever it is assigned to this process, until cancelled."""
         await self.parts.leases.while_assigned(self.spec.key, self._poll)
@@ -132,19 +143,26 @@ class TargetRunner:
             self.hide()
 
     async def _resolved(self) -> Target:
-        """Return the account and the region of the target. Raises ApiError."""
+        """Return the account and the region of the target, and count a failure. Raises ApiError."""
         try:
-            region = self.spec.region or self.parts.sessions.default_region()
-            if region is None:
-                raise ApiError(IDENTITY, "NoRegion")
-            account = await self.parts.sessions.account(region, self.spec.role)
-            # Only STS knows the exporter's own account, so a duplicate of a target with a role is found only now.
-            if self.name != (account, region) and (account, region) in [other.name for other in self.others]:
+            found = await self._found()
+            if self._is_duplicate(found):
                 raise ApiError(IDENTITY, "DuplicateTarget")
         except ApiError as error:
             self.health.calls.failed(error.operation, error.code)
             raise
-        return account, region
+        return found
+
+    async def _found(self) -> Target:
+        region = self.spec.region or self.parts.sessions.default_region()
+        if region is None:
+            raise ApiError(IDENTITY, "NoRegion")
+        return await self.parts.sessions.account(region, self.spec.role), region
+
+    def _is_duplicate(self, found: Target) -> bool:
+        """Return whether another target has this name. Only STS knows the exporter's own account, so that a duplicate
+        of a target with a role is not found before."""
+        return self.name != found and found in [other.name for other in self.others]
 
     def _rename(self, name: Target) -> None:
         if self.name == name:

@@ -12,13 +12,11 @@ import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exporter.polling.api import DESCRIBE, LIST, TAGS
-from exporter.simulator import Faults, ScaledClock, Simulator, mixture
+from exporter.simulator import ScaledClock, Simulator, mixture
 from tests import postgres
 from tests.chaos.fleet import KILLED, Fleet, fleet
 from tests.chaos.histories import happen
@@ -111,22 +109,13 @@ async def _history(seed: int, programs: Path, tmp_path: Path) -> None:
         raise
 
 
-def _faults(seed: int) -> Faults:
-    """Return faults of a fifth of all requests about jobs. STS is spared: a replica that cannot learn its account takes
-    no target over, for as long as that lasts, and the gap would be that of STS."""
-    return Faults(
-        tuple(replace(fault, operation=each) for fault in mixture(0.2).faults for each in (LIST, DESCRIBE, TAGS)),
-        seed=seed,
-    )
-
-
 @asynccontextmanager
 async def _running(folder: Path, url: str, replicas: int, seed: int, seconds: float) -> AsyncIterator[Fleet]:
     """Run replicas while jobs are created for some seconds."""
     async with Simulator(clock=ScaledClock(_SPEED), seed=seed, regions=_REGIONS) as simulator:
         for region in _REGIONS:
             add_jobs(simulator, region, _JOBS, seed, seconds * _SPEED)
-        simulator.faults = _faults(seed)
+        simulator.faults = mixture(0.2, seed)
         prices = price_table(folder, simulator.prices, _REGIONS)
         config = folder / "config.yaml"
         config.write_text(_CONFIG.format(url=url, regions=", ".join(_REGIONS), prices=prices))
