@@ -15,6 +15,7 @@ from exporter.config import Config
 from exporter.doctor.asking import Asking, Means
 from exporter.doctor.findings import Findings, Section
 from exporter.doctor.notes import Notes
+from exporter.doctor.state import examine_state
 from exporter.polling.api import ASSUME, DESCRIBE, IDENTITY, LIST, SEARCH, TAGS, ApiError
 from exporter.prices.products import GET_PRODUCTS
 from exporter.quotas.applied import LIST_QUOTAS
@@ -28,7 +29,8 @@ _TARGETS = 20
 
 
 async def examine(config: Config, clock: Clock) -> Findings:
-    """Make one read of each operation in each target of this shard. Failures are part of what is returned."""
+    """Make one read of each operation in each target of this shard, and look at the place of the totals. Failures are
+    part of what is returned."""
     at_a_time = config.polling.max_concurrency
     sessions = ObservedSessions(config.polling.timeout, at_a_time, clock)
     means = Means(config, sessions, InFlight(_EVERYONE * at_a_time, _HANGING * at_a_time), clock)
@@ -45,8 +47,10 @@ async def examine(config: Config, clock: Clock) -> Findings:
         async with turns:
             return await target.section(first[target.region], elsewhere)
 
-    sections = await asyncio.gather(*map(examined, targets))
-    return Findings(_versions(), _settings(config), tuple(sections))
+    state, sections = await asyncio.gather(
+        asyncio.to_thread(examine_state, config, clock), asyncio.gather(*map(examined, targets))
+    )
+    return Findings(_versions(), _settings(config), state, tuple(sections))
 
 
 class _Target:

@@ -76,13 +76,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that was found: versions, the settings that decide what is needed, and a section for each target."""
+    """Everything that was found: versions, the settings that decide what is needed, the place of the totals, and a
+    section for each target."""
 
     versions: str
     settings: str
+    state: Reading
     sections: tuple[Section, ...]
 
     @property
     def complete(self) -> bool:
         """Return whether everything that the configuration needs is there."""
-        return not any(reading.missing for section in self.sections for reading in section.readings)
+        readings = [self.state, *(reading for section in self.sections for reading in section.readings)]
+        return not any(reading.missing for reading in readings)

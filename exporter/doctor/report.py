@@ -24,13 +24,14 @@ _PRECISION, _REFUSED = 2.0, 300.0
 def markdown(findings: Findings, config: Config) -> str:
     """Return the whole report."""
     lines = ["# sagemaker-exporter doctor", "", findings.versions, "", findings.settings, "", _SAFE, ""]
-    lines += [*missing(findings.sections, config), "", *differences(findings.sections)]
+    lines += [*missing(findings, config), "", *differences(findings.sections)]
     detailed = _detailed(findings.sections)
     for section in detailed:
         lines += ["", f"## {section.title}", "", *table(_HEADER, map(_row, section.readings)), ""]
         lines += [f"Clock: {_clock(section)}.", _rates(section)]
     if others := [section for section in findings.sections if section not in detailed]:
         lines += ["", "## Other targets", "", *table(_SHORT_HEADER, map(_short, others))]
+    lines += ["", "## State", "", *table(_HEADER, [_row(findings.state)])]
     if any(section.checked for section in findings.sections):
         lines += ["", f"Right or wrong, this report helps: {FORM}"]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from exporter.config import Config
-from exporter.doctor.findings import Section
+from exporter.doctor.findings import Findings, Section
 from exporter.doctor.permissions import PERMISSIONS, Permission, lost
 
 # How many targets are named; the tables of the others show the same.
@@ -45,12 +45,15 @@ def shortfalls(sections: Sequence[Section], wanted: bool) -> dict[tuple[str, str
     return found
 
 
-def missing(sections: Sequence[Section], config: Config) -> Iterator[str]:
+def missing(findings: Findings, config: Config) -> Iterator[str]:
     """Yield the lines that say whether everything is there, and what is not."""
+    sections = findings.sections
     needed = shortfalls(sections, wanted=True)
-    if needed:
+    if not findings.complete:
         yield "**Not everything that this configuration needs is there:**"
         yield ""
+        for failure in findings.state.failures:
+            yield f"- {failure.operation}: {failure.code}: {failure.advice}. The exporter does not start without it."
         yield from (_line(each, len(sections), config) for each in needed.values())
     else:
         yield "**Everything that this configuration needs is there.**"

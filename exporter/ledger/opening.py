@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from exporter.ledger.store import CopyableStore, StoreError
 
 if TYPE_CHECKING:
     from exporter.ledger.postgres import PostgresStore
+    from exporter.ledger.session import Condition
 
 
 def open_ledger(path: str, time: Callable[[], float], backfill: float = 0.0) -> Ledger:
@@ -41,10 +43,24 @@ def open_for_copying(place: str, name: str, password_file: str, now: float | Non
     return SqliteStore(place, now or 0.0)
 
 
+def examine_database(url: str, name: str, password_file: str) -> Condition:
+    """Return the condition of the database at `url`, and change nothing. Raises StoreError if it cannot be used; its
+    words may be published if `name` may."""
+    with _driver():
+        from exporter.ledger.session import examine  # noqa: PLC0415
+    return examine(url, name, password_file)
+
+
 def _postgres(url: str, name: str, password_file: str, now: float | None) -> PostgresStore:
-    # Only replicas need psycopg, and it takes a while to import.
+    with _driver():
+        from exporter.ledger.postgres import PostgresStore  # noqa: PLC0415
+    return PostgresStore(url, name, password_file, now)
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Explain a failed import of the block: only replicas need psycopg, which also takes a while to import."""
     try:
-        from exporter.ledger import postgres  # noqa: PLC0415
+        yield
     except ImportError as error:
         raise StoreError(f"state.url needs psycopg ({error}): pip install 'sagemaker-exporter[postgres]'") from error
-    return postgres.PostgresStore(url, name, password_file, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -15,6 +15,16 @@ from exporter.ledger.statefile import Schema
 from exporter.ledger.store import StoreError
 
 Connect = Callable[..., Connection]
+
+
+class Condition(NamedTuple):
+    """The version of a server, that of the schema in its database (0 if there is none), and the one that it would be
+    migrated to."""
+
+    server: int
+    schema: int
+    newest: int
+
 
 # The first version with `idle_session_timeout`.
 _OLDEST = 140000
@@ -41,14 +51,28 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """
 # By SQLSTATE, or by words of a failed connection, which has none.
 _ADVICE = (
+    ("certificate", "check sslmode and sslrootcert in the URL"),
     ("authentication failed", "check the user in state.url, and state.password_file, PGPASSWORD or the passfile"),
     ("no password supplied", "set state.password_file or PGPASSWORD, or write a passfile"),
     ("does not exist", "create the database and the user"),
+    ("could not translate host name", "check the host in the URL, and the name server"),
+    ("Connection refused", "check the host and the port in the URL, and that the server runs"),
+    ("timeout expired", "check the host and the port in the URL, and what is between: firewalls, security groups"),
     ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
     ("53300", "raise max_connections of the server"),
 )
 # The key of the lock under which the schema is created and migrated.
 _SCHEMA_LOCK = 0x534C_0000_0000_0000
+
+# Whether the tables can be created that are not there.
+_MAY_CREATE = """
+SELECT coalesce(
+    (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'sagemaker_exporter'),
+    has_database_privilege(current_database(), 'CREATE')
+)
+"""
+# What libpq says names hosts and users.
+_MORE = "the exporter says more when it starts"
 
 SCHEMA = Schema(
     version=3,
@@ -84,11 +108,7 @@ def open_session(
 
     `name` stands for the URL in messages. Raises StoreError and psycopg.Error.
     """
-    given = conninfo_to_dict(url)
-    parameters = {key: value for key, value in _PARAMETERS.items() if key not in given}
-    if password_file:
-        parameters["password"] = _password(password_file)
-    db = connect(url, autocommit=True, **parameters)
+    db = _connected(url, password_file, password_file, connect)
     try:
         _refuse_unusable(db, name)
         db.execute(_SETTINGS)
@@ -97,6 +117,31 @@ def open_session(
         close(db)
         raise
     return db
+
+
+def examine(
+    url: str, name: str, password_file: str, schema: Schema = SCHEMA, connect: Connect = Connection.connect
+) -> Condition:
+    """Return the condition of a database, and change nothing.
+
+    Raises StoreError if no session could be opened, in words that have nothing of the URL or of the server's answer:
+    `name` stands for both.
+    """
+    try:
+        db = _connected(url, password_file, name, connect)
+        try:
+            _refuse_unusable(db, name)
+            db.execute(_SETTINGS)
+            version = _version(db)
+            _refuse_unknown(version, name, schema)
+            if not version and not row(db, _MAY_CREATE)[0]:
+                raise psycopg.errors.InsufficientPrivilege
+            return Condition(db.info.server_version // 10000, version, schema.version)
+        finally:
+            close(db)
+    except psycopg.Error as error:
+        what = type(error).__name__
+        raise StoreError(f"{name}: cannot be used: {what}; {_advice(error) or _MORE}") from None
 
 
 def close(db: Connection) -> None:
@@ -113,19 +158,33 @@ def row(db: Connection, query: str, parameters: object = None) -> tuple[Any, ...
     return tuple(found)
 
 
+def _connected(url: str, password_file: str, named: str, connect: Connect) -> Connection:
+    """Open a session; `named` stands for the password file in messages. Raises StoreError and psycopg.Error."""
+    given = conninfo_to_dict(url)
+    parameters = {key: value for key, value in _PARAMETERS.items() if key not in given}
+    if password_file:
+        parameters["password"] = _password(password_file, named)
+    return connect(url, autocommit=True, **parameters)
+
+
 def reason(error: psycopg.Error) -> str:
     """Return the first line of an error, and what to do about it."""
     text = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    advice = next((advice for sign, advice in _ADVICE if sign in (error.sqlstate or text)), "")
+    advice = _advice(error)
     return f"{text}; {advice}" if advice else text
 
 
-def _password(file: str) -> str:
+def _advice(error: psycopg.Error) -> str:
+    """Return what to do about an error, "" if that is not known."""
+    return next((advice for sign, advice in _ADVICE if sign in (error.sqlstate or str(error))), "")
+
+
+def _password(file: str, named: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise StoreError(f"{file}: the password of state.url cannot be read: {why}") from None
+        raise StoreError(f"{named}: the password of state.url cannot be read: {why}") from None
 
 
 def _refuse_unusable(db: Connection, name: str) -> None:
@@ -150,12 +209,7 @@ def _migrate(db: Connection, name: str, schema: Schema, now: float | None) -> No
             return
         if version == 0 and now is None:
             raise StoreError(f"{name}: has no tables of an exporter; restore the database, or restart to count from 0")
-        newer = version > schema.version
-        if newer or (version and not all(step in schema.migrations for step in range(version, schema.version))):
-            raise StoreError(
-                f"{name}: has the schema {version}, which this exporter does not know (it knows {schema.version}); "
-                "run the exporter that wrote it, or use another database"
-            )
+        _refuse_unknown(version, name, schema)
         if version == 0 and not row(db, "SELECT count(*) FROM pg_namespace WHERE nspname = 'sagemaker_exporter'")[0]:
             db.execute("CREATE SCHEMA sagemaker_exporter")
         scripts = [schema.migrations[step] for step in range(version, schema.version)] if version else [schema.script]
@@ -163,6 +217,15 @@ def _migrate(db: Connection, name: str, schema: Schema, now: float | None) -> No
             parameters = {"version": schema.version, "now": now} if "%(" in statement else None
             db.execute(statement, parameters)
         db.execute("UPDATE meta SET version = %s", (schema.version,))
+
+
+def _refuse_unknown(version: int, name: str, schema: Schema) -> None:
+    newer = version > schema.version
+    if newer or (version and not all(step in schema.migrations for step in range(version, schema.version))):
+        raise StoreError(
+            f"{name}: has the schema {version}, which this exporter does not know (it knows {schema.version}); "
+            "run the exporter that wrote it, or use another database"
+        )
 
 
 def _version(db: Connection) -> int:

@@ -74,7 +74,7 @@ async def test_what_is_assumed_of_ended_jobs_holds_and_tables_are_aligned(monkey
     assert {row[2] for row in rows[2:]} == {"-"}
     assert sum(row[1] != "-" for row in rows[2:]) >= len(ASSUMPTIONS) - 1
     blocks = [block.splitlines() for block in found.report.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert all(len({len(line) for line in block}) == 1 for block in blocks)
 
 

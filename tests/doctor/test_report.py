@@ -31,7 +31,7 @@ def _section(number: int, failing: bool) -> Section:
 
 
 def _report(sections: list[Section]) -> str:
-    return markdown(Findings("versions", "settings", tuple(sections)), config())
+    return markdown(Findings("versions", "settings", Reading("state", wanted=True, done=1), tuple(sections)), config())
 
 
 def test_few_targets_are_shown_in_full() -> None:
@@ -43,8 +43,8 @@ def test_few_targets_are_shown_in_full() -> None:
 def test_of_many_targets_those_that_fail_are_shown_in_full() -> None:
     report = _report([_section(number, failing=number in (50, 70)) for number in range(1, 101)])
     titles = [line for line in report.splitlines() if line.startswith("## ")]
-    assert titles[-3:] == ["## target 50 (ap-northeast-1)", "## target 70 (ap-northeast-1)", "## Other targets"]
-    assert len(titles) == 9
+    assert titles[-4:-1] == ["## target 50 (ap-northeast-1)", "## target 70 (ap-northeast-1)", "## Other targets"]
+    assert (titles[-1], len(titles)) == ("## State", 10)
     others = report.split("## Other targets")[1]
     assert others.count("| none ") == 92
     assert "| target 100 (ap-northeast-1) " in others
