@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from exporter.simulator.life import Life, Rule, timeline
+from exporter.simulator.life import Life, Rule
 from exporter.simulator.moment import Moment, moment
 
 Wire = dict[str, Any]
@@ -230,7 +230,7 @@ def _add_serverless(answer: Wire, at: Moment) -> None:
 
 def _progress(at: Moment) -> float:
     """Return the share of the training that is done, 0 to 1."""
-    training = [span for span in timeline(at.life) if span.phase.status == "Training"]
+    training = [span for span in at.life.timeline if span.phase.status == "Training"]
     planned = sum(span.end - span.start for span in training)
     spent = sum(min(span.end, at.now) - span.start for span in training if span.start <= at.now)
     return min(1.0, spent / planned) if planned else 0.0

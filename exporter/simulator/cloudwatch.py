@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from exporter.simulator.errors import ApiError
-from exporter.simulator.life import Life, timeline
+from exporter.simulator.life import Life
 from exporter.simulator.rng import seeded
 from exporter.simulator.store import Jobs
 
@@ -84,7 +84,7 @@ def _points(
 
 def _minutes(life: Life, start: float, end: float) -> Iterator[int]:
     """Yield the minutes in which the job was on instances, at least for a moment."""
-    spans = [(span.start, span.end) for span in timeline(life) if span.phase.on_instances]
+    spans = [(span.start, span.end) for span in life.timeline if span.phase.on_instances]
     for minute in range(math.ceil(start / _MINUTE) * _MINUTE, math.ceil(end), _MINUTE):
         if minute < end and any(began < minute + _MINUTE and ended > minute for began, ended in spans):
             yield minute
@@ -129,7 +129,7 @@ def _of_host(life: Life, metric: str, host: str, minute: int) -> float | None:
 
 def _of_algorithm(life: Life, metric: str, minute: int) -> float | None:
     defined = {each["Name"] for each in life.spec.get("AlgorithmSpecification", {}).get("MetricDefinitions", ())}
-    training = [span for span in timeline(life) if span.phase.status == "Training" and span.start < minute + _MINUTE]
+    training = [span for span in life.timeline if span.phase.status == "Training" and span.start < minute + _MINUTE]
     if metric not in defined or not training:
         return None
     began, planned = training[0].start, max(1.0, training[-1].phase.seconds or 3600.0)

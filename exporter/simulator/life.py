@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from exporter.simulator.errors import ApiError
@@ -129,7 +130,16 @@ class Serverless:
     output_model_package: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+class Span(NamedTuple):
+    """A phase with its start and end (Unix seconds), rounded to milliseconds as in the API."""
+
+    phase: Phase
+    start: float
+    end: float
+
+
+# It has no slots, so that its timeline can be cached: every response needs it.
+@dataclass(frozen=True)
 class Life:
     """A job from its creation to the end of its warm pool.
 
@@ -162,6 +172,19 @@ class Life:
     deleting_seconds: float = 0.0
     ahead: float = 0.0
 
+    @cached_property
+    def timeline(self) -> tuple[Span, ...]:
+        """Return all phases in order. Each starts when the one before it ends."""
+        spans = []
+        start = round(self.created, 3)
+        for phase in self.phases:
+            end = round(start + phase.seconds, 3)
+            spans.append(Span(phase, start, end))
+            start = end
+        if not self.ending:
+            spans[-1] = Span(self.phases[-1], spans[-1].start, math.inf)
+        return tuple(spans)
+
     @property
     def appears(self) -> float:
         """Return when the API starts to show the job (Unix seconds)."""
@@ -180,7 +203,7 @@ class Life:
     @property
     def end(self) -> float:
         """Return when the job becomes terminal (Unix seconds), infinity if never."""
-        return timeline(self)[-1].end if self.ending else math.inf
+        return self.timeline[-1].end if self.ending else math.inf
 
     @property
     def gone(self) -> float:
@@ -188,33 +211,12 @@ class Life:
         return self.deleted + self.deleting_seconds
 
 
-class Span(NamedTuple):
-    """A phase with its start and end (Unix seconds), rounded to milliseconds as in the API."""
-
-    phase: Phase
-    start: float
-    end: float
-
-
-def timeline(life: Life) -> tuple[Span, ...]:
-    """Return all phases in order. Each starts when the one before it ends."""
-    spans = []
-    start = round(life.created, 3)
-    for phase in life.phases:
-        end = round(start + phase.seconds, 3)
-        spans.append(Span(phase, start, end))
-        start = end
-    if not life.ending:
-        spans[-1] = Span(life.phases[-1], spans[-1].start, math.inf)
-    return tuple(spans)
-
-
 def stop(life: Life, now: float) -> Life:
     """Return the life after a call of StopTrainingJob at `now`.
 
     Raises ApiError if the job has ended or is already stopping.
     """
-    spans = [span for span in timeline(life) if span.start <= now]
+    spans = [span for span in life.timeline if span.start <= now]
     current = spans[-1].phase
     status = life.ending.status if life.ending and now >= life.end else current.job_status
     if status != "InProgress":

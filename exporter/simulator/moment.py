@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from exporter.simulator.life import Life, Span, timeline
+from exporter.simulator.life import Life, Span
 
 
 class Moment(NamedTuple):
@@ -68,6 +68,6 @@ class Moment(NamedTuple):
 
 def moment(life: Life, now: float) -> Moment:
     """Return the state of `life` at `now`; before its creation, its state at the creation."""
-    spans = timeline(life)
+    spans = life.timeline
     begun = tuple(span for span in spans if span.start <= now) or spans[:1]
     return Moment(life, now, begun, spans[-1].end if life.ending else math.inf)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from exporter.simulator.life import Life, Span, timeline
+from exporter.simulator.life import Life, Span
 
 _Key = TypeVar("_Key")
 # Seconds after the end of a job for which an exact ledger waits for the bill, before it counts without it.
@@ -61,7 +61,7 @@ _CAUSES = {
 
 def expected(life: Life, now: float = math.inf) -> Expected:
     """Return what the API has shown of `life` by `now`, by default at the end. After a deletion nothing changes."""
-    whole = timeline(life)
+    whole = life.timeline
     given_up = min(whole[-1].end + PATIENCE, life.gone) <= now
     now = min(now, life.deleted)
     spans = [span for span in whole if span.start <= now] or list(whole[:1])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from exporter.simulator import Life, total
-from exporter.simulator.life import Span, timeline
+from exporter.simulator.life import Span
 from exporter.training.usage import USAGES
 from tests.e2e.totals_answers import Answer, Case, Vector, interpolated, prepaid, saved_by_spot, used
 
@@ -83,13 +83,13 @@ def queue_time(case: Case) -> Vector:
 def _ran(life: Life, now: float) -> float:
     """Seconds on instances so far."""
     return sum(
-        min(span.end, now) - span.start for span in timeline(life) if span.phase.on_instances and span.start <= now
+        min(span.end, now) - span.start for span in life.timeline if span.phase.on_instances and span.start <= now
     )
 
 
 def _current(life: Life, now: float) -> Span | None:
     """The phase of a job in progress."""
-    span = next((span for span in timeline(life) if span.start <= now < span.end), None)
+    span = next((span for span in life.timeline if span.start <= now < span.end), None)
     return span if span and span.phase.job_status == "InProgress" else None
 
 
@@ -143,7 +143,7 @@ def _of_jobs(case: Case, seconds: Mapping[str, float]) -> Vector:
 
 def cost_so_far(case: Case) -> Vector:
     started = {
-        life.name: case.end - next(span.start for span in timeline(life) if span.phase.on_instances)
+        life.name: case.end - next(span.start for span in life.timeline if span.phase.on_instances)
         for life in case.lives
         if _per_hour(case, life)
     }
@@ -171,7 +171,7 @@ def fleet_per_hour(case: Case) -> Vector:
 
 
 def _has_pool(life: Life, now: float) -> bool:
-    spans, pool = timeline(life), life.pool
+    spans, pool = life.timeline, life.pool
     began = any(span.phase.on_instances for span in spans)
     if not (life.ending and began and pool and pool.shows and len(spans) == len(life.phases)):
         return False

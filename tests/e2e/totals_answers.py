@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from exporter.simulator import Life, Totals, expected, total
-from exporter.simulator.life import timeline
 from exporter.training.usage import USAGES
 from tests.prometheus import ROOT, Sample
 
@@ -135,7 +134,7 @@ def failure_rate(case: Case) -> Vector:
 
 
 def _started(life: Life) -> float | None:
-    return next((span.start for span in timeline(life) if span.phase.on_instances), None)
+    return next((span.start for span in life.timeline if span.phase.on_instances), None)
 
 
 def median_queue_time(case: Case) -> Vector:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.simulator.answers import NOT_IN_SEARCH, describe, search_record, summary
 from exporter.simulator.casting import Casting
-from exporter.simulator.life import Billing, Group, Life, Phase, Rule, Serverless, WarmPool, stop, timeline
+from exporter.simulator.life import Billing, Group, Life, Phase, Rule, Serverless, WarmPool, stop
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
 from tests.simulator.conformity import members, problems
@@ -29,7 +29,7 @@ def lives(shape: str, seed: int = 0) -> tuple[Life, ...]:
 
 def moments(life: Life) -> Iterator[float]:
     """Yield times just before, at and after every event, and in between."""
-    events = [span.start for span in timeline(life)]
+    events = [span.start for span in life.timeline]
     if life.ending:
         later = (0.0, life.settles_after, *(step.after for step in life.billing))
         pool = (life.pool.appears_after, life.pool.released_after) if life.pool else ()

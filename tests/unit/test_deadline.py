@@ -10,7 +10,6 @@ import pytest
 
 from exporter.simulator import describe
 from exporter.simulator.casting import Casting
-from exporter.simulator.life import timeline
 from exporter.simulator.rng import seeded
 from exporter.simulator.shapes import SHAPES
 from exporter.training.deadline import deadline, deadlines
@@ -128,7 +127,7 @@ def test_a_deadline_may_have_passed() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_deadline_moves_before_the_job_changes(shape: str) -> None:
     (life, *_) = SHAPES[shape](Casting(seeded(shape), CREATED, "123456789012", "eu-west-1"))
-    for span in timeline(life):
+    for span in life.timeline:
         seen = [
             parse(describe(life, at), life.account, life.region, Allowlist())
             for at in (span.start, (span.start + span.end) / 2, span.end - 0.002)
