@@ -114,13 +114,18 @@ def _work(future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ..
             future.set_result(outcome)
 
 
+def loop_time() -> Time:
+    """Return the time of the running loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop.virtual
+
+
 class LoopClock:
     """Implement the clock of a machine on the running loop: a wall clock that can be set, and a monotonic one."""
 
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        self._time = loop.virtual
+    def __init__(self, time: Time | None = None) -> None:
+        self._time = time or loop_time()
 
     def time(self) -> float:
         return self._time.now + self._time.ahead

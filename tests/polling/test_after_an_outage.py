@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from exporter.training.cost import Rate
 from tests import virtual_time
 from tests.displays import Showing
 from tests.ledger.books import Disk
-from tests.polling.world import TARGET, Job, Region, jobs, poller, polling
+from tests.polling.world import poller, polling
+from tests.sagemaker import TARGET, Region, job, jobs
 from tests.virtual_time import LoopClock
 
 _COST = "sagemaker_training_job_cost{"
@@ -42,9 +44,9 @@ class Store:
 
 def test_a_job_gets_its_cost_once_its_reading_is_written(tmp_path: Path) -> None:
     async def scenario() -> None:
-        store, region = Store(tmp_path), Region([])
+        store, region = Store(tmp_path), Region()
         now = region.clock.time()
-        region.jobs = jobs(1, now - 3600, now - 600)
+        region.jobs.add(*jobs(1, now - 3600, now - 600))
         async with store.ledger() as ledger:
             shown = Showing(ledger, rate_of=store.rate)
             store.disk.broken = True
@@ -61,9 +63,10 @@ def test_a_job_gets_its_cost_once_its_reading_is_written(tmp_path: Path) -> None
 
 def test_a_job_gets_a_cost_that_another_application_has_written(tmp_path: Path) -> None:
     async def scenario() -> None:
-        store, region = Store(tmp_path), Region([])
+        store, region = Store(tmp_path), Region()
         now = region.clock.time()
-        region.jobs, store.price = jobs(1, now - 3600, now - 600), None
+        store.price = None
+        region.jobs.add(*jobs(1, now - 3600, now - 600))
         async with store.ledger() as ledger:
             shown = Showing(ledger, rate_of=store.rate)
             one = poller(region, ledger, display=shown)
@@ -87,13 +90,16 @@ def test_jobs_of_an_earlier_run_are_resumed_when_they_can_be_read(tmp_path: Path
     """No listing shows a job that was deleted meanwhile."""
 
     async def scenario() -> None:
-        store, region = Store(tmp_path), Region([])
+        store, region = Store(tmp_path), Region()
         now = region.clock.time()
-        region.jobs = [Job("kept", now - 3600), Job("deleted", now - 3600), Job("again", now - 3600)]
+        gone = job("deleted"), job("again")
+        region.jobs.add(job("kept"), *gone)
         async with store.ledger() as ledger, polling(poller(region, ledger, search=search)):
             await asyncio.sleep(100)
             assert len(await ledger.open_jobs(TARGET) or ()) == 3
-        region.jobs = [region.jobs[0], Job("again", now + 100)]
+        for life in gone:
+            region.jobs.replace(life, replace(life, deleted=now))
+        region.jobs.add(job("again", now + 100))
         async with store.ledger() as ledger:
             store.disk.broken = True
             one = poller(region, ledger, search=search)
@@ -111,9 +117,9 @@ def test_jobs_of_an_earlier_run_are_resumed_when_they_can_be_read(tmp_path: Path
 
 def test_a_job_that_is_dropped_while_it_is_written_is_not_shown(tmp_path: Path) -> None:
     async def scenario() -> None:
-        store, region = Store(tmp_path), Region([])
+        store, region = Store(tmp_path), Region()
         now = region.clock.time()
-        region.jobs = jobs(1, now - 3600, now - 600)
+        region.jobs.add(*jobs(1, now - 3600, now - 600))
         async with store.ledger() as ledger:
             shown = Showing(ledger)
             one = poller(region, ledger, display=shown)

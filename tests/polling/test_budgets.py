@@ -13,7 +13,8 @@ import pytest
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests import virtual_time
-from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, Job, Region, jobs, poller, polling
+from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, poller, polling
+from tests.sagemaker import Region, job, jobs
 
 ACTIVE, ROUNDS = 2000, 4
 # Reads come with the next tick, and the calls of a tick one after the other.
@@ -45,8 +46,7 @@ async def watched(region: Region, *, search: bool, seconds: float = ROUNDS * INT
 
 def test_describe_asks_once_for_each_job_and_interval_and_lists_once_a_discovery() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(ACTIVE, region.clock.time() - 3600)
+        region = Region(*jobs(ACTIVE))
         since = await watched(region, search=False)
         reads = region.described(since)
         assert len(reads) == ACTIVE
@@ -67,8 +67,7 @@ def test_describe_asks_once_for_each_job_and_interval_and_lists_once_a_discovery
 @pytest.mark.parametrize(("active", "rps"), [(2000, 1000.0), (2000, 1.0), (150, 1.0), (0, 1.0)])
 def test_search_asks_once_for_a_hundred_jobs_and_interval(active: int, rps: float) -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(active, region.clock.time() - 3600)
+        region = Region(*jobs(active))
         since = await watched(region, search=True, rps=rps)
         pages = max(1, math.ceil(active / 100))
         times = [call.at for call in region.calls if call.at >= since]
@@ -83,8 +82,7 @@ def test_search_asks_once_for_a_hundred_jobs_and_interval(active: int, rps: floa
 @pytest.mark.parametrize("active", [90, 2000])
 def test_a_start_by_search_walks_the_index_once(active: int) -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(active, region.clock.time() - 3600)
+        region = Region(*jobs(active))
         async with open_ledger("", region.clock.time) as ledger:
             for _ in ("first start", "restart"):
                 region.calls.clear()
@@ -99,11 +97,11 @@ def test_a_start_by_search_walks_the_index_once(active: int) -> None:
 
 async def _churned(search: bool, active: int, new: int, ended: int) -> tuple[Region, float, float]:
     """Poll for twenty intervals; in the tenth, `new` jobs are created and `ended` others end."""
-    region = Region([])
+    region = Region()
     begin = region.clock.time()
     event = begin + 2.5 * INTERVAL + 10 * INTERVAL
-    region.jobs = jobs(active, begin - 3600)
-    region.jobs += jobs(new, event, name="new") + jobs(ended, begin - 3600, event, name="ended")
+    region.jobs.add(*jobs(active, begin - 3600))
+    region.jobs.add(*jobs(new, event, name="new"), *jobs(ended, begin - 3600, event, name="ended"))
     since = await watched(region, search=search, seconds=20 * INTERVAL)
     return region, since, event - virtual_time.START
 
@@ -155,9 +153,9 @@ def test_what_new_and_ended_jobs_cost_by_search(active: int, new: int, ended: in
 @pytest.mark.parametrize("search", [False, True])
 def test_a_settled_job_costs_nothing_more(search: bool) -> None:
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [Job("over", now - 3600, now + INTERVAL)]
+        region.jobs.add(job("over", now - 3600, now + INTERVAL))
         async with open_ledger("", region.clock.time) as ledger, polling(poller(region, ledger, search=search)):
             await asyncio.sleep(SETTLE + 3 * INTERVAL)
             assert region.described()
@@ -170,8 +168,8 @@ def test_a_settled_job_costs_nothing_more(search: bool) -> None:
 
 def test_many_jobs_made_at_once_are_listed_as_long_as_they_are_recent() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(250, region.clock.time() - 30)
+        region = Region()
+        region.jobs.add(*jobs(250, region.clock.time() - 30))
         since = await watched(region, search=True, seconds=15 * DISCOVERY)
         assert len(region.times(LIST, since)) > 15
         assert len(region.times(LIST, since + 600)) == 5
@@ -181,8 +179,7 @@ def test_many_jobs_made_at_once_are_listed_as_long_as_they_are_recent() -> None:
 
 def test_more_jobs_than_the_limit_allows_are_read_in_turn_and_others_are_found_meanwhile() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(300, region.clock.time() - 3600)
+        region = Region(*jobs(300))
         # Three hundred at five a second take a minute, twice the interval.
         since = await watched(region, search=False, seconds=20 * INTERVAL, rps=5.0)
         reads = region.described(since)

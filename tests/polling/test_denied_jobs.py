@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Mapping
 from itertools import pairwise
-from types import MappingProxyType
-from typing import Any
 
 import pytest
 
@@ -22,30 +18,10 @@ from exporter.training.job import TrainingJob
 from tests import virtual_time
 from tests.logged import field, messages, text
 from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
-from tests.polling.world import INTERVAL, TARGET, Job, Region, error, jobs, poller, polling
+from tests.polling.world import INTERVAL, poller, polling
+from tests.sagemaker import TARGET, Region, error, job, jobs
 
 DENIED = "AccessDeniedException"
-ALL = math.inf
-
-
-class Guarded(Region):
-    """Refuse to describe some jobs, with a code for each; None means that the call hangs."""
-
-    refused: Mapping[str, str | None] = MappingProxyType({})
-
-    assumed = True
-
-    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
-        if not self.assumed:
-            await self._called(DESCRIBE, asked["TrainingJobName"])
-            raise error(ASSUME, "AccessDenied")
-        if asked["TrainingJobName"] in self.refused:
-            await self._called(DESCRIBE, asked["TrainingJobName"])
-            code = self.refused[asked["TrainingJobName"]]
-            if code is None:
-                await asyncio.sleep(math.inf)
-            raise error(DESCRIBE, str(code))
-        return await super().describe_training_job(**asked)
 
 
 def total(ledger: Ledger, name: str) -> float:
@@ -56,11 +32,11 @@ def total(ledger: Ledger, name: str) -> float:
 @pytest.mark.parametrize("denied", [1, 50, 99])
 def test_others_are_read_at_their_pace_and_the_target_stays_up(denied: int, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        region = Guarded([])
+        region = Region()
         now = region.clock.time()
         # By a prefix of their ARN: their names are next to each other.
-        region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(100 - denied, now - 3600, now + 900, name="b")]
-        region.refused = {f"a-{n}": DENIED for n in range(denied)}
+        region.jobs.add(*jobs(denied, name="a"), *jobs(100 - denied, now - 3601, now + 900, name="b"))
+        region.failing = {f"a-{n}": DENIED for n in range(denied)}
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             downs = 0
@@ -93,9 +69,9 @@ def test_others_are_read_at_their_pace_and_the_target_stays_up(denied: int, capl
 
 def test_a_denied_job_costs_few_calls() -> None:
     async def scenario() -> None:
-        region = Guarded([])
-        region.jobs = [Job("denied", region.clock.time() - 3600), *jobs(99, region.clock.time() - 3600)]
-        region.refused = {"denied": DENIED}
+        region = Region()
+        region.jobs.add(job("denied"), *jobs(99))
+        region.failing = {"denied": DENIED}
         async with open_ledger("", region.clock.time) as ledger, polling(poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             since = region.clock.monotonic()
@@ -125,10 +101,10 @@ def test_a_job_that_was_denied_for_days_is_tried_once_a_day() -> None:
 
 def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        region = Guarded([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [*jobs(5, now - 3600), Job("denied", now - 3600, now + 600), Job("runs", now - 3600)]
-        region.refused = {"denied": DENIED, "runs": DENIED}
+        region.jobs.add(*jobs(5), job("denied", now - 3600, now + 600), job("runs", now - 3601))
+        region.failing = {"denied": DENIED, "runs": DENIED}
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(7200)
             assert total(ledger, "jobs_created") == 5
@@ -136,7 +112,7 @@ def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.Log
             tracked = one.tracker.get("denied")
             assert tracked is not None
             assert tracked.job.terminal
-            region.refused = {}
+            region.failing = {}
             await asyncio.sleep(3600 + INTERVAL)
             assert total(ledger, "jobs_created") == 7
             assert total(ledger, "jobs_finished") == 1
@@ -152,14 +128,13 @@ def test_a_denied_job_is_read_again_once_the_policy_allows_it(caplog: pytest.Log
 
 def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        region = Guarded([])
-        region.jobs = jobs(100, region.clock.time() - 3600)
-        region.refused = {job.name: DENIED for job in region.jobs}
+        region = Region(*jobs(100))
+        region.failing = {life.name: DENIED for life in region.jobs.all()}
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(20 * INTERVAL)
             assert one.health.up is False
             assert len(region.times(DESCRIBE)) <= 30 + 20 * INTERVAL
-            region.refused = {}
+            region.failing = {}
             await asyncio.sleep(3 * INTERVAL)
             assert one.health.up is True
             assert all(tracked.read for tracked in one.tracker.jobs())
@@ -172,10 +147,10 @@ def test_when_every_describe_is_denied_the_target_is_down_with_one_line(caplog: 
 @pytest.mark.parametrize("others", [0, 1])
 def test_the_only_job_that_is_denied_takes_the_target_down_and_does_not_flap(others: int) -> None:
     async def scenario() -> None:
-        region = Guarded([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [Job("denied", now - 3600), *(Job(f"other-{n}", now + 600) for n in range(others))]
-        region.refused = {"denied": DENIED}
+        region.jobs.add(job("denied"), *(job(f"other-{n}", now + 600) for n in range(others)))
+        region.failing = {"denied": DENIED}
         seen = []
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             for _ in range(120):
@@ -191,12 +166,11 @@ def test_the_only_job_that_is_denied_takes_the_target_down_and_does_not_flap(oth
 
 def test_a_job_whose_policy_changes_is_denied_alone_though_it_was_the_last_to_be_read() -> None:
     async def scenario() -> None:
-        region = Guarded([])
-        region.jobs = jobs(20, region.clock.time() - 3600)
+        region = Region(*jobs(20))
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             for n in range(19):
-                region.refused = {**region.refused, f"job-{n}": DENIED}
+                region.failing = {**region.failing, f"job-{n}": DENIED}
                 await asyncio.sleep(INTERVAL)
                 assert one.health.up is True
 
@@ -210,9 +184,9 @@ def test_a_job_whose_policy_changes_is_denied_alone_though_it_was_the_last_to_be
 )
 def test_a_job_that_cannot_be_read_for_another_reason_holds_nobody_up(code: str | None) -> None:
     async def scenario() -> None:
-        region = Guarded([])
-        region.jobs = [Job("a-bad", region.clock.time() - 3600), *jobs(50, region.clock.time() - 3600)]
-        region.refused = {"a-bad": code}
+        region = Region()
+        region.jobs.add(job("a-bad"), *jobs(50))
+        region.failing = {"a-bad": code}
         downs = 0
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             # One that hangs is waited for once, for as long as a call may take.
@@ -235,10 +209,10 @@ def test_a_job_that_cannot_be_read_for_another_reason_holds_nobody_up(code: str 
 @pytest.mark.parametrize("denied", [1, 100, 200])
 def test_a_single_run_reads_everything_else_and_says_that_something_is_missing(denied: int) -> None:
     async def scenario() -> None:
-        region = Guarded([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [*jobs(denied, now - 3600, name="a"), *jobs(200 - denied, now - 3600, name="b")]
-        region.refused = {f"a-{n}": DENIED for n in range(denied)}
+        region.jobs.add(*jobs(denied, name="a"), *jobs(200 - denied, now - 3600, name="b"))
+        region.failing = {f"a-{n}": DENIED for n in range(denied)}
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             assert not await one.once()
@@ -271,11 +245,14 @@ async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back(
 
 def test_a_role_that_may_not_be_assumed_takes_the_target_down() -> None:
     async def scenario() -> None:
-        region = Guarded([])
-        region.jobs = jobs(20, region.clock.time() - 3600)
+        region = Region(*jobs(20))
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
-            region.assumed = False
+
+            def strike(operation: str, name: str) -> None:
+                raise error(ASSUME, "AccessDenied")
+
+            region.strike = strike
             since = region.clock.monotonic()
             await asyncio.sleep(INTERVAL)
             assert one.health.up is False

@@ -17,7 +17,8 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
 from tests import virtual_time
-from tests.polling.world import DISCOVERY, INTERVAL, Region, jobs, poller, polling
+from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
+from tests.sagemaker import Region, jobs
 
 
 def fetching(tokens: Sequence[str | None], asked: list[str | None]) -> Callable[[str | None], Any]:
@@ -54,25 +55,18 @@ class Endless(Region):
 
     tokens: Iterator[str] | None = None
 
-    async def list_training_jobs(self, **asked: Any) -> dict[str, Any]:
-        return self._repeated(await super().list_training_jobs(**self._first(asked)))
-
-    async def search(self, **asked: Any) -> dict[str, Any]:
-        return self._repeated(await super().search(**self._first(asked)))
-
-    def _first(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return asked if self.tokens is None else {**asked, "NextToken": 0}
-
-    def _repeated(self, answer: dict[str, Any]) -> dict[str, Any]:
-        return answer if self.tokens is None else {**answer, "NextToken": next(self.tokens)}
+    def perform(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if operation not in (LIST, SEARCH) or self.tokens is None:
+            return super().perform(operation, asked)
+        asked.pop("NextToken", None)
+        return {**super().perform(operation, asked), "NextToken": next(self.tokens)}
 
 
 @pytest.mark.parametrize("tokens", ["A", "AB"])
 @pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search: bool, tokens: str) -> None:
     async def scenario() -> None:
-        region = Endless([])
-        region.jobs = jobs(150, region.clock.time() - 3600)
+        region = Endless(*jobs(150))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=search)
             async with polling(one):
@@ -93,7 +87,7 @@ def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search:
                 assert len(reads) == (50 if search else 150)
                 assert all(len(times) >= 10 * DISCOVERY / INTERVAL - 3 for times in reads.values())
                 region.tokens = None
-                region.jobs += jobs(1, region.clock.time() + 1, name="new")
+                region.jobs.add(*jobs(1, region.clock.time() + 1, name="new"))
                 await asyncio.sleep(2 * DISCOVERY + INTERVAL)
                 assert one.health.up is True
                 assert one.tracker.get("new-0") is not None
@@ -103,9 +97,8 @@ def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search:
 
 def test_jobs_that_a_walk_shows_before_its_pages_repeat_are_found_and_read() -> None:
     async def scenario() -> None:
-        region = Endless([])
+        region = Endless(*jobs(50))
         region.tokens = cycle("A")
-        region.jobs = jobs(50, region.clock.time() - 3600)
         async with open_ledger("", region.clock.time) as ledger:
             assert not await poller(region, ledger).once()
         assert len(region.times(LIST)) == 2

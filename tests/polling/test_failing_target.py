@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import pytest
 
 from exporter.aws.errors import api_error
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, ApiError
+from exporter.simulator import Consistency
 from tests import virtual_time
 from tests.logged import lines
-from tests.polling.world import INTERVAL, Job, Region, error, jobs, poller, polling
+from tests.polling.world import INTERVAL, poller, polling
+from tests.sagemaker import Region, job, jobs
 
 NUMBER = 300
 ISOLATED = (
@@ -27,21 +28,10 @@ ISOLATED = (
 )
 
 
-class OneBad(Region):
-    """Respond for all jobs but one."""
-
-    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
-        if asked["TrainingJobName"] == "bad":
-            await self._called(DESCRIBE, "bad")
-            raise error(DESCRIBE, "InternalFailure")
-        return await super().describe_training_job(**asked)
-
-
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "ExpiredTokenException"])
 def test_a_target_that_fails_is_asked_with_one_call_at_a_time(code: str) -> None:
     async def scenario() -> None:
-        region = Region([], latency=0.05)
-        region.jobs = jobs(NUMBER, region.clock.time() - 3600)
+        region = Region(*jobs(NUMBER), latency=0.05)
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             async with polling(one):
@@ -71,8 +61,7 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
     code: str, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(number, region.clock.time() - 3600)
+        region = Region(*jobs(number))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             async with polling(one):
@@ -104,8 +93,8 @@ def test_when_every_answer_is_bad_the_target_is_down_with_one_line_and_each_job_
 def test_a_target_whose_answers_were_bad_from_the_start_is_down_and_is_waited_for_no_longer(search: bool) -> None:
     async def scenario() -> None:
         # So late that a sweep misses the new jobs before the index shows them.
-        region = Region([], lag=120.0, failing={DESCRIBE: "InternalFailure"})
-        region.jobs = jobs(20, region.clock.time() + (20 if search else -3600))
+        region = Region(consistency=Consistency(search_lag=120.0), failing={DESCRIBE: "InternalFailure"})
+        region.jobs.add(*jobs(20, region.clock.time() + (20 if search else -3600)))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=search)
             async with polling(one):
@@ -122,8 +111,7 @@ def test_a_target_whose_answers_were_bad_from_the_start_is_down_and_is_waited_fo
 
 def test_bad_answers_of_several_kinds_are_said_once_each(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50))
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             await asyncio.sleep(3 * INTERVAL)
             for _ in range(20):
@@ -139,8 +127,7 @@ def test_bad_answers_of_several_kinds_are_said_once_each(caplog: pytest.LogCaptu
 
 def test_a_single_run_says_that_no_answer_was_good() -> None:
     async def scenario() -> None:
-        region = Region([], failing={DESCRIBE: "InternalFailure"})
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50), failing={DESCRIBE: "InternalFailure"})
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger)
             assert not await one.once()
@@ -152,9 +139,9 @@ def test_a_single_run_says_that_no_answer_was_good() -> None:
 
 def test_the_only_active_job_is_bad_alone_while_one_that_ended_can_be_read() -> None:
     async def scenario() -> None:
-        region = OneBad([])
+        region = Region(failing={"bad": "InternalFailure"})
         now = region.clock.time()
-        region.jobs = [*jobs(3, now - 3600, now - 60), Job("bad", now - 3600)]
+        region.jobs.add(*jobs(3, now - 3600, now - 60), job("bad"))
         async with open_ledger("", region.clock.time) as ledger, polling(one := poller(region, ledger)):
             downs = 0
             for _ in range(40):
@@ -171,9 +158,9 @@ def test_a_failed_read_is_forgotten_when_a_sweep_reads_the_job() -> None:
     async def scenario() -> None:
         # So late that a sweep misses it before the index shows it.
         lag = 120.0
-        region = Region([], lag=lag)
+        region = Region(consistency=Consistency(search_lag=lag))
         now = region.clock.time()
-        region.jobs = [*jobs(5, now - 3600), Job("new", now + 100)]
+        region.jobs.add(*jobs(5), job("new", now + 100))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -192,8 +179,7 @@ def test_a_failed_read_is_forgotten_when_a_sweep_reads_the_job() -> None:
 
 def test_sweeps_wait_for_the_first_walk_however_long_it_takes() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(1000, region.clock.time() - 3600)
+        region = Region(*jobs(1000))
         async with open_ledger("", region.clock.time) as ledger:
             # Ten pages at ten seconds each, more than three intervals.
             one = poller(region, ledger, search=True, rps=0.1)

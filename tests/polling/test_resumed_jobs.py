@@ -20,7 +20,8 @@ from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
 from tests import virtual_time
-from tests.polling.world import TARGET, Job, Region, jobs, poller, polling
+from tests.polling.world import poller, polling
+from tests.sagemaker import TARGET, Region, job, jobs
 
 READ = TrainingJob(
     account="1",
@@ -112,7 +113,7 @@ def test_of_two_open_jobs_of_one_name_the_earlier_one_is_given_up(search: bool) 
     """It was deleted before its bill came: nothing of it can be read again, so its training seconds count alone."""
 
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
         earlier, later = (
             replace(
@@ -121,7 +122,7 @@ def test_of_two_open_jobs_of_one_name_the_earlier_one_is_given_up(search: bool) 
             for age in (7200, 3600)
         )
         ended = replace(earlier, status="Completed", secondary_status="Completed", training_seconds=60.0)
-        region.jobs = [Job("job-0", now - 3600)]
+        region.jobs.add(job("job-0"))
         async with open_ledger("", region.clock.time, 86400.0) as ledger:
             await ledger.begin(TARGET)
             await ledger.apply([Reading.of(ended, settled=False), Reading.of(later, settled=False)])
@@ -139,8 +140,7 @@ def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.M
         return None
 
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(5, region.clock.time() - 3600)
+        region = Region(*jobs(5))
         async with open_ledger("", region.clock.time) as ledger:
             await settle(region, ledger)
             monkeypatch.setattr(Ledger, "recorded", unreadable)

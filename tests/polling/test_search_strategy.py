@@ -13,9 +13,11 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import TrackedJob
+from exporter.simulator import Consistency
 from tests import virtual_time
 from tests.logged import lines
-from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, TARGET, Job, Region, jobs, poller, polling
+from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, poller, polling
+from tests.sagemaker import TARGET, Region, job, jobs
 
 DAY = 86400.0
 DENIED = {SEARCH: "AccessDeniedException"}
@@ -34,8 +36,7 @@ def total(ledger: Ledger, name: str) -> float:
 
 def test_a_denied_search_is_said_once_and_jobs_are_described_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        region = Region([], failing=DENIED)
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50), failing=DENIED)
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -57,8 +58,7 @@ def test_a_denied_search_is_said_once_and_jobs_are_described_from_then_on(caplog
 
 def test_a_search_that_is_denied_later_leaves_no_job_unread() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -80,8 +80,7 @@ def test_a_search_that_is_denied_later_leaves_no_job_unread() -> None:
 
 def test_jobs_are_described_while_search_fails_and_left_to_it_when_it_works_again() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -108,8 +107,7 @@ def test_jobs_are_described_while_search_fails_and_left_to_it_when_it_works_agai
 
 def test_one_failed_sweep_costs_no_describe() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(50, region.clock.time() - 3600)
+        region = Region(*jobs(50))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -127,8 +125,7 @@ def test_one_failed_sweep_costs_no_describe() -> None:
 
 def test_a_sweep_longer_than_the_interval_has_nothing_described_meanwhile() -> None:
     async def scenario() -> None:
-        region = Region([])
-        region.jobs = jobs(1000, region.clock.time() - 3600)
+        region = Region(*jobs(1000))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True, rps=0.1)
             async with polling(one):
@@ -145,9 +142,9 @@ def test_a_sweep_longer_than_the_interval_has_nothing_described_meanwhile() -> N
 def test_what_the_index_does_not_show_yet_is_described() -> None:
     async def scenario() -> None:
         lag = 90.0
-        region = Region([], lag=lag)
+        region = Region(consistency=Consistency(search_lag=lag))
         now = region.clock.time()
-        region.jobs = [*jobs(3, now - 3600), Job("new", now + 100)]
+        region.jobs.add(*jobs(3), job("new", now + 100))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -165,9 +162,9 @@ def test_what_the_index_does_not_show_yet_is_described() -> None:
 
 def test_an_ended_job_is_settled_by_describe_whatever_the_index_still_says() -> None:
     async def scenario() -> None:
-        region = Region([], lag=INTERVAL + 5)
+        region = Region(consistency=Consistency(search_lag=INTERVAL + 5))
         now = region.clock.time()
-        region.jobs = [Job("ended", now - 3600, now + 100)]
+        region.jobs.add(job("ended", now - 3600, now + 100))
         async with open_ledger("", region.clock.time) as ledger:
             one = poller(region, ledger, search=True)
             async with polling(one):
@@ -183,9 +180,9 @@ def test_an_ended_job_is_settled_by_describe_whatever_the_index_still_says() -> 
 
 def test_a_job_created_and_ended_between_two_sweeps_is_described() -> None:
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [*jobs(3, now - 3600), Job("short", now + 300, now + 310)]
+        region.jobs.add(*jobs(3), job("short", now + 300, now + 310))
         async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=True)):
                 await asyncio.sleep(300 + DISCOVERY + 2 * INTERVAL)
@@ -198,11 +195,11 @@ def test_a_job_created_and_ended_between_two_sweeps_is_described() -> None:
 
 def test_what_ended_during_a_downtime_is_caught_up_by_the_index_alone() -> None:
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
         # Known and running when it stops, created and ended meanwhile, and running still.
-        region.jobs = [*jobs(150, now - 3600, now + 3600, "known"), *jobs(150, now + 7200, now + DAY, "missed")]
-        region.jobs += jobs(150, now - 3600, name="on")
+        region.jobs.add(*jobs(150, now - 3600, now + 3600, "known"), *jobs(150, now + 7200, now + DAY, "missed"))
+        region.jobs.add(*jobs(150, name="on"))
         async with open_ledger("", region.clock.time) as ledger:
             assert await poller(region, ledger, search=True).once()
             await asyncio.sleep(2 * DAY)
@@ -221,9 +218,9 @@ def test_what_ended_during_a_downtime_is_caught_up_by_the_index_alone() -> None:
 
 def test_what_was_deleted_during_a_downtime_is_described_once_and_dropped() -> None:
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = [*jobs(5, now - 3600), Job("gone", now - 3600, deleted=now + 600)]
+        region.jobs.add(*jobs(5), job("gone", now - 3600, deleted=now + 600))
         async with open_ledger("", region.clock.time) as ledger:
             assert await poller(region, ledger, search=True).once()
             await asyncio.sleep(3600)
@@ -239,14 +236,14 @@ def test_what_was_deleted_during_a_downtime_is_described_once_and_dropped() -> N
 
 def test_a_resync_by_search_heals_what_was_missed() -> None:
     async def scenario() -> None:
-        region = Region([])
+        region = Region()
         now = region.clock.time()
-        region.jobs = jobs(5, now - 3600)
+        region.jobs.add(*jobs(5))
         async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=True)):
                 await asyncio.sleep(1200)
                 # The listing showed it so late that no discovery could find it, and no sweep while it ran.
-                region.jobs.append(Job("late", now + 100, now + 150))
+                region.jobs.add(job("late", now + 100, now + 150))
                 await asyncio.sleep(1200)
                 assert total(ledger, "jobs_created") == 5
                 await asyncio.sleep(2400)

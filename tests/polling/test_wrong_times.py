@@ -21,8 +21,8 @@ from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
 from tests import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, TARGET, Settings, World, exporter
-from tests.polling.world import DISCOVERY, INTERVAL, Job, Region, jobs, poller, polling
-from tests.virtual_time import LoopClock
+from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
+from tests.sagemaker import Region, job, jobs
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 
@@ -145,36 +145,9 @@ class Lying(Region):
 
     lies: Mapping[int, float] = {}
 
-    async def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
-        date = self.clock.time() + self.lies.get(len(self.calls), 0.0)
-        return {**answer, "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(date, usegmt=True)}}}
-
-    async def list_training_jobs(self, **asked: Any) -> dict[str, Any]:
-        return await self._dated(await super().list_training_jobs(**asked))
-
-    async def search(self, **asked: Any) -> dict[str, Any]:
-        return await self._dated(await super().search(**asked))
-
-    async def describe_training_job(self, **asked: Any) -> dict[str, Any]:
-        return await self._dated(await super().describe_training_job(**asked))
-
-
-class Behind(LoopClock):
-    """Implement AWS's clock, while the machine's clock is 200 days ahead."""
-
-    def time(self) -> float:
-        return super().time() - 200 * DAY
-
-
-class Unbilled(Lying):
-    """Return jobs that have ended, and whose bills are late."""
-
-    async def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
-        found = [one["TrainingJob"] for one in answer.get("Results", ())]
-        for job in (answer, *found):
-            job.pop("BillableTimeInSeconds", None)
-            job["TrainingTimeInSeconds"] = 600
-        return await super()._dated(answer)
+    def perform(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        date = formatdate(self.time.now + self.lies.get(len(self.calls), 0.0), usegmt=True)
+        return {**super().perform(operation, asked), "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
 
 
 @STRATEGIES
@@ -182,9 +155,8 @@ class Unbilled(Lying):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, search: bool) -> None:
     async def scenario() -> None:
-        region = Lying([])
+        region = Lying(*jobs(1))
         region.lies = {number: wrong}
-        region.jobs = jobs(1, region.clock.time() - 3600)
         async with open_ledger("", region.clock.time) as ledger:
             async with polling(poller(region, ledger, search=search)):
                 await asyncio.sleep(2 * DISCOVERY)
@@ -193,7 +165,7 @@ def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, sear
             one = poller(region, ledger, search=search)
             async with polling(one):
                 await asyncio.sleep(DISCOVERY)
-                region.jobs.append(Job("new", region.clock.time()))
+                region.jobs.add(job("new", region.clock.time()))
                 await asyncio.sleep(2 * DISCOVERY + INTERVAL)
                 assert one.tracker.get("new") is not None
 
@@ -205,10 +177,11 @@ def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: boo
     """The machine's clock is 200 days ahead, and so far no response had the right date."""
 
     async def scenario() -> None:
-        region = Unbilled([], clock=Behind())
-        region.jobs = jobs(1, region.clock.time() - 3600, region.clock.time() - 1800)
+        now = virtual_time.loop_time().now
+        region = Lying(replace(job("job", now - 3600, now - 1800), billable_ratio=None))
+        region.time.ahead = 200 * DAY
         region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
-        async with open_ledger("", LoopClock().time, 400 * DAY) as ledger:
+        async with open_ledger("", region.clock.time, 400 * DAY) as ledger:
             one = poller(region, ledger, search=search, lookback=400.0)
             async with polling(one):
                 await asyncio.sleep(3 * INTERVAL + 120.0)

@@ -13,7 +13,7 @@ from exporter.aws.sessions import AwsService, Role
 from exporter.config import Config
 from exporter.polling.api import Calls
 from exporter.service import Service
-from tests.polling.world import Region
+from tests.sagemaker import Region
 from tests.virtual_time import LoopClock
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

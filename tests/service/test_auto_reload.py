@@ -16,7 +16,7 @@ from exporter.config.watched import WatchedFile
 from exporter.service import Service
 from tests import virtual_time
 from tests.logged import lines
-from tests.polling.world import Region, jobs
+from tests.sagemaker import Region, jobs
 from tests.service.regions import Regions, known, serving, text
 from tests.virtual_time import LoopClock
 
@@ -75,8 +75,7 @@ def written(retention: str) -> str:
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConfigMap:
     def sessions(*_: object) -> Regions:
-        region = Region([])
-        region.jobs = jobs(20, region.clock.time() - 3600)
+        region = Region(*jobs(20))
         return Regions({"us-east-1": region}, known)
 
     monkeypatch.setattr("exporter.app.Sessions", sessions)

@@ -11,9 +11,11 @@ import pytest
 
 from exporter.app import App
 from exporter.config import Config
+from exporter.simulator import Life
 from tests import virtual_time
 from tests.e2e.exposed import Exposed
-from tests.polling.world import INTERVAL, SETTLE, Job, Region, jobs
+from tests.polling.world import INTERVAL, SETTLE
+from tests.sagemaker import job, jobs
 from tests.service.regions import OFF
 from tests.service.test_many_targets import REGIONS, World
 from tests.virtual_time import LoopClock, background
@@ -23,11 +25,10 @@ CREATED = JOB + "creation_timestamp_seconds"
 
 
 @asynccontextmanager
-async def polled(patch: pytest.MonkeyPatch, *more: Job, running: int = 3, **sections: object) -> AsyncIterator[App]:
+async def polled(patch: pytest.MonkeyPatch, *more: Life, running: int = 3, **sections: object) -> AsyncIterator[App]:
     """Poll one target with some running jobs and `more` for two intervals."""
-    world = World(1)
-    region: Region = world.regions[world.accounts[0], REGIONS[0]]
-    region.jobs = [*jobs(running, region.clock.time() - 3600, name="train"), *more]
+    world = World(1, 0)
+    world.regions[world.accounts[0], REGIONS[0]].jobs.add(*jobs(running, name="train"), *more)
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
     target = {"regions": REGIONS[:1], "role_arn": f"arn:aws:iam::{world.accounts[0]}:role/exporter"}
     config = Config.model_validate({"targets": [target], **OFF, **sections})
@@ -86,7 +87,7 @@ def test_disabled_families_are_gone_and_no_other(monkeypatch: pytest.MonkeyPatch
 def test_include_and_exclude_choose_the_jobs_that_have_series(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         now = LoopClock().time()
-        more = [Job(name, now - 3600) for name in ("train", "train-10", "eval-1", "train-2-debug", "x-train-1")]
+        more = [job(name, now - 3600) for name in ("train", "train-10", "eval-1", "train-2-debug", "x-train-1")]
         async with polled(monkeypatch, *more, jobs={"include": "train-.*", "exclude": ".*-debug"}) as app:
             shown = await exposed(app)
         assert names(shown) == {"train-0", "train-1", "train-2", "train-10"}
@@ -103,7 +104,7 @@ def test_an_ended_job_keeps_its_series_for_the_retention(retention: float, monke
     async def scenario() -> None:
         clock = LoopClock()
         ended = clock.time() + 90
-        async with polled(monkeypatch, Job("short", ended - 300, ended), jobs={"retention": retention}) as app:
+        async with polled(monkeypatch, job("short", ended - 300, ended), jobs={"retention": retention}) as app:
             while "short" in names(shown := await exposed(app)):
                 await asyncio.sleep(15)
             # The settle time begins when the end is seen, and its end is seen an interval later at most.
@@ -118,7 +119,7 @@ def test_an_ended_job_keeps_its_series_for_the_retention(retention: float, monke
 def test_an_ended_job_whose_retention_is_over_gets_no_series_at_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         now = LoopClock().time()
-        more = [Job("old", now - 9000, now - 4000), Job("recent", now - 9000, now - 1000)]
+        more = [job("old", now - 9000, now - 4000), job("recent", now - 9000, now - 1000)]
         async with polled(monkeypatch, *more) as app:
             assert names(await exposed(app)) == {"train-0", "train-1", "train-2", "recent"}
 

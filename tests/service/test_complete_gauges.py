@@ -13,7 +13,7 @@ import pytest
 from exporter.polling.api import DESCRIBE, LIST
 from exporter.service import Service
 from tests import virtual_time
-from tests.polling.world import Region, jobs
+from tests.sagemaker import OPERATIONS, Region, jobs
 from tests.service.regions import REGION, Regions, config, known, serving, text, total
 from tests.virtual_time import LoopClock
 
@@ -25,9 +25,7 @@ STRATEGIES = pytest.mark.parametrize("strategy", ["describe", "search"])
 
 
 def region(number: int = NUMBER) -> Region:
-    one = Region([], latency=0.05)
-    one.jobs = jobs(number, one.clock.time() - 3600)
-    return one
+    return Region(*jobs(number), latency=0.05)
 
 
 def use(patch: pytest.MonkeyPatch, **regions: Region) -> Regions:
@@ -169,7 +167,7 @@ def test_readiness_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
         use(monkeypatch, us_east_1=one)
         async with serving(config) as service:
             await until_ready(service)
-            one.hangs = True
+            one.failing = dict.fromkeys(OPERATIONS)
             await reload(service)
             assert service.ready() == (True, "ready")
             assert service.status().ready
@@ -183,7 +181,7 @@ def test_a_reload_while_aws_hangs_keeps_the_old_series_and_then_says_down(monkey
         use(monkeypatch, us_east_1=one)
         async with serving(config) as service:
             await until_ready(service)
-            one.hangs = True
+            one.failing = dict.fromkeys(OPERATIONS)
             reloading = asyncio.create_task(reload(service))
             await watched(service, 100, every)
             assert total(await text(service), "sagemaker_exporter_target_up") == 0
@@ -191,7 +189,7 @@ def test_a_reload_while_aws_hangs_keeps_the_old_series_and_then_says_down(monkey
             for _ in range(200):
                 assert total(await text(service), "sagemaker_exporter_target_up") == 0
                 await asyncio.sleep(1)
-            one.hangs = False
+            one.failing = {}
             await asyncio.sleep(180)
             assert total(await text(service), "sagemaker_exporter_target_up") == 1
             assert every(total(await text(service), JOBS))

@@ -21,28 +21,26 @@ from exporter.training.job import TrainingJob
 from exporter.web.status import status
 from tests import virtual_time
 from tests.logged import lines, messages, text
-from tests.polling.world import INTERVAL, Region, jobs
+from tests.polling.world import INTERVAL
+from tests.sagemaker import OPERATIONS, Region, jobs
 from tests.service.regions import OFF
 from tests.virtual_time import LoopClock, background
 
 pytestmark = pytest.mark.slow
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
-JOBS = 1
-ALL = (LIST, "DescribeTrainingJob", "Search")
 
 
 class World:
     """Replace the SDK's sessions: every requested account and region exists."""
 
-    def __init__(self, accounts: int) -> None:
+    def __init__(self, accounts: int, number: int = 1) -> None:
         self.accounts = [f"{number:012d}" for number in range(1, accounts + 1)]
         self.crowd: Counter[str] = Counter()
         self.regions: dict[Target, Region] = {}
         for account in self.accounts:
             for region in REGIONS:
-                one = self.regions[account, region] = Region([], crowd=self.crowd)
-                one.jobs = jobs(JOBS, one.clock.time() - 3600)
+                self.regions[account, region] = Region(*jobs(number), crowd=self.crowd)
 
     def config(self, **polling: object) -> Config:
         rps = {"list_rps": 100.0, "describe_rps": 100.0, "search_rps": 100.0}
@@ -115,9 +113,9 @@ def test_targets_that_hang_or_are_denied_delay_no_other(
             await asyncio.sleep(2 * INTERVAL)
             assert_fresh(app, world)
             for name in hanging:
-                world.regions[name].hangs = True
+                world.regions[name].failing = dict.fromkeys(OPERATIONS)
             for name in denied:
-                world.regions[name].failing = dict.fromkeys(ALL, "AccessDeniedException")
+                world.regions[name].failing = dict.fromkeys(OPERATIONS, "AccessDeniedException")
             # Hanging targets are detected when their first calls time out.
             await asyncio.sleep(3 * INTERVAL)
             since = LoopClock().monotonic()
@@ -130,7 +128,7 @@ def test_targets_that_hang_or_are_denied_delay_no_other(
                     codes = {code for _, code in runner.health.last_errors}
                     assert codes == {"Timeout" if runner.name in hanging else "AccessDeniedException"}
             for region in world.regions.values():
-                region.hangs, region.failing = False, {}
+                region.failing = {}
             await asyncio.sleep(3 * INTERVAL)
             assert_fresh(app, world, since=LoopClock().monotonic())
 
@@ -162,7 +160,7 @@ def test_a_region_that_is_not_enabled_says_so(
     async def scenario() -> None:
         world = World(1)
         name = (world.accounts[0], REGIONS[0])
-        world.regions[name].failing = dict.fromkeys(ALL, "UnrecognizedClientException")
+        world.regions[name].failing = dict.fromkeys(OPERATIONS, "UnrecognizedClientException")
         async with running(world, monkeypatch) as app:
             await asyncio.sleep(10 * INTERVAL)
             text = b"".join([piece async for piece in app.board.metrics(False, False)]).decode()

@@ -12,7 +12,7 @@ import pytest
 from exporter.polling.api import DESCRIBE, IDENTITY, ApiError
 from exporter.service import Service
 from tests import virtual_time
-from tests.polling.world import Region, jobs
+from tests.sagemaker import OPERATIONS, Region, jobs
 from tests.service.regions import ACCOUNT, Regions, config, serving, text
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -33,9 +33,9 @@ class Identity:
 
 
 def use(patch: pytest.MonkeyPatch, identity: Identity, default: str | None = None) -> Regions:
-    regions = {name: Region([]) for name in REGIONS}
+    regions = {name: Region() for name in REGIONS}
     for one in regions.values():
-        one.jobs = jobs(3, one.clock.time() - 3600)
+        one.jobs.add(*jobs(3))
     sessions = Regions(regions, identity, default)
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: sessions)
     return sessions
@@ -85,7 +85,7 @@ def test_a_target_is_not_up_before_aws_has_answered(monkeypatch: pytest.MonkeyPa
     async def scenario() -> None:
         sessions = use(monkeypatch, Identity())
         one = sessions.regions["us-east-1"]
-        one.hangs = True
+        one.failing = dict.fromkeys(OPERATIONS)
         async with serving(config) as service:
             await asyncio.sleep(20)
             assert sessions.made["us-east-1"] == 1
@@ -97,7 +97,7 @@ def test_a_target_is_not_up_before_aws_has_answered(monkeypatch: pytest.MonkeyPa
             await asyncio.sleep(30)
             assert await ups(service) == [up(ACCOUNT, "us-east-1", 0)]
             assert service.ready()[0]
-            one.hangs = False
+            one.failing = {}
             await asyncio.sleep(120)
             assert await ups(service) == [up(ACCOUNT, "us-east-1", 1)]
 
@@ -130,7 +130,7 @@ def test_a_target_that_had_no_credentials_stays_down_until_aws_has_answered(monk
     async def scenario() -> None:
         identity = Identity("NoCredentials")
         sessions = use(monkeypatch, identity)
-        sessions.regions["us-east-1"].hangs = True
+        sessions.regions["us-east-1"].failing = dict.fromkeys(OPERATIONS)
         async with serving(config) as service:
             await asyncio.sleep(5)
             identity.code = ""

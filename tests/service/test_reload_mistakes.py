@@ -20,7 +20,7 @@ from exporter.web.routes import ReloadError
 from tests import virtual_time
 from tests.http.test_routes import ask
 from tests.logged import lines
-from tests.polling.world import Region, jobs
+from tests.sagemaker import Region, jobs
 from tests.service.regions import Regions, config, known, serving
 
 FAILED = "sagemaker_exporter_config_reload_success 0\n"
@@ -76,8 +76,7 @@ def test_a_mistake_refuses_the_reload_and_changes_nothing(
     async def scenario() -> None:
         reported = list[dict[str, Any]]()
         asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
-        region = Region([])
-        region.jobs = jobs(20, region.clock.time() - 3600)
+        region = Region(*jobs(20))
         monkeypatch.setattr("exporter.app.Sessions", lambda *_: Regions({"us-east-1": region}, known))
         async with serving(Loading(2) if put_in is in_loading else config) as service:
             service.ended = asyncio.get_running_loop().create_future()

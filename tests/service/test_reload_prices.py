@@ -9,7 +9,7 @@ import pytest
 
 from exporter.service import Service
 from tests import virtual_time
-from tests.polling.world import Region, jobs
+from tests.sagemaker import Region, jobs
 from tests.service.regions import Regions, config, known, serving, text, total
 
 REGION, OTHER = "us-east-1", "eu-west-1"
@@ -26,10 +26,10 @@ def _file(folder: Path, name: str, text: str) -> dict[str, object]:
 
 def _use(patch: pytest.MonkeyPatch) -> None:
     """Serve two regions with a job of an hour on one instance, which ended a minute ago."""
-    regions = {name: Region([]) for name in (REGION, OTHER)}
+    regions = {name: Region() for name in (REGION, OTHER)}
     for one in regions.values():
         now = one.clock.time()
-        one.jobs = jobs(1, now - _HOUR - 60, now - 60)
+        one.jobs.add(*jobs(1, now - _HOUR - 60, now - 60))
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: Regions(regions, known))
 
 

@@ -10,14 +10,13 @@ from exporter.config import Config, ConfigError, Problem
 from exporter.service import Service
 from exporter.web.routes import ReloadError
 from tests import virtual_time
-from tests.polling.world import Region, jobs
+from tests.sagemaker import Region, jobs
 from tests.service.regions import Regions, config, known, serving
 from tests.virtual_time import LoopClock
 
 
 def use(patch: pytest.MonkeyPatch, number: int = 50) -> None:
-    one = Region([], latency=0.05)
-    one.jobs = jobs(number, one.clock.time() - 3600)
+    one = Region(*jobs(number), latency=0.05)
     patch.setattr("exporter.app.Sessions", lambda timeout, connections: Regions({"us-east-1": one}, known))
 
 
