@@ -21,13 +21,12 @@ from exporter.polling.poller import Poller
 from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from exporter.simulator.life import Life
-from exporter.simulator.store import Jobs
 from exporter.training.parsing import Allowlist
-from tests.ledger.fates import Oddities, Setting
+from tests.ledger.fates import Setting
 from tests.ledger.market import Market
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
-from tests.ledger.troubles import Client
+from tests.ledger.troubles import FaultyRegion
 from tests.ledger.verdict import UNPRICED, expected
 from tests.virtual_time import Time
 
@@ -45,13 +44,11 @@ class Scene:
 
     def __init__(self, seed: int, chance: random.Random, time: Time, setting: Setting, target: Target) -> None:
         self.target, self.setting, self._time = target, setting, time
-        self.jobs = Jobs()
+        self.client = FaultyRegion(target, time, chance, setting, seed)
+        self.jobs = self.client.jobs
         self.schedule = Schedule(seed, chance, self.jobs, target)
         self.market = Market(seed, time, target)
         self.people = People(time, self.jobs, chance, self.schedule, target)
-        self.client = Client(target, self.jobs, time, chance, setting.consistency)
-        self.client.denied, self.client.faulty = setting.denied, setting.faulty
-        self.client.odd, self.client.odd_chance = Oddities.drawn(seed), random.Random(f"odd answers {seed}")
         self.first_start, self.unfinished = 0.0, list[str]()
         self._high: dict[SeriesKey, Amounts] = {}
         self._seen: Mapping[SeriesKey, Series] = {}

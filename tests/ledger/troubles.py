@@ -1,4 +1,4 @@
-"""Replace an SDK client by SageMaker's simulator, with every failure that a call can have.
+"""Simulate SageMaker in a region with every failure that a call can have.
 
 Responses pass through the exporter's own parser, and errors become the SDK's exceptions.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
@@ -20,12 +18,11 @@ from botocore.model import Shape
 
 from exporter.aws.answers import answer_parsers
 from exporter.ledger.store import Target
-from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS
-from exporter.simulator import operations
+from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.simulator.errors import ApiError
 from exporter.simulator.faults import Call, Kind, error_of
-from exporter.simulator.store import Consistency, Jobs
-from tests.ledger.fates import Oddities
+from tests.ledger.fates import Oddities, Setting
+from tests.sagemaker import Region
 from tests.virtual_time import Time
 
 _URL = "https://api.sagemaker.eu-west-1.amazonaws.com/"
@@ -39,78 +36,56 @@ _WRONG_DATES = (-3600.0, 3600.0, 100 * 86400.0)
 _SHAPE = Shape("Answer", {"type": "structure"})
 
 
-@dataclass
-class Client:
-    """Call the simulator with failures.
+class FaultyRegion(Region):
+    """Respond with failures.
 
     `faulty` is the share of calls that fail, `denied` the operations that no policy allows. `odd` responses are drawn
     separately; their denials end at `allowed_from`.
     """
 
-    target: Target
-    jobs: Jobs
-    time: Time
-    chance: random.Random
-    consistency: Consistency
-    faulty: float = 0.0
-    denied: frozenset[str] = frozenset()
-    odd: Oddities = field(default_factory=Oddities)
-    odd_chance: random.Random = field(default_factory=lambda: random.Random(0))
-    allowed_from: float = math.inf
-
-    def __post_init__(self) -> None:
+    def __init__(self, target: Target, time: Time, chance: random.Random, setting: Setting, seed: int) -> None:
+        super().__init__(target=target, time=time, consistency=setting.consistency)
+        self.page, self.faulty, self.allowed_from = _PAGE, setting.faulty, math.inf
+        self.odd, self._odd_chance = Oddities.drawn(seed), random.Random(f"odd answers {seed}")
+        self._denied, self._chance = setting.denied, chance
         self._parser = answer_parsers().create_parser("json")
 
-    async def list_training_jobs(self, **asked: Any) -> Any:
-        return await self._call(LIST, {**asked, "MaxResults": _PAGE})
-
-    async def search(self, **asked: Any) -> Any:
-        return await self._call(SEARCH, {**asked, "MaxResults": _PAGE})
-
-    async def describe_training_job(self, **asked: Any) -> Any:
-        return await self._call(DESCRIBE, asked)
-
-    async def list_tags(self, **asked: Any) -> Any:
-        return await self._call(TAGS, asked)
-
-    async def _call(self, operation: str, asked: Mapping[str, Any]) -> Any:
-        trouble = self.chance.choice(_TROUBLES) if self.chance.random() < self.faulty else None
-        if operation in self.denied or self._denies(operation, asked):
+    async def respond(self, operation: str, asked: dict[str, Any], name: str) -> Any:
+        trouble = self._chance.choice(_TROUBLES) if self._chance.random() < self.faulty else None
+        if operation in self._denied or self._denies(operation, name):
             trouble = Kind.ACCESS_DENIED
         await self._travel()
         await _go_wrong_before(trouble)
-        status, body = self._answer(operation, dict(asked), trouble if isinstance(trouble, Kind) else None)
+        status, body = self._answer(operation, asked, trouble if isinstance(trouble, Kind) else None)
         await self._travel()
         if trouble == "cut":
             raise exceptions.ResponseStreamingError(error="payload is not completed")
         return await self._parsed(operation, status, body)
 
     async def _travel(self) -> None:
-        await asyncio.sleep(self.chance.uniform(0.0, 0.4))
+        await asyncio.sleep(self._chance.uniform(0.0, 0.4))
 
     def _answer(self, operation: str, asked: dict[str, Any], kind: Kind | None) -> tuple[int, bytes]:
         try:
             if kind and (error := error_of(kind, Call(*self.target, operation))):
                 raise error
-            at = operations.Context(self.jobs, *self.target, self.time.now, self.consistency)
-            body = orjson.dumps(self._oddly(operation, asked, operations.perform(operation, asked, at)))
+            body = orjson.dumps(self._oddly(operation, asked, self.perform(operation, asked)))
         except ApiError as error:
             return error.status, orjson.dumps({"__type": error.code, "message": error.message})
         return 200, _damaged(body, kind)
 
     async def _parsed(self, operation: str, status: int, body: bytes) -> Any:
-        wrong = self.odd_chance.choice(_WRONG_DATES) if self._strikes(self.odd.wrong_dates) else 0.0
+        wrong = self._odd_chance.choice(_WRONG_DATES) if self._strikes(self.odd.wrong_dates) else 0.0
         headers = {"Date": formatdate(self.time.now + wrong, usegmt=True)}
         parsed = await self._parser.parse({"status_code": status, "headers": headers, "body": body}, _SHAPE)
         if status >= 300:
             raise ClientError(parsed, operation)
         return parsed
 
-    def _denies(self, operation: str, asked: Mapping[str, Any]) -> bool:
-        name = str(asked.get("TrainingJobName") or asked.get("ResourceArn", "")).rpartition("/")[2]
+    def _denies(self, operation: str, name: str) -> bool:
         return self.time.now < self.allowed_from and self.odd.denies(operation, name)
 
-    def _oddly(self, operation: str, asked: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    def _oddly(self, operation: str, asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         names = [one.name for one in self.jobs.all()]
         # The second job of a name may be described before it is listed. Then its identity has this time.
         if operation == DESCRIBE and names.count(answer["TrainingJobName"]) == 1:
@@ -120,7 +95,7 @@ class Client:
         return answer
 
     def _strikes(self, share: float) -> bool:
-        return share > 0 and self.odd_chance.random() < share
+        return share > 0 and self._odd_chance.random() < share
 
 
 async def _go_wrong_before(trouble: Kind | str | None) -> None:
