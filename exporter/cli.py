@@ -6,7 +6,7 @@ import argparse
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
@@ -164,9 +164,7 @@ def _copy_state(options: argparse.Namespace) -> int:
     places = (("--from", options.source, None), ("--to", options.destination, SystemClock().time()))
     with ExitStack() as stack:
         source, destination = (
-            stack.enter_context(
-                closing(open_for_copying(place, place_name(flag, place), options.password_file, created))
-            )
+            stack.enter_context(open_for_copying(place, place_name(flag, place), options.password_file, created))
             for flag, place, created in places
         )
         copied = copy(source, destination)

@@ -18,20 +18,21 @@ _URL = Text(
 )
 _PASSWORD = re.compile(r"[^:]*://[^@]*:.*@", re.DOTALL)
 _SEEN = "contains a password, which would be seen by whoever reads the configuration"
-_ELSEWHERE = "the password in state.password_file, PGPASSWORD or a passfile"
 
 
-def parse_url(value: object) -> str:
-    """Validate a connection URL of libpq. Errors do not quote it, because what is refused may contain a password."""
+def parse_url(value: object, *, setting: str = "state.password_file") -> str:
+    """Validate a connection URL of libpq. Errors do not quote it, because what is refused may contain a password.
+    `setting` names a file with the password."""
+    elsewhere = f"the password in {setting}, PGPASSWORD or a passfile"
     if isinstance(value, str) and _PASSWORD.match(value):
-        raise refused(_SEEN, _ELSEWHERE)
+        raise refused(_SEEN, elsewhere)
     url = Confidential(_URL)(value)
     try:
         parts = urlsplit(url)
     except ValueError:
         raise refused(f"is not {_URL.name}", _URL.allowed) from None
     if any("password" in key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        raise refused(_SEEN, _ELSEWHERE)
+        raise refused(_SEEN, elsewhere)
     return url
 
 
@@ -46,7 +47,7 @@ def place_name(flag: str, place: str) -> str:
     if "://" not in place:
         return place
     try:
-        return name_of(parse_url(place))
+        return name_of(parse_url(place, setting="--password-file"))
     except PydanticCustomError as error:
         wrong = error.context or {}
         raise ConfigError([Problem("", flag, str(wrong.get("message")), str(wrong.get("allowed")))]) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,14 +33,25 @@ def share_ledger(
     return SharedLedger(partial(_postgres, url, name, password_file), now, backfill)
 
 
-def open_for_copying(place: str, name: str, password_file: str, now: float | None) -> CopyableStore:
-    """Open the state file or the database at `place`, a path or a URL. With `now` (Unix seconds) it may be created.
-    Raises StoreError."""
+@contextmanager
+def open_for_copying(place: str, name: str, password_file: str, now: float | None) -> Iterator[CopyableStore]:
+    """Open the state file or the database at `place`, a path or a URL. With `now` (Unix seconds) it may be created; a
+    file that is new is deleted again if the block fails. Raises StoreError."""
     if "://" in place:
-        return _postgres(place, name, password_file, now)
+        with closing(_postgres(place, name, password_file, now)) as database:
+            yield database
+        return
+    new = not os.path.exists(place)
     if now is None and not os.path.isfile(place):
         raise StoreError(f"{place}: there is no such file")
-    return SqliteStore(place, now or 0.0)
+    try:
+        with closing(SqliteStore(place, now or 0.0)) as file:
+            yield file
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                os.unlink(os.path.realpath(place))
+        raise
 
 
 def examine_database(url: str, name: str, password_file: str) -> Condition:
@@ -63,4 +74,4 @@ def _driver() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise StoreError(f"state.url needs psycopg ({error}): pip install 'sagemaker-exporter[postgres]'") from error
+        raise StoreError(f"PostgreSQL needs psycopg ({error}): pip install 'sagemaker-exporter[postgres]'") from error

@@ -52,8 +52,8 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 # By SQLSTATE, or by words of a failed connection, which has none.
 _ADVICE = (
     ("certificate", "check sslmode and sslrootcert in the URL"),
-    ("authentication failed", "check the user in state.url, and state.password_file, PGPASSWORD or the passfile"),
-    ("no password supplied", "set state.password_file or PGPASSWORD, or write a passfile"),
+    ("authentication failed", "check the user in the URL, and the password file, PGPASSWORD or the passfile"),
+    ("no password supplied", "name a password file, set PGPASSWORD, or write a passfile"),
     ("does not exist", "create the database and the user"),
     ("could not translate host name", "check the host in the URL, and the name server"),
     ("Connection refused", "check the host and the port in the URL, and that the server runs"),
@@ -181,10 +181,13 @@ def _advice(error: psycopg.Error) -> str:
 
 def _password(file: str, named: str) -> str:
     try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        password = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise StoreError(f"{named}: the password of state.url cannot be read: {why}") from None
+        raise StoreError(f"{named}: the password cannot be read: {why}") from None
+    if not password:
+        raise StoreError(f"{named}: the password file is empty; write the password into it")
+    return password
 
 
 def _refuse_unusable(db: Connection, name: str) -> None:

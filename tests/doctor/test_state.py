@@ -128,4 +128,4 @@ def test_a_server_that_does_not_run_is_refused_without_its_name(unused_tcp_port:
 
 def test_a_password_that_cannot_be_read_is_told_without_its_path(tmp_path: Path) -> None:
     said = _refused(url="postgresql://127.0.0.1/x", password_file=str(tmp_path / "secret_file"))
-    assert said == "the password of state.url cannot be read: No such file or directory"
+    assert said == "the password cannot be read: No such file or directory"

@@ -10,7 +10,7 @@ import pytest
 from exporter import cli
 from exporter.ledger.series import Series, SeriesKey
 from exporter.ledger.sqlite import SqliteStore
-from exporter.ledger.store import Content, JobRecord, LedgerUpdate, Snapshot, TargetMarks
+from exporter.ledger.store import Content, JobRecord, LedgerUpdate, Snapshot, StoreError, TargetMarks
 from exporter.training.facts import Facts
 from exporter.training.job import Identity
 from tests.ledger.books import START, TARGET, job
@@ -18,6 +18,7 @@ from tests.ledger.replicas import opened
 
 pytestmark = pytest.mark.process
 
+_COPY = ("state", "copy", "--from")
 _OTHER = ("444455556666", "eu-west-1")
 _KEY = SeriesKey("sagemaker_training_jobs_created_total", (), (("team", "vision"),))
 _TOTALS = {TARGET: {_KEY: Series((2000,), (3000,), START)}, _OTHER: {_KEY: Series((7000,), (7000,), START + 1)}}
@@ -38,7 +39,7 @@ def _filled(path: Path, number: int = 3) -> Content:
 
 
 def _copy(source: object, destination: object) -> int:
-    return cli.main(["state", "copy", "--from", str(source), "--to", str(destination)])
+    return cli.main([*_COPY, str(source), "--to", str(destination)])
 
 
 def _sorted(content: Content) -> Content:
@@ -103,7 +104,7 @@ def test_a_database_that_replicas_use_is_neither_read_nor_written(
     ("source", "destination", "said"),
     [
         ("gone.db", "new.db", "there is no such file"),
-        ("postgresql://me:secret@a/b", "new.db", "--from: contains a password"),
+        ("postgresql://me:secret@a/b", "new.db", "the password in --password-file, PGPASSWORD or a passfile"),
         ("empty.db", "new.db", "is empty; there is nothing to copy"),
     ],
 )
@@ -121,6 +122,7 @@ def test_bad_places_are_refused(
     told = capsys.readouterr().err
     assert said in told
     assert "secret" not in told
+    assert not (tmp_path / destination).exists()
 
 
 def test_a_database_without_tables_is_no_source(
@@ -129,3 +131,41 @@ def test_a_database_without_tables_is_no_source(
     assert _copy(database, tmp_path / "new.db") == 1
     assert "has no tables of an exporter" in capsys.readouterr().err
     assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_copy_that_fails_leaves_no_file_that_it_created(
+    tmp_path: Path, database: str, there: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _filled(tmp_path / "state.db")
+    assert _copy(tmp_path / "state.db", database) == 0
+    folder = tmp_path / "new"
+    folder.mkdir()
+    if there:
+        SqliteStore(str(folder / "new.db"), START).close()
+
+    def fail(*_: object) -> None:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(SqliteStore, "fill", fail)
+    assert _copy(database, folder / "new.db") == 1
+    assert "no space left" in capsys.readouterr().err
+    assert [file.name for file in folder.iterdir()] == ["new.db"] * there
+
+
+def test_what_is_wrong_with_a_password_names_no_setting_of_the_configuration(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _filled(tmp_path / "state.db")
+    empty = tmp_path / "password"
+    empty.write_text("\n")
+    for file, said in (
+        (empty, "the password file is empty; write the password into it"),
+        (tmp_path / "gone", "No such file or directory"),
+    ):
+        assert cli.main([*_COPY, str(tmp_path / "state.db"), "--to", database, "--password-file", str(file)]) == 1
+        told = capsys.readouterr().err
+        assert f"{file}: " in told
+        assert said in told
+        assert "state.url" not in told
+        assert "state.password_file" not in told

@@ -78,11 +78,11 @@ def test_a_password_is_read_from_its_file(guarded: str, database: str, tmp_path:
 def test_a_wrong_password_is_refused(guarded: str, tmp_path: Path) -> None:
     said = _refusal(guarded, _password(tmp_path, _WRONG))
     assert "password authentication failed" in said
-    assert said.endswith("check the user in state.url, and state.password_file, PGPASSWORD or the passfile")
+    assert said.endswith("check the user in the URL, and the password file, PGPASSWORD or the passfile")
 
 
 def test_no_password_is_refused(guarded: str) -> None:
-    assert _refusal(guarded).endswith("set state.password_file or PGPASSWORD, or write a passfile")
+    assert _refusal(guarded).endswith("name a password file, set PGPASSWORD, or write a passfile")
 
 
 def test_a_role_that_may_create_nothing_is_refused(guarded: str, tmp_path: Path) -> None:
@@ -95,10 +95,12 @@ def test_a_role_that_may_create_nothing_is_refused(guarded: str, tmp_path: Path)
 def test_a_password_file_that_cannot_be_read_is_named(database: str, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     said = _refusal(database, missing)
-    assert said == f"{missing}: the password of state.url cannot be read: No such file or directory"
+    assert said == f"{missing}: the password cannot be read: No such file or directory"
     bad = tmp_path / "bad"
     bad.write_bytes(b"hunter2\xff")
-    assert _refusal(database, str(bad)) == f"{bad}: the password of state.url cannot be read: it is not UTF-8"
+    assert _refusal(database, str(bad)) == f"{bad}: the password cannot be read: it is not UTF-8"
+    bad.write_text("\n")
+    assert _refusal(database, str(bad)) == f"{bad}: the password file is empty; write the password into it"
 
 
 def test_a_database_that_does_not_exist_is_refused(postgres_server: postgres.Server) -> None:
