@@ -15,8 +15,8 @@ from exporter.ledger.store import Target
 from exporter.polling.api import IDENTITY, ApiError
 from exporter.simulator import Simulator
 from tests.ledger.fake_postgres import FakeServer
-from tests.polling.world import Region
 from tests.replicas.members import Member, member, run, server
+from tests.sagemaker import Region
 from tests.service.regions import ACCOUNT, Regions, config, serving, text, total
 from tests.virtual_time import LoopClock
 
@@ -43,7 +43,7 @@ class _Sts:
                 answered.append(ACCOUNT)
             return answered[0]
 
-        return Regions({name: Region([]) for name in REGIONS}, identify)
+        return Regions({name: Region() for name in REGIONS}, identify)
 
 
 @asynccontextmanager
