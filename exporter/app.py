@@ -231,7 +231,11 @@ class App:
 
     def share(self, *others: App) -> None:
         """Share the targets of this configuration with the other replicas from now on, and those of `others`."""
-        self.leases.share(runner.spec.key for app in (self, *others) for runner in app.runners)
+        apps = (self, *others)
+        self.leases.share(
+            (runner.spec.key for app in apps for runner in app.runners),
+            (tag for app in apps for tag in app.config.totals.by_tags),
+        )
 
     def hide(self) -> None:
         """Show nothing of any target: other replicas may hold them now."""

@@ -9,9 +9,11 @@ from hashlib import sha256
 _GROUP_BYTES = 3
 
 
-def group_of(keys: Iterable[str]) -> int:
-    """Return a number of 24 bits that is equal for equal targets. Only replicas of one group divide targets."""
-    return int.from_bytes(sha256("\n".join(sorted(keys)).encode()).digest()[:_GROUP_BYTES], "big")
+def group_of(keys: Iterable[str], tags: Iterable[str] = ()) -> int:
+    """Return a number of 24 bits that is equal for equal targets and equal tags of totals. Only replicas of one group
+    divide targets."""
+    parts = [*sorted(keys), *(f"by tag {tag}" for tag in sorted(tags))]
+    return int.from_bytes(sha256("\n".join(parts).encode()).digest()[:_GROUP_BYTES], "big")
 
 
 def assigned(keys: Iterable[str], replicas: Collection[int], me: int) -> frozenset[str]:

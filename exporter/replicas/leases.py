@@ -22,8 +22,9 @@ class Leases(Protocol):
     async def run(self) -> None:
         """Keep the assignment up to date until cancelled."""
 
-    def share(self, keys: Iterable[str]) -> None:
-        """Share these targets with the other replicas from now on."""
+    def share(self, keys: Iterable[str], tags: Iterable[str] = ()) -> None:
+        """Share these targets from now on with the other replicas that have the same ones, and whose totals are by the
+        same tags."""
 
     async def while_assigned(self, key: str, work: Work) -> None:
         """Run `work` whenever this replica is to poll a target, and cancel it when it is not; until cancelled."""
@@ -51,7 +52,7 @@ class SingleProcess:
 
     async def run(self) -> None: ...
 
-    def share(self, keys: Iterable[str]) -> None: ...
+    def share(self, keys: Iterable[str], tags: Iterable[str] = ()) -> None: ...
 
     async def while_assigned(self, key: str, work: Work) -> None:
         await work()

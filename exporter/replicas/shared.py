@@ -26,6 +26,8 @@ _INTERVAL = 1.0
 _VALID = 5.0
 # How long a replica waits before it shows a target whose last holder did not release it, and may still show it.
 _GRACE = _VALID + 1.0
+# How long replicas may have different configurations, as while new ones replace old ones.
+_ROLLOUT = 300.0
 # The pause between two targets that are taken: after each a client of the SDK is opened, which blocks the event loop.
 # Many at once would delay the looks until all targets are given up.
 _STAGGER = 0.05
@@ -46,6 +48,7 @@ class SharedLeases:
     def __init__(self, ledger: SharedLedger, clock: Clock) -> None:
         self._ledger, self._clock = ledger, clock
         self._keys: frozenset[str] = frozenset()
+        self._tags: frozenset[str] = frozenset()
         self._mine: frozenset[str] = frozenset()
         # The targets that the last assignment was about.
         self._known: frozenset[str] = frozenset()
@@ -59,13 +62,16 @@ class SharedLeases:
         self._changed = asyncio.get_running_loop().create_future()
         self._lost: Callable[[], None] = _ignore
         self._error = ""
+        # Since when replicas of other groups are there.
+        self._different_since: tuple[float, float] | None = None
+        self._warned = False
         self.replicas = 0
 
     def on_loss(self, lost: Callable[[], None]) -> None:
         self._lost = lost
 
-    def share(self, keys: Iterable[str]) -> None:
-        self._keys = frozenset(keys)
+    def share(self, keys: Iterable[str], tags: Iterable[str] = ()) -> None:
+        self._keys, self._tags = frozenset(keys), frozenset(tags)
 
     async def run(self) -> None:
         while True:
@@ -160,7 +166,7 @@ class SharedLeases:
         if self._found is None:
             await self._ledger.lose()
         term = self._term
-        look = await self._ledger.look(group_of(self._keys))
+        look = await self._ledger.look(group_of(self._keys, self._tags))
         # A scrape may have given up all targets meanwhile.
         if term is self._term:
             self._seen(look)
@@ -168,6 +174,7 @@ class SharedLeases:
     def _seen(self, look: Look) -> None:
         """Assign the targets anew if replicas or targets have changed."""
         self._looked_at, self.replicas = look.at, len(look.replicas)
+        self._compare(look)
         if self._error:
             self._error = ""
             _log.info("the shared store works again")
@@ -177,6 +184,20 @@ class SharedLeases:
             self._found, self._known = found, self._keys
             self._assign(assigned(self._keys, peers, look.me.number))
             _log.info("sharing targets", replicas=self.replicas, targets=len(self._mine))
+
+    def _compare(self, look: Look) -> None:
+        """Warn once while replicas of another configuration stay."""
+        others = sum(replica.group != look.me.group for replica in look.replicas)
+        if not others:
+            self._different_since, self._warned = None, False
+        elif self._different_since is None:
+            self._different_since = look.at
+        elif not self._warned and self._age(self._different_since) > _ROLLOUT:
+            self._warned = True
+            _log.warning(
+                "replicas of this database have other targets or another totals.by_tags; configure all of them alike",
+                others=others,
+            )
 
     def _lose(self, why: str) -> None:
         """Give up all targets at once: others may take them, or have taken them."""
