@@ -15,7 +15,7 @@ from exporter.aws.rates import RateLimiters
 from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import Clock
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, TAGS, Calls
-from exporter.simulator import Consistency, Life
+from exporter.simulator import Consistency, Life, Totals, total
 from exporter.simulator.errors import ApiError
 from exporter.simulator.life import COMPLETED, Group, Phase
 from exporter.simulator.operations import Context, perform
@@ -88,9 +88,16 @@ class Region:
                 found.setdefault(call.name, []).append(call.at)
         return found
 
+    def now(self) -> float:
+        return self.time.now
+
+    def truth(self) -> Totals:
+        """Return the totals of everything that has happened so far."""
+        return total(self.jobs.all(), self.now())
+
     def perform(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the response to a call. Raises the simulator's ApiError."""
-        return perform(operation, asked, Context(self.jobs, *self.target, self.time.now, self.consistency))
+        return perform(operation, asked, Context(self.jobs, *self.target, self.now(), self.consistency))
 
     async def respond(self, operation: str, asked: dict[str, Any], name: str) -> dict[str, Any]:
         """Respond to a call, or fail as the SDK does."""
@@ -117,6 +124,14 @@ class Region:
 
 def error(operation: str, code: str, message: str = "said AWS of arn:aws:iam::1:role/secret") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def records(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the jobs in a response of List, Search or Describe."""
+    if "Results" in answer:
+        return [each["TrainingJob"] for each in answer["Results"]]
+    found: list[dict[str, Any]] = answer.get("TrainingJobSummaries", [answer])
+    return found
 
 
 def api(sdk: object, calls: Calls, clock: Clock, rps: float = math.inf) -> SageMaker:

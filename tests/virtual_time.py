@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 START = 1_700_000_000.0
+# The wall clock when a loop begins to run. Its monotonic clock has run for a while, as on a real machine.
+BEGIN = START + 1000.0
 # The least duration of a turn of the loop, so that code that polls the time makes progress.
 _TURN = 1e-6
 # How long a thread may take, in real seconds, before it counts as stuck.
@@ -72,7 +74,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(
         self, time: Time | None = None, step: Callable[[bool], None] = _no_step, chance: random.Random | None = None
     ) -> None:
-        self.virtual, self._chance, self._thread_free = time or Time(passed=1000.0), chance, 0.0
+        self.virtual, self._chance, self._thread_free = time or Time(passed=BEGIN - START), chance, 0.0
         # With simulated threads, only the loop itself does work.
         self._waiting = _Selector(self.virtual, step, _PATIENCE if chance is None else 0.0)
         super().__init__(self._waiting)
@@ -133,14 +135,23 @@ class LoopClock:
     def monotonic(self) -> float:
         return self._time.passed
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once, as while the machine is suspended."""
+        self._time.passed += seconds
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def run(scenario: Coroutine[Any, Any, T]) -> T:
+def run(scenario: Coroutine[Any, Any, T], time: Time | None = None) -> T:
     """Run the scenario in virtual time, and return its result."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(time)) as runner:
         return runner.run(scenario)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], VirtualLoop]]:
+    """Run the async tests of a folder in virtual time, if its conftest imports this hook of pytest-asyncio."""
+    return {"virtual": VirtualLoop}
 
 
 @asynccontextmanager

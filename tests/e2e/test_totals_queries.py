@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import statistics
 from bisect import bisect_left
@@ -40,7 +41,7 @@ def test_every_query_of_the_document_has_an_answer_to_compare_with() -> None:
 
 async def test_every_query_answers_what_the_schedule_says(prometheus: PrometheusFactory, tmp_path: Path) -> None:
     names = {name for query in QUERIES.values() for name in re.findall(r"sagemaker_\w+", query)}
-    history = await record(tmp_path, names | {name.removesuffix("_bucket") for name in names})
+    history = await asyncio.to_thread(record, tmp_path, names | {name.removesuffix("_bucket") for name in names})
     async with prometheus(scraping(), "--storage.tsdb.retention.time=100y") as server:
         for start, end in TIMES:
             # What Prometheus can know: a gap at the start is part of the queried range.

@@ -27,8 +27,9 @@ from tests.e2e import query_answers as short
 from tests.e2e.exposed import Exposed
 from tests.e2e.totals_answers import ANSWERS, Case, asked, nonzero, queries, saved_by_spot, vector
 from tests.e2e.totals_history import PRICES, near_their_limits, of_team
-from tests.polling.simulated import TARGET, due
+from tests.polling.simulated import due
 from tests.prometheus import Prometheus, scraping
+from tests.sagemaker import TARGET
 
 SETTINGS = {
     "polling": {

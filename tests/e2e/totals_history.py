@@ -18,8 +18,10 @@ from exporter.simulator.life import Ending, Group, Phase, WarmPool
 from exporter.training.cost import Rate
 from tests.deploy.ruleset import RECORDS
 from tests.displays import Showing
-from tests.polling.simulated import DAY, HOUR, TARGET, Clock, Exporter, Settings, World
+from tests.polling.simulated import DAY, HOUR, Exporter, Settings
 from tests.prometheus import promtool
+from tests.sagemaker import TARGET, Region
+from tests.virtual_time import Time, run
 
 # Prometheus need not scrape every minute for the sums to be right.
 STEP = 7200
@@ -34,6 +36,8 @@ END = _utc(11, 9, 12)
 # The exporter is down, then comes back at another address. At another time Prometheus is down.
 DOWN = (_utc(11, 6, 8), _utc(11, 6, 14))
 UNSEEN = (_utc(10, 27, 22), _utc(10, 28, 3))
+_TIMES = [FIRST_START + at for at in range(0, int(END - FIRST_START) + 1, STEP)]
+_POLLS = [at for at in _TIMES if at <= DOWN[0]], [at for at in _TIMES if at >= DOWN[1]]
 ADDRESSES = ("10.0.7.11:9841", "10.0.9.32:9841")
 
 # Two teams, and some untagged jobs.
@@ -145,40 +149,48 @@ def _cast(created: float, serial: int) -> Casting:
     return Casting(random.Random(serial), created, *TARGET, serial=serial)
 
 
-async def record(directory: Path, names: Container[str]) -> History:
+def record(directory: Path, names: Container[str]) -> History:
     """Run the exporter through the history, and write the scrapes of these families as Prometheus blocks."""
-    world, state, text = World(*lives(), clock=Clock(FIRST_START)), directory / "state.db", directory / "scrapes.txt"
+    return run(_recorded(directory, names), Time(FIRST_START))
+
+
+async def _recorded(directory: Path, names: Container[str]) -> History:
+    region, state, text = Region(*lives()), directory / "state.db", directory / "scrapes.txt"
     scrapes, recorded = [], Recorded()
     with text.open("wb") as file:
-        for address, until in zip(ADDRESSES, (DOWN[0], END), strict=True):
-            async for lines in _life(world, state, names, until):
-                now = world.now()
+        for address, times in zip(ADDRESSES, _POLLS, strict=True):
+            async for now, lines in _life(region, state, names, times):
                 if not UNSEEN[0] < now < UNSEEN[1]:
                     scrapes.append(now)
                     file.writelines(_stamped(lines, f'instance="{address}",', now))
                     file.writelines(recorded.stamped(lines, now))
-            while DOWN[0] < world.now() < DOWN[1]:
-                world.clock.advance(STEP)
         file.write(b"# EOF\n")
     blocks = directory / "data"
     made = promtool("tsdb", "create-blocks-from", "openmetrics", "-q", "--max-block-duration=2400h", text, blocks)
     assert made.returncode == 0, made.stderr
-    return History(world.jobs.all(), scrapes, blocks)
+    return History(region.jobs.all(), scrapes, blocks)
 
 
-async def _life(world: World, state: Path, names: Container[str], until: float) -> AsyncIterator[Iterable[bytes]]:
-    """Yield the exposition after each poll of one process."""
-    async with open_ledger(str(state), world.clock.time) as ledger:
+async def _life(
+    region: Region, state: Path, names: Container[str], times: Sequence[float]
+) -> AsyncIterator[tuple[float, Iterable[bytes]]]:
+    """Yield the time and the exposition after each poll of one process."""
+    _wait(region, times[0])
+    async with open_ledger(str(state), region.clock.time) as ledger:
         ledger.rate_of = rate_of
-        board = Showing(ledger, lambda family: family in names, started=world.now(), rate_of=rate_of)
-        exporter = Exporter(world, ledger, _SETTINGS, board)
-        while world.now() <= until:
+        board = Showing(ledger, lambda family: family in names, started=times[0], rate_of=rate_of)
+        exporter = Exporter(region, ledger, _SETTINGS, board)
+        for now in times:
+            _wait(region, now)
             assert await exporter.poller.once()
-            for name in exporter.tracker.expired(world.now()):
+            for name in exporter.tracker.expired(now):
                 exporter.tracker.drop(name)
                 board.gone(TARGET, name)
-            yield b"".join([piece async for piece in board.metrics(openmetrics=False, gzip=False)]).splitlines()
-            world.clock.advance(STEP)
+            yield now, (await board.text()).encode().splitlines()
+
+
+def _wait(region: Region, until: float) -> None:
+    region.clock.advance(max(0.0, until - region.now()))
 
 
 def rate_of(account: str, region: str, instance_type: str, usage: str) -> Rate | None:

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from exporter.aws.client import Client, InFlight
-from exporter.aws.rates import RateLimiters
-from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import SystemClock
 from exporter.polling.api import LIST, SEARCH, TAGS, Api, ApiError, Calls, CreatedBetween
+from tests.sagemaker import api
 
 
 class _Hollow:
@@ -40,9 +38,7 @@ async def test_answer_without_its_list_is_an_error(
     operation: str, ask: Callable[[Api], Awaitable[object]], answer: dict[str, Any]
 ) -> None:
     calls = Calls()
-    clock, limits = SystemClock(), rate_limits(1000.0, 1000.0, 1000.0, 10, 10.0)
-    api = SageMaker(Client(_Hollow(answer), calls, RateLimiters(limits, clock), InFlight(10, 10), clock))
     with pytest.raises(ApiError) as failed:
-        await ask(api)
+        await ask(api(_Hollow(answer), calls, SystemClock()))
     assert (failed.value.operation, failed.value.code) == (operation, "InvalidResponse")
     assert calls.errors == {(operation, "InvalidResponse"): 1}

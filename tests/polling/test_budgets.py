@@ -103,7 +103,7 @@ async def _churned(search: bool, active: int, new: int, ended: int) -> tuple[Reg
     region.jobs.add(*jobs(active, begin - 3600))
     region.jobs.add(*jobs(new, event, name="new"), *jobs(ended, begin - 3600, event, name="ended"))
     since = await watched(region, search=search, seconds=20 * INTERVAL)
-    return region, since, event - virtual_time.START
+    return region, since, event - region.time.start
 
 
 CHURN = [(100, 0, 0), (60, 40, 0), (60, 0, 40), (150, 30, 20)]

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.polling.api import TAGS, ApiError
+from exporter.polling.api import TAGS
 from exporter.simulator import Life
 from exporter.simulator.life import Group, Phase
 from exporter.simulator.request import plain
 from exporter.simulator.rng import seeded
 from tests.displays import Showing
 from tests.e2e.exposed import Exposed
-from tests.polling.simulated import HOUR, START, TARGET, Settings, World, exporter
+from tests.polling.simulated import HOUR, START, Settings, exporter
+from tests.sagemaker import TARGET, Region, error
 
 BY_TEAM = Settings(cost_tags=("team",))
 
@@ -31,14 +32,14 @@ def refusing(*codes: str) -> Callable[[str, str], None]:
 
     def strike(operation: str, name: str) -> None:
         if operation == TAGS and left:
-            raise ApiError(TAGS, left.pop(0))
+            raise error(TAGS, left.pop(0))
 
     return strike
 
 
 async def test_a_job_without_the_tag_counts_in_the_series_that_has_no_such_label() -> None:
-    world = World(job("ours", team="vision"), job("nobodys"), job("empty", team=""))
-    async with exporter(world, settings=BY_TEAM) as one:
+    region = Region(job("ours", team="vision"), job("nobodys"), job("empty", team=""))
+    async with exporter(region, settings=BY_TEAM) as one:
         await one.live(HOUR)
         assert one.counted("jobs_created") == {(): 2, ("vision",): 1}
         board = Showing(one.ledger, started=START)
@@ -59,9 +60,9 @@ def labelled(metrics: Exposed) -> list[tuple[str, dict[str, str]]]:
 
 
 async def test_a_job_whose_tags_cannot_be_read_counts_in_full_once_they_can() -> None:
-    world = World(job("ours", team="vision"))
-    world.strike = refusing(*["ThrottlingException"] * 60)
-    async with exporter(world, settings=BY_TEAM) as one:
+    region = Region(job("ours", team="vision"))
+    region.strike = refusing(*["ThrottlingException"] * 60)
+    async with exporter(region, settings=BY_TEAM) as one:
         await one.live(900)
         assert one.counted("jobs_created") == {}
         await one.live(HOUR)
@@ -71,19 +72,19 @@ async def test_a_job_whose_tags_cannot_be_read_counts_in_full_once_they_can() ->
 
 
 async def test_denied_tags_are_asked_for_again_with_each_full_resync_and_the_job_counts_then() -> None:
-    world = World(job("ours", team="vision"))
-    world.strike = refusing("AccessDeniedException")
-    async with exporter(world, settings=BY_TEAM) as one:
+    region = Region(job("ours", team="vision"))
+    region.strike = refusing("AccessDeniedException")
+    async with exporter(region, settings=BY_TEAM) as one:
         await one.live(1800)
-        assert (world.calls[TAGS], one.counted("jobs_created")) == (1, {})
+        assert (len(region.times(TAGS)), one.counted("jobs_created")) == (1, {})
         await one.live(2 * HOUR)
-        assert (world.calls[TAGS], one.counted("jobs_finished")) == (2, {("Completed", "vision"): 1})
+        assert (len(region.times(TAGS)), one.counted("jobs_finished")) == (2, {("Completed", "vision"): 1})
 
 
 async def test_a_job_that_is_deleted_before_its_tags_could_be_read_counts_for_nobody() -> None:
-    world = World(replace(job("ours", team="vision"), deleted=START + 1800))
-    world.strike = refusing(*["ThrottlingException"] * 10_000)
-    async with exporter(world, settings=BY_TEAM) as one:
+    region = Region(replace(job("ours", team="vision"), deleted=START + 1800))
+    region.strike = refusing(*["ThrottlingException"] * 10_000)
+    async with exporter(region, settings=BY_TEAM) as one:
         await one.live(HOUR)
         assert one.counted("jobs_finished") == {("Completed",): 1}
         assert one.counted("seconds") == {("false",): 600}
@@ -91,8 +92,8 @@ async def test_a_job_that_is_deleted_before_its_tags_could_be_read_counts_for_no
 
 @pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 async def test_tags_are_read_once_for_each_job(search: bool) -> None:
-    world = World(*(job(f"job-{number}", team="vision") for number in range(5)))
-    async with exporter(world, settings=replace(BY_TEAM, search=search)) as one:
+    region = Region(*(job(f"job-{number}", team="vision") for number in range(5)))
+    async with exporter(region, settings=replace(BY_TEAM, search=search)) as one:
         await one.live(HOUR)
         assert one.counted("jobs_finished") == {("Completed", "vision"): 5}
-    assert world.calls[TAGS] <= 5
+    assert len(region.times(TAGS)) <= 5

@@ -10,14 +10,14 @@ import pytest
 
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
-from exporter.polling.api import ASSUME, DESCRIBE, ApiError
+from exporter.polling.api import ASSUME, DESCRIBE
 from exporter.polling.poller import _PATIENCE
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
 from tests import virtual_time
 from tests.logged import field, messages, text
-from tests.polling.simulated import DAY, HOUR, START, Settings, World, exporter
+from tests.polling.simulated import DAY, HOUR, START, Settings, exporter
 from tests.polling.world import INTERVAL, poller, polling
 from tests.sagemaker import TARGET, Region, error, job, jobs
 
@@ -225,14 +225,14 @@ def test_a_single_run_reads_everything_else_and_says_that_something_is_missing(d
 async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back() -> None:
     (denied,) = steady(1, START + 60, "denied", seconds=600)
     many = [job for day in range(0, 130, 10) for job in steady(1, START + day * DAY + 60, f"day-{day}", seconds=600)]
-    world = World(denied, *many)
+    region = Region(denied, *many)
 
     def strike(operation: str, name: str) -> None:
         if operation == DESCRIBE and name.startswith("denied"):
-            raise ApiError(DESCRIBE, DENIED)
+            raise error(DESCRIBE, DENIED)
 
-    world.strike = strike
-    async with exporter(world, settings=Settings(resync=DAY)) as one:
+    region.strike = strike
+    async with exporter(region, settings=Settings(resync=DAY)) as one:
         await one.live(60 * DAY, step=HOUR)
         assert one.health.up
         assert one.ledger.marks(("123456789012", "us-east-1")).discovered_until < START + DAY

@@ -9,16 +9,13 @@ from typing import Any
 
 import pytest
 
-from exporter.aws.client import Client, InFlight
-from exporter.aws.rates import RateLimiters
-from exporter.aws.sagemaker import SageMaker, rate_limits
-from exporter.clock import SystemClock
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
 from tests import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
-from tests.sagemaker import Region, jobs
+from tests.sagemaker import Region, api, jobs
+from tests.virtual_time import LoopClock
 
 
 def fetching(tokens: Sequence[str | None], asked: list[str | None]) -> Callable[[str | None], Any]:
@@ -116,9 +113,7 @@ async def test_tags_whose_pages_repeat_are_an_error() -> None:
             return {"Tags": [{"Key": "team", "Value": "vision"}], "NextToken": "A"}
 
     sdk, calls = Repeating(), Calls()
-    clock, limits = SystemClock(), rate_limits(1000.0, 1000.0, 1000.0, 10, 10.0)
-    api = SageMaker(Client(sdk, calls, RateLimiters(limits, clock), InFlight(10, 10), clock))
     with pytest.raises(ApiError, match=ENDLESS):
-        await api.tags("arn")
+        await api(sdk, calls, LoopClock()).tags("arn")
     assert sdk.asked == 2
     assert calls.errors == {(TAGS, ENDLESS): 1}

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from exporter.polling.api import DESCRIBE, ApiError
+from exporter.polling.api import DESCRIBE
 from exporter.simulator import Life
 from exporter.simulator.life import Billing, Group, Phase, Rule, Serverless, WarmPool
 from exporter.simulator.request import plain
 from exporter.simulator.rng import seeded
 from exporter.training.job import Rule as Found
-from tests.polling.simulated import DAY, HOUR, START, TARGET, Exporter, Settings, Shown, World, due, exporter
+from tests.polling.simulated import DAY, HOUR, START, Exporter, Settings, Shown, due, exporter
+from tests.sagemaker import TARGET, Region, error
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 MOVES = pytest.mark.parametrize("moves", [False, True], ids=["in silence", "as a change"])
@@ -37,56 +38,56 @@ def unbilled(**more: Any) -> Life:
     return job(billable_ratio=None, **more)
 
 
-def described(world: World) -> list[float]:
+def described(region: Region) -> list[float]:
     """Return a list that is filled with the time of each describe."""
     times: list[float] = []
 
     def strike(operation: str, _: str) -> None:
         if operation == DESCRIBE:
-            times.append(world.now())
+            times.append(region.now())
 
-    world.strike = strike
+    region.strike = strike
     return times
 
 
-async def live_until(world: World, one: Exporter, at: float) -> None:
+async def live_until(region: Region, one: Exporter, at: float) -> None:
     """Advance in short steps to the end of the job, and then in longer ones."""
-    if world.now() < ENDS:
-        await one.live(ENDS - world.now(), 30.0)
-    await one.live(at - world.now() - HOUR, 300.0)
-    await one.live(at - world.now(), 60.0)
+    if region.now() < ENDS:
+        await one.live(ENDS - region.now(), 30.0)
+    await one.live(at - region.now() - HOUR, 300.0)
+    await one.live(at - region.now(), 60.0)
 
 
-def assert_exact(world: World, one: Exporter) -> None:
-    assert one.sums() == due(world.truth())
+def assert_exact(region: Region, one: Exporter) -> None:
+    assert one.sums() == due(region.truth())
 
 
 @STRATEGIES
 @MOVES
 @pytest.mark.parametrize("late", [10 * MINUTE, 3 * HOUR, DAY - 1])
 async def test_bill_that_comes_late_counts_with_its_training_seconds(search: bool, moves: bool, late: float) -> None:
-    world, shown = World(job(billing=(Billing(late, moves=moves),))), Shown()
-    async with exporter(world, settings=Settings(search, retention=3 * HOUR), board=shown) as one:
-        await live_until(world, one, ENDS + min(late, 3 * HOUR) - 1)
+    region, shown = Region(job(billing=(Billing(late, moves=moves),))), Shown()
+    async with exporter(region, settings=Settings(search, retention=3 * HOUR), board=shown) as one:
+        await live_until(region, one, ENDS + min(late, 3 * HOUR) - 1)
         assert one.counted("jobs_finished") == {("Completed",): 1}
         assert one.counted("seconds") == one.counted("billable_seconds") == {}
         assert shown.unbilled[-1] == 1
         # At most a quarter of the bill's delay later, or an hour, and then like any change.
-        await live_until(world, one, ENDS + late * 1.4 + 5 * MINUTE if late < DAY - 1 else ENDS + DAY + 5 * MINUTE)
+        await live_until(region, one, ENDS + late * 1.4 + 5 * MINUTE if late < DAY - 1 else ENDS + DAY + 5 * MINUTE)
         assert one.counted("seconds") == {("true",): 480}
         assert one.counted("billable_instance_seconds") == {("ml.m5.large", "true"): 480}
         assert shown.jobs["train"].billable_seconds == 240
         assert shown.unbilled[-1] == 0
-        assert_exact(world, one)
+        assert_exact(region, one)
         await one.live(10 * MINUTE)
         assert one.tracker.next_due() == float("inf")
 
 
 @STRATEGIES
 async def test_bill_that_never_comes_is_given_up_after_a_day(search: bool) -> None:
-    world, shown = World(unbilled()), Shown()
-    async with exporter(world, settings=Settings(search), board=shown) as one:
-        await live_until(world, one, ENDS + DAY - 1)
+    region, shown = Region(unbilled()), Shown()
+    async with exporter(region, settings=Settings(search), board=shown) as one:
+        await live_until(region, one, ENDS + DAY - 1)
         assert one.counted("seconds") == {}
         assert shown.unbilled[-1] == 1
         await one.live(2 * MINUTE)
@@ -94,19 +95,19 @@ async def test_bill_that_never_comes_is_given_up_after_a_day(search: bool) -> No
         assert one.counted("instance_seconds") == {("ml.m5.large", "true"): 960}
         assert one.counted("billable_seconds") == {}
         assert shown.unbilled[-1] == 0
-        assert_exact(world, one)
-        calls = world.calls[DESCRIBE]
+        assert_exact(region, one)
+        calls = len(region.times(DESCRIBE))
         await one.live(DAY, 300.0)
-        assert world.calls[DESCRIBE] == calls
+        assert len(region.times(DESCRIBE)) == calls
 
 
 @STRATEGIES
 async def test_job_without_a_bill_is_read_less_and_less_often(search: bool) -> None:
-    world = World(unbilled())
-    times = described(world)
-    async with exporter(world, settings=Settings(search)) as one:
-        await live_until(world, one, ENDS + HOUR)
-        await live_until(world, one, ENDS + DAY + HOUR)
+    region = Region(unbilled())
+    times = described(region)
+    async with exporter(region, settings=Settings(search)) as one:
+        await live_until(region, one, ENDS + HOUR)
+        await live_until(region, one, ENDS + DAY + HOUR)
     after = [at for at in times if at > ENDS]
     gaps = [b - a for a, b in pairwise(after)]
     assert len(after) < 70
@@ -118,15 +119,15 @@ async def test_job_without_a_bill_is_read_less_and_less_often(search: bool) -> N
 
 @STRATEGIES
 async def test_bill_that_comes_after_it_was_given_up_is_added(search: bool) -> None:
-    world = World(job(billing=(Billing(DAY + 5 * HOUR, moves=True),)))
-    async with exporter(world, settings=Settings(search)) as one:
-        await live_until(world, one, ENDS + DAY + 2 * HOUR)
+    region = Region(job(billing=(Billing(DAY + 5 * HOUR, moves=True),)))
+    async with exporter(region, settings=Settings(search)) as one:
+        await live_until(region, one, ENDS + DAY + 2 * HOUR)
         assert one.counted("seconds") == {("true",): 480}
         assert len(one.tracker) == 0
-        await live_until(world, one, ENDS + DAY + 7 * HOUR)
+        await live_until(region, one, ENDS + DAY + 7 * HOUR)
         assert one.counted("seconds") == {("true",): 480}
         assert one.counted("billable_seconds") == {("true",): 240}
-        assert_exact(world, one)
+        assert_exact(region, one)
 
 
 @STRATEGIES
@@ -135,54 +136,54 @@ async def test_bill_that_comes_after_it_was_given_up_is_added(search: bool) -> N
 async def test_bill_that_comes_in_a_downtime_counts(
     search: bool, moves: bool, late: float, away: float, tmp_path: Path
 ) -> None:
-    world = World(job(billing=(Billing(late, moves=moves),)))
-    async with exporter(world, tmp_path / "db", Settings(search)) as one:
-        await live_until(world, one, ENDS + 20 * MINUTE)
+    region = Region(job(billing=(Billing(late, moves=moves),)))
+    async with exporter(region, tmp_path / "db", Settings(search)) as one:
+        await live_until(region, one, ENDS + 20 * MINUTE)
         assert one.counted("seconds") == {}
-    world.clock.advance(away)
-    async with exporter(world, tmp_path / "db", Settings(search)) as one:
-        await live_until(world, one, max(world.now() + 10 * MINUTE, ENDS + min(late * 1.4, DAY) + 10 * MINUTE))
+    region.clock.advance(away)
+    async with exporter(region, tmp_path / "db", Settings(search)) as one:
+        await live_until(region, one, max(region.now() + 10 * MINUTE, ENDS + min(late * 1.4, DAY) + 10 * MINUTE))
         assert one.counted("billable_seconds") == {("true",): 240}
-        assert_exact(world, one)
+        assert_exact(region, one)
 
 
 @STRATEGIES
 async def test_bill_is_given_up_after_a_downtime_over_the_day(search: bool, tmp_path: Path) -> None:
-    world = World(unbilled())
-    async with exporter(world, tmp_path / "db", Settings(search)) as one:
-        await live_until(world, one, ENDS + 20 * MINUTE)
-    world.clock.advance(40 * DAY)
+    region = Region(unbilled())
+    async with exporter(region, tmp_path / "db", Settings(search)) as one:
+        await live_until(region, one, ENDS + 20 * MINUTE)
+    region.clock.advance(40 * DAY)
     # Longer ago than any listing goes back.
-    async with exporter(world, tmp_path / "db", Settings(search, lookback=DAY)) as one:
+    async with exporter(region, tmp_path / "db", Settings(search, lookback=DAY)) as one:
         await one.live(30 * MINUTE)
-        assert_exact(world, one)
+        assert_exact(region, one)
         assert one.counted("seconds") == {("true",): 480}
         assert await one.ledger.open_jobs(TARGET) == []
 
 
 @STRATEGIES
 async def test_deleted_job_is_given_up_at_once(search: bool) -> None:
-    world, shown = World(job(billing=(Billing(HOUR),), deleted=ENDS + 30 * MINUTE)), Shown()
-    async with exporter(world, settings=Settings(search), board=shown) as one:
-        await live_until(world, one, ENDS + 29 * MINUTE)
+    region, shown = Region(job(billing=(Billing(HOUR),), deleted=ENDS + 30 * MINUTE)), Shown()
+    async with exporter(region, settings=Settings(search), board=shown) as one:
+        await live_until(region, one, ENDS + 29 * MINUTE)
         assert (one.counted("seconds"), shown.unbilled[-1]) == ({}, 1)
-        await live_until(world, one, ENDS + HOUR)
+        await live_until(region, one, ENDS + HOUR)
         assert (one.counted("seconds"), shown.unbilled[-1]) == ({("true",): 480}, 0)
-        assert_exact(world, one)
+        assert_exact(region, one)
 
 
 @STRATEGIES
 @pytest.mark.parametrize("reused", [False, True], ids=["gone", "name used again"])
 async def test_job_deleted_in_a_downtime_is_given_up(search: bool, reused: bool, tmp_path: Path) -> None:
     first = unbilled(deleted=ENDS + HOUR)
-    world = World(first, *([replace(job(), created=first.deleted + HOUR)] if reused else []))
-    async with exporter(world, tmp_path / "db", Settings(search)) as one:
-        await live_until(world, one, ENDS + 30 * MINUTE)
-    world.clock.advance(5 * HOUR)
-    async with exporter(world, tmp_path / "db", Settings(search)) as one:
+    region = Region(first, *([replace(job(), created=first.deleted + HOUR)] if reused else []))
+    async with exporter(region, tmp_path / "db", Settings(search)) as one:
+        await live_until(region, one, ENDS + 30 * MINUTE)
+    region.clock.advance(5 * HOUR)
+    async with exporter(region, tmp_path / "db", Settings(search)) as one:
         await one.live(30 * MINUTE)
         assert one.counted("seconds") == {("true",): 480 * (2 if reused else 1)}
-        assert_exact(world, one)
+        assert_exact(region, one)
         assert await one.ledger.open_jobs(TARGET) == []
 
 
@@ -195,31 +196,31 @@ NO_WAIT: list[Callable[[], Life]] = [
 @STRATEGIES
 @pytest.mark.parametrize("make", NO_WAIT, ids=["never trained", "serverless"])
 async def test_job_that_will_have_no_bill_does_not_wait(search: bool, make: Callable[[], Life]) -> None:
-    world, shown = World(make()), Shown()
-    async with exporter(world, settings=Settings(search), board=shown) as one:
-        await live_until(world, one, ENDS + 10 * MINUTE)
+    region, shown = Region(make()), Shown()
+    async with exporter(region, settings=Settings(search), board=shown) as one:
+        await live_until(region, one, ENDS + 10 * MINUTE)
         assert one.tracker.next_due() == float("inf")
         assert set(shown.unbilled) == {None, 0}
-        assert_exact(world, one)
+        assert_exact(region, one)
 
 
 @STRATEGIES
 async def test_pool_of_a_job_without_a_bill_is_read_as_often_as_others(search: bool) -> None:
     spec = job().spec
     spec = {**spec, "ResourceConfig": {**spec["ResourceConfig"], "KeepAlivePeriodInSeconds": 3600}}
-    world = World(unbilled(spec=spec, pool=WarmPool(3500.0, reused_by="next")))
-    async with exporter(world, settings=Settings(search)) as one:
-        await live_until(world, one, ENDS + 50 * MINUTE)
+    region = Region(unbilled(spec=spec, pool=WarmPool(3500.0, reused_by="next")))
+    async with exporter(region, settings=Settings(search)) as one:
+        await live_until(region, one, ENDS + 50 * MINUTE)
         assert one.counted("warm_pool_retained_billable_seconds")[()] == pytest.approx(50 * MINUTE, abs=90)
 
 
 @STRATEGIES
 async def test_count_is_unknown_until_ended_jobs_were_read_and_then_never_a_guess(search: bool, tmp_path: Path) -> None:
-    world, settings = World(unbilled()), Settings(search)
-    async with exporter(world, tmp_path / "db", settings) as one:
-        await live_until(world, one, ENDS + HOUR)
+    region, settings = Region(unbilled()), Settings(search)
+    async with exporter(region, tmp_path / "db", settings) as one:
+        await live_until(region, one, ENDS + HOUR)
     shown = Shown()
-    async with exporter(world, tmp_path / "db", settings, shown) as one:
+    async with exporter(region, tmp_path / "db", settings, shown) as one:
         await one.live(HOUR)
         assert shown.unbilled == [None, 1]
 
@@ -234,12 +235,12 @@ RULES = (
 @pytest.mark.parametrize("late", [1.0, 300.0], ids=["minutes", "a day"])
 async def test_job_is_read_until_its_rules_are_over(search: bool, late: float) -> None:
     rules = tuple(replace(rule, after=rule.after * late) for rule in RULES)
-    world, shown = World(job(rules=rules)), Shown()
-    async with exporter(world, settings=Settings(search), board=shown) as one:
-        await live_until(world, one, ENDS + 100)
+    region, shown = Region(job(rules=rules)), Shown()
+    async with exporter(region, settings=Settings(search), board=shown) as one:
+        await live_until(region, one, ENDS + 100)
         found = (Found("debugger", "LossNotDecreasing", "Stopping"), Found("profiler", "ProfilerReport", "InProgress"))
         assert shown.jobs["train"].rules == found
-        await live_until(world, one, ENDS + 265 * late + max(120.0, 3000 * (late > 1)))
+        await live_until(region, one, ENDS + 265 * late + max(120.0, 3000 * (late > 1)))
         found = (
             Found("debugger", "LossNotDecreasing", "Stopped"),
             Found("profiler", "ProfilerReport", "NoIssuesFound"),
@@ -251,40 +252,40 @@ async def test_job_is_read_until_its_rules_are_over(search: bool, late: float) -
 
 @STRATEGIES
 async def test_rule_that_never_ends_is_given_up_after_a_day(search: bool) -> None:
-    world = World(job(rules=(Rule("debugger", "Overfit", "Stopped", after=float("1e9"), meanwhile="Stopping"),)))
-    times = described(world)
-    async with exporter(world, settings=Settings(search)) as one:
-        await live_until(world, one, ENDS + DAY + 10 * MINUTE)
+    region = Region(job(rules=(Rule("debugger", "Overfit", "Stopped", after=float("1e9"), meanwhile="Stopping"),)))
+    times = described(region)
+    async with exporter(region, settings=Settings(search)) as one:
+        await live_until(region, one, ENDS + DAY + 10 * MINUTE)
         assert one.tracker.next_due() == float("inf")
-        assert_exact(world, one)
+        assert_exact(region, one)
     assert len([at for at in times if at > ENDS]) < 70
 
 
 @STRATEGIES
 async def test_rule_that_goes_on_survives_a_restart(search: bool, tmp_path: Path) -> None:
-    world, settings = World(job(rules=RULES[:1])), Settings(search, settle=60.0)
-    async with exporter(world, tmp_path / "db", settings) as one:
-        await live_until(world, one, ENDS + 150)
+    region, settings = Region(job(rules=RULES[:1])), Settings(search, settle=60.0)
+    async with exporter(region, tmp_path / "db", settings) as one:
+        await live_until(region, one, ENDS + 150)
     shown = Shown()
-    async with exporter(world, tmp_path / "db", settings, shown) as one:
-        await live_until(world, one, ENDS + 500)
+    async with exporter(region, tmp_path / "db", settings, shown) as one:
+        await live_until(region, one, ENDS + 500)
         assert shown.jobs["train"].rules == (Found("debugger", "LossNotDecreasing", "Stopped"),)
 
 
 async def test_unbilled_jobs_are_unknown_until_each_job_was_read() -> None:
     """Only DescribeTrainingJob tells whether there is a bill."""
-    world, shown = World(unbilled()), Shown()
-    world.clock.advance(HOUR)
+    region, shown = Region(unbilled()), Shown()
+    region.clock.advance(HOUR)
 
     def strike(operation: str, _: str) -> None:
         if operation == DESCRIBE:
-            raise ApiError(DESCRIBE, "ThrottlingException")
+            raise error(DESCRIBE, "ThrottlingException")
 
-    world.strike = strike
-    async with exporter(world, board=shown) as one:
+    region.strike = strike
+    async with exporter(region, board=shown) as one:
         await one.live(20 * MINUTE)
         assert shown.unbilled == [None]
-        world.strike = lambda operation, name: None
+        region.strike = lambda operation, name: None
         await one.live(10 * MINUTE)
         assert shown.unbilled[-1] == 1
         assert 0 not in shown.unbilled

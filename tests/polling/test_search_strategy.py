@@ -151,7 +151,7 @@ def test_what_the_index_does_not_show_yet_is_described() -> None:
                 await asyncio.sleep(100 + DISCOVERY + lag + 10 * INTERVAL)
         (name, times), *others = region.described().items()
         assert (name, others) == ("new", [])
-        created = now + 100 - virtual_time.START
+        created = now + 100 - region.time.start
         # Until the first sweep after the index shows it, and once in between at most.
         assert created < times[0] <= created + DISCOVERY + INTERVAL + 2
         assert times[-1] <= created + lag + INTERVAL + 2

@@ -14,7 +14,8 @@ from exporter.simulator.request import plain
 from exporter.simulator.rng import seeded
 from exporter.simulator.store import Consistency
 from tests.logged import field, messages
-from tests.polling.simulated import HOUR, START, TARGET, Settings, World, exporter
+from tests.polling.simulated import HOUR, START, Settings, exporter
+from tests.sagemaker import TARGET, Region
 
 BOTH = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 ODD = Ending("Stopped", "MaxPatienceExceeded", "")
@@ -36,7 +37,7 @@ async def test_a_status_that_the_list_showed_first_is_counted_once_for_each_job(
     later = job("later", Phase("Starting", 120), odd)
     ended = job("ended", Phase("Starting", 60), ending=ODD, created=START - 30)
     suspended = job("suspended", replace(odd, status="Training", job_status="Suspended"), created=START - 60)
-    async with exporter(World(before, later, ended, suspended), settings=Settings(search=search)) as one:
+    async with exporter(Region(before, later, ended, suspended), settings=Settings(search=search)) as one:
         await one.live(300)
         assert one.health.snapshot(0).unknown == {"Hibernating": 2, "MaxPatienceExceeded": 1, "Suspended": 1}
         await one.live(2 * HOUR)
@@ -47,7 +48,7 @@ async def test_a_status_that_the_list_showed_first_is_counted_once_for_each_job(
 
 async def test_answers_that_go_back_in_time_count_nothing_twice() -> None:
     odd = job("odd", Phase("Starting", 10), Phase("Hibernating", 3600, "", on_instances=True), created=START - 600)
-    async with exporter(World(odd)) as one:
+    async with exporter(Region(odd)) as one:
         await one.live(60)
         tracked = one.tracker.get("odd")
         assert tracked is not None
@@ -63,7 +64,7 @@ async def test_another_job_of_the_same_name_takes_it_on_anew(search: bool) -> No
     odd = Phase("Hibernating", 300, "", on_instances=True)
     first = replace(job("same", odd, created=START - 60), deleted=START + 900)
     second = job("same", odd, created=START + 1200)
-    world = World(first, second, consistency=Consistency())
-    async with exporter(world, settings=Settings(search=search)) as one:
+    region = Region(first, second, consistency=Consistency())
+    async with exporter(region, settings=Settings(search=search)) as one:
         await one.live(HOUR)
         assert one.health.snapshot(0).unknown == {"Hibernating": 2}

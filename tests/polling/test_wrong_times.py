@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import formatdate
@@ -13,59 +14,47 @@ import pytest
 
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.series import SeriesKey
-from exporter.polling.api import Answer, CreatedBetween, JobPage
+from exporter.polling.api import LIST, CreatedBetween
 from exporter.polling.discovery import Discovery
 from exporter.polling.listing import RecordPage
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
 from tests import virtual_time
-from tests.polling.simulated import DAY, HOUR, START, TARGET, Settings, World, exporter
+from tests.polling.simulated import DAY, HOUR, START, Settings, exporter
 from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
-from tests.sagemaker import Region, job, jobs
+from tests.sagemaker import TARGET, Region, job, jobs, records
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 
 
-class Prophetic(World):
+class Prophetic(Region):
     """Return a CreationTime one year ahead for the job `ahead`."""
 
-    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
-        # It is the newest: bounds of the future find it too.
-        page = await super().list_jobs(span, token)
-        rest = await super().list_jobs(CreatedBetween(None, None), None) if not token else JobPage([], None)
-        missing = [job for job in rest.jobs if job["TrainingJobName"] == "ahead" and job not in page.jobs]
-        return page._replace(jobs=[_moved(job) for job in (*missing, *page.jobs)])
-
-    async def search_active(self, token: str | None) -> JobPage:
-        page = await super().search_active(token)
-        return page._replace(jobs=[_moved(job) for job in page.jobs])
-
-    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
-        page = await super().search_created(span, token)
-        return page._replace(jobs=[_moved(job) for job in page.jobs])
-
-    async def describe(self, name: str) -> Answer | None:
-        answer = await super().describe(name)
-        return answer and _moved(answer)
-
-
-def _moved(answer: Mapping[str, Any]) -> dict[str, Any]:
-    moved = {"CreationTime": START + 365 * DAY} if answer["TrainingJobName"] == "ahead" else {}
-    return {**answer, **moved}
+    def perform(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        answer = super().perform(operation, asked)
+        if operation == LIST and "NextToken" not in asked:
+            # It is the newest: bounds of the future find it too.
+            everything = {**asked, "CreationTimeAfter": 0.0, "CreationTimeBefore": math.inf}
+            found, rest = records(answer), records(super().perform(operation, everything))
+            found[:0] = [one for one in rest if one["TrainingJobName"] == "ahead" and one not in found]
+        for record in records(answer):
+            if record["TrainingJobName"] == "ahead":
+                record["CreationTime"] = START + 365 * DAY
+        return answer
 
 
 @STRATEGIES
 async def test_a_job_from_the_future_counts_and_hides_no_other(search: bool, tmp_path: Path) -> None:
     (ahead,) = steady(1, START + 60, seconds=600)
     later = [replace(job, created=START + 600 + 60 * n) for n, job in enumerate(steady(20, START, seconds=300))]
-    world = Prophetic(replace(ahead, name="ahead"), *later)
-    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+    region = Prophetic(replace(ahead, name="ahead"), *later)
+    async with exporter(region, tmp_path / "db", Settings(search, resync=DAY)) as one:
         await one.live(HOUR)
         assert one.counted("jobs_created") == {(): 21}
-        assert one.ledger.marks(TARGET).discovered_until <= world.now()
-    world.jobs.add(*steady(5, START + HOUR + 300, "more", seconds=300))
-    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+        assert one.ledger.marks(TARGET).discovered_until <= region.now()
+    region.jobs.add(*steady(5, START + HOUR + 300, "more", seconds=300))
+    async with exporter(region, tmp_path / "db", Settings(search, resync=DAY)) as one:
         await one.live(HOUR)
         assert one.counted("jobs_created") == {(): 26}
         assert one.counted("jobs_finished") == {("Completed",): 26}
@@ -73,15 +62,15 @@ async def test_a_job_from_the_future_counts_and_hides_no_other(search: bool, tmp
 
 @STRATEGIES
 async def test_a_mark_from_the_future_hides_no_job_after_a_restart(search: bool, tmp_path: Path) -> None:
-    world = World(*steady(5, START + 300, seconds=300))
-    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+    region = Region(*steady(5, START + 300, seconds=300))
+    async with exporter(region, tmp_path / "db", Settings(search, resync=DAY)) as one:
         await one.live(60)
         await one.ledger.apply((), {TARGET: START + HOUR})
         assert one.ledger.marks(TARGET).discovered_until == START + HOUR
-    async with exporter(world, tmp_path / "db", Settings(search, resync=DAY)) as one:
+    async with exporter(region, tmp_path / "db", Settings(search, resync=DAY)) as one:
         await one.live(1200)
         assert one.counted("jobs_finished") == {("Completed",): 5}
-        assert one.ledger.marks(TARGET).discovered_until <= world.now()
+        assert one.ledger.marks(TARGET).discovered_until <= region.now()
 
 
 async def test_a_walk_after_one_that_took_its_time_from_a_wrong_clock_finds_what_was_missed() -> None:

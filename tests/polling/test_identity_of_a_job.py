@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,39 +13,26 @@ import pytest
 from exporter.ledger.accounting import Reading
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
-from exporter.polling.api import Answer, CreatedBetween, JobPage
+from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
-from tests.polling.simulated import HOUR, START, TARGET, Settings, World, due, exporter
+from tests.polling.simulated import HOUR, START, Settings, due, exporter
+from tests.sagemaker import TARGET, Region, records
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 
 
-class Jittery(World):
+class Jittery(Region):
     """Return a different CreationTime with each operation, shifted by this many seconds."""
 
-    listed = searched = described = 0.0
+    shifts: Mapping[str, float] = MappingProxyType({})
 
-    async def list_jobs(self, span: CreatedBetween, token: str | None) -> JobPage:
-        return _page(await super().list_jobs(span, token), self.listed)
-
-    async def search_active(self, token: str | None) -> JobPage:
-        return _page(await super().search_active(token), self.searched)
-
-    async def search_created(self, span: CreatedBetween, token: str | None) -> JobPage:
-        return _page(await super().search_created(span, token), self.searched)
-
-    async def describe(self, name: str) -> Answer | None:
-        answer = await super().describe(name)
-        return answer and _off(answer, self.described)
-
-
-def _page(page: JobPage, seconds: float) -> JobPage:
-    return page._replace(jobs=[_off(job, seconds) for job in page.jobs])
-
-
-def _off(answer: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    return {**answer, "CreationTime": answer["CreationTime"] + seconds}
+    def perform(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        answer = super().perform(operation, asked)
+        if shift := self.shifts.get(operation):
+            for record in records(answer):
+                record["CreationTime"] += shift
+        return answer
 
 
 @STRATEGIES
@@ -56,34 +44,35 @@ async def test_a_job_counts_once_whatever_operation_shows_it(
     listed: float, searched: float, described: float, search: bool, tmp_path: Path
 ) -> None:
     lives = [replace(job, created=START + 100 + 700 * n) for n, job in enumerate(steady(5, START, seconds=600))]
-    world, settings = Jittery(*lives), Settings(search, settle=60, retention=600)
-    world.listed, world.searched, world.described = listed, searched, described
+    region, settings = Jittery(*lives), Settings(search, settle=60, retention=600)
+    region.shifts = {LIST: listed, SEARCH: searched, DESCRIBE: described}
     for _ in range(3):
         # Running, ended and settled jobs are discovered again after each restart.
-        async with exporter(world, tmp_path / "db", settings) as one:
+        async with exporter(region, tmp_path / "db", settings) as one:
             await one.live(HOUR / 2, step=30)
             # Afterwards an operation may round differently.
-            world.listed, world.searched, world.described = world.described, world.listed, world.searched
-    async with exporter(world, tmp_path / "db", settings) as one:
+            listed, searched, described = described, listed, searched
+            region.shifts = {LIST: listed, SEARCH: searched, DESCRIBE: described}
+    async with exporter(region, tmp_path / "db", settings) as one:
         await one.live(HOUR, step=30)
         assert one.counted("jobs_created") == {(): 5}
         assert one.counted("jobs_finished") == {("Completed",): 5}
-        assert one.counted("seconds") == due(world.truth())["seconds"]
+        assert one.counted("seconds") == due(region.truth())["seconds"]
         assert await one.ledger.open_jobs(TARGET) == []
 
 
 @STRATEGIES
 async def test_an_ended_job_is_read_no_more_often_because_its_times_differ(search: bool) -> None:
-    world = Jittery(*steady(1, START + 100, seconds=600))
-    world.listed, world.searched = 0.001, 6e-4
-    async with exporter(world, settings=Settings(search, settle=60)) as one:
+    region = Jittery(*steady(1, START + 100, seconds=600))
+    region.shifts = {LIST: 0.001, SEARCH: 6e-4}
+    async with exporter(region, settings=Settings(search, settle=60)) as one:
         await one.live(HOUR)
         (followed,) = one.tracker.jobs()
         assert followed.settled_at is not None
-        before = world.calls.total()
+        before = len(region.calls)
         await one.live(600)
-        assert world.calls["DescribeTrainingJob"] <= 30
-        assert world.calls.total() - before <= 35
+        assert len(region.times(DESCRIBE)) <= 30
+        assert len(region.calls) - before <= 35
 
 
 def ended(name: str, created: float) -> TrainingJob:
