@@ -12,7 +12,6 @@ import pytest
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
-from tests import virtual_time
 from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
 from tests.sagemaker import Region, api, jobs
 from tests.virtual_time import LoopClock
@@ -61,47 +60,41 @@ class Endless(Region):
 
 @pytest.mark.parametrize("tokens", ["A", "AB"])
 @pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
-def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search: bool, tokens: str) -> None:
-    async def scenario() -> None:
-        region = Endless(*jobs(150))
-        async with open_ledger("", region.clock.time) as ledger:
-            one = poller(region, ledger, search=search)
-            async with polling(one):
-                await asyncio.sleep(2 * DISCOVERY)
-                assert one.health.up is True
-                region.tokens = cycle(tokens)
-                since = region.clock.monotonic() + DISCOVERY
-                await asyncio.sleep(11 * DISCOVERY)
-                assert one.health.up is False
-                operation = SEARCH if search else LIST
-                assert "repeat" in one.health.last_errors[operation, ENDLESS].message
-                assert one.health.calls.errors[LIST, ENDLESS] >= 10
-                # Two spans at most, each of which ends with the first token that repeats.
-                assert len(region.times(LIST, since)) <= 10 * 2 * (len(tokens) + 1) + 2
-                assert len(region.times(SEARCH, since)) <= 20 * (len(tokens) + 1) + 4
-                reads = region.described(since)
-                # What no page of the search shows is described.
-                assert len(reads) == (50 if search else 150)
-                assert all(len(times) >= 10 * DISCOVERY / INTERVAL - 3 for times in reads.values())
-                region.tokens = None
-                region.jobs.add(*jobs(1, region.clock.time() + 1, name="new"))
-                await asyncio.sleep(2 * DISCOVERY + INTERVAL)
-                assert one.health.up is True
-                assert one.tracker.get("new-0") is not None
-
-    virtual_time.run(scenario())
+async def test_a_target_whose_pages_repeat_is_down_and_its_known_jobs_are_read(search: bool, tokens: str) -> None:
+    region = Endless(*jobs(150))
+    async with open_ledger("", region.clock.time) as ledger:
+        one = poller(region, ledger, search=search)
+        async with polling(one):
+            await asyncio.sleep(2 * DISCOVERY)
+            assert one.health.up is True
+            region.tokens = cycle(tokens)
+            since = region.clock.monotonic() + DISCOVERY
+            await asyncio.sleep(11 * DISCOVERY)
+            assert one.health.up is False
+            operation = SEARCH if search else LIST
+            assert "repeat" in one.health.last_errors[operation, ENDLESS].message
+            assert one.health.calls.errors[LIST, ENDLESS] >= 10
+            # Two spans at most, each of which ends with the first token that repeats.
+            assert len(region.times(LIST, since)) <= 10 * 2 * (len(tokens) + 1) + 2
+            assert len(region.times(SEARCH, since)) <= 20 * (len(tokens) + 1) + 4
+            reads = region.described(since)
+            # What no page of the search shows is described.
+            assert len(reads) == (50 if search else 150)
+            assert all(len(times) >= 10 * DISCOVERY / INTERVAL - 3 for times in reads.values())
+            region.tokens = None
+            region.jobs.add(*jobs(1, region.clock.time() + 1, name="new"))
+            await asyncio.sleep(2 * DISCOVERY + INTERVAL)
+            assert one.health.up is True
+            assert one.tracker.get("new-0") is not None
 
 
-def test_jobs_that_a_walk_shows_before_its_pages_repeat_are_found_and_read() -> None:
-    async def scenario() -> None:
-        region = Endless(*jobs(50))
-        region.tokens = cycle("A")
-        async with open_ledger("", region.clock.time) as ledger:
-            assert not await poller(region, ledger).once()
-        assert len(region.times(LIST)) == 2
-        assert len(region.described()) == 50
-
-    virtual_time.run(scenario())
+async def test_jobs_that_a_walk_shows_before_its_pages_repeat_are_found_and_read() -> None:
+    region = Endless(*jobs(50))
+    region.tokens = cycle("A")
+    async with open_ledger("", region.clock.time) as ledger:
+        assert not await poller(region, ledger).once()
+    assert len(region.times(LIST)) == 2
+    assert len(region.described()) == 50
 
 
 async def test_tags_whose_pages_repeat_are_an_error() -> None:

@@ -19,7 +19,6 @@ from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
-from tests import virtual_time
 from tests.polling.world import poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs
 
@@ -109,48 +108,39 @@ def total(ledger: Ledger, name: str) -> float:
 
 
 @pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
-def test_of_two_open_jobs_of_one_name_the_earlier_one_is_given_up(search: bool) -> None:
+async def test_of_two_open_jobs_of_one_name_the_earlier_one_is_given_up(search: bool) -> None:
     """It was deleted before its bill came: nothing of it can be read again, so its training seconds count alone."""
-
-    async def scenario() -> None:
-        region = Region()
-        now = region.clock.time()
-        earlier, later = (
-            replace(
-                READ, account=TARGET[0], region=TARGET[1], name="job-0", created=now - age, modified=now - age + 100
-            )
-            for age in (7200, 3600)
-        )
-        ended = replace(earlier, status="Completed", secondary_status="Completed", training_seconds=60.0)
-        region.jobs.add(job("job-0"))
-        async with open_ledger("", region.clock.time, 86400.0) as ledger:
-            await ledger.begin(TARGET)
-            await ledger.apply([Reading.of(ended, settled=False), Reading.of(later, settled=False)])
-            assert total(ledger, "seconds") == 0
-            async with polling(poller(region, ledger, search=search)):
-                await asyncio.sleep(60)
-                assert total(ledger, "seconds") == 60
-                assert len(await ledger.open_jobs(TARGET) or ()) == 1
-
-    virtual_time.run(scenario())
+    region = Region()
+    now = region.clock.time()
+    earlier, later = (
+        replace(READ, account=TARGET[0], region=TARGET[1], name="job-0", created=now - age, modified=now - age + 100)
+        for age in (7200, 3600)
+    )
+    ended = replace(earlier, status="Completed", secondary_status="Completed", training_seconds=60.0)
+    region.jobs.add(job("job-0"))
+    async with open_ledger("", region.clock.time, 86400.0) as ledger:
+        await ledger.begin(TARGET)
+        await ledger.apply([Reading.of(ended, settled=False), Reading.of(later, settled=False)])
+        assert total(ledger, "seconds") == 0
+        async with polling(poller(region, ledger, search=search)):
+            await asyncio.sleep(60)
+            assert total(ledger, "seconds") == 60
+            assert len(await ledger.open_jobs(TARGET) or ()) == 1
 
 
-def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unreadable(self: Ledger, identities: Iterable[Identity]) -> dict[Identity, Facts] | None:
         return None
 
-    async def scenario() -> None:
-        region = Region(*jobs(5))
-        async with open_ledger("", region.clock.time) as ledger:
-            await settle(region, ledger)
-            monkeypatch.setattr(Ledger, "recorded", unreadable)
-            # Beyond the lookback: no listing brings them back.
-            again = poller(region, ledger, lookback=0.001)
-            await settle(region, ledger, again)
-            assert len(again.tracker) == 5
-            assert again.first_sync.complete
-
-    virtual_time.run(scenario())
+    region = Region(*jobs(5))
+    async with open_ledger("", region.clock.time) as ledger:
+        await settle(region, ledger)
+        monkeypatch.setattr(Ledger, "recorded", unreadable)
+        # Beyond the lookback: no listing brings them back.
+        again = poller(region, ledger, lookback=0.001)
+        await settle(region, ledger, again)
+        assert len(again.tracker) == 5
+        assert again.first_sync.complete
 
 
 async def settle(region: Region, ledger: Ledger, one: Poller | None = None) -> None:

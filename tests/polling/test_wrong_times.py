@@ -20,10 +20,10 @@ from exporter.polling.listing import RecordPage
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
-from tests import virtual_time
 from tests.polling.simulated import DAY, HOUR, START, Settings, exporter
 from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs, records
+from tests.virtual_time import loop_time
 
 STRATEGIES = pytest.mark.parametrize("search", [False, True], ids=["describe", "search"])
 
@@ -142,41 +142,34 @@ class Lying(Region):
 @STRATEGIES
 @pytest.mark.parametrize("wrong", [3600.0, -3600.0, 365 * DAY])
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, search: bool) -> None:
-    async def scenario() -> None:
-        region = Lying(*jobs(1))
-        region.lies = {number: wrong}
-        async with open_ledger("", region.clock.time) as ledger:
-            async with polling(poller(region, ledger, search=search)):
-                await asyncio.sleep(2 * DISCOVERY)
-                assert ledger.marks(TARGET).discovered_until <= region.clock.time() + 1
-            # And again after a restart.
-            one = poller(region, ledger, search=search)
-            async with polling(one):
-                await asyncio.sleep(DISCOVERY)
-                region.jobs.add(job("new", region.clock.time()))
-                await asyncio.sleep(2 * DISCOVERY + INTERVAL)
-                assert one.tracker.get("new") is not None
-
-    virtual_time.run(scenario())
+async def test_one_date_that_is_wrong_hides_no_new_job(number: int, wrong: float, search: bool) -> None:
+    region = Lying(*jobs(1))
+    region.lies = {number: wrong}
+    async with open_ledger("", region.clock.time) as ledger:
+        async with polling(poller(region, ledger, search=search)):
+            await asyncio.sleep(2 * DISCOVERY)
+            assert ledger.marks(TARGET).discovered_until <= region.clock.time() + 1
+        # And again after a restart.
+        one = poller(region, ledger, search=search)
+        async with polling(one):
+            await asyncio.sleep(DISCOVERY)
+            region.jobs.add(job("new", region.clock.time()))
+            await asyncio.sleep(2 * DISCOVERY + INTERVAL)
+            assert one.tracker.get("new") is not None
 
 
 @STRATEGIES
-def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: bool) -> None:
+async def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(search: bool) -> None:
     """The machine's clock is 200 days ahead, and so far no response had the right date."""
-
-    async def scenario() -> None:
-        now = virtual_time.loop_time().now
-        region = Lying(replace(job("job", now - 3600, now - 1800), billable_ratio=None))
-        region.time.ahead = 200 * DAY
-        region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
-        async with open_ledger("", region.clock.time, 400 * DAY) as ledger:
-            one = poller(region, ledger, search=search, lookback=400.0)
-            async with polling(one):
-                await asyncio.sleep(3 * INTERVAL + 120.0)
-                (tracked,) = one.tracker.jobs()
-                assert (tracked.read, tracked.settled_at) == (True, None)
-            seconds = SeriesKey("sagemaker_training_seconds_total", ("false",), ())
-            assert ledger.totals(TARGET)[seconds].shown == (0,)
-
-    virtual_time.run(scenario())
+    now = loop_time().now
+    region = Lying(replace(job("job", now - 3600, now - 1800), billable_ratio=None))
+    region.time.ahead = 200 * DAY
+    region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
+    async with open_ledger("", region.clock.time, 400 * DAY) as ledger:
+        one = poller(region, ledger, search=search, lookback=400.0)
+        async with polling(one):
+            await asyncio.sleep(3 * INTERVAL + 120.0)
+            (tracked,) = one.tracker.jobs()
+            assert (tracked.read, tracked.settled_at) == (True, None)
+        seconds = SeriesKey("sagemaker_training_seconds_total", ("false",), ())
+        assert ledger.totals(TARGET)[seconds].shown == (0,)
