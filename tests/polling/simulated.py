@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,17 +11,15 @@ from dataclasses import dataclass
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import Target
-from exporter.polling.api import Calls
-from exporter.polling.assembly import assemble
 from exporter.polling.health import Health
 from exporter.polling.recording import Display
-from exporter.polling.settings import PollerSettings
 from exporter.simulator import Totals, total
 from exporter.training.active import ActiveCounts
 from exporter.training.cost import Rates
 from exporter.training.job import TrainingJob
 from exporter.training.parsing import Allowlist
-from tests.sagemaker import TARGET, Region, api
+from tests.polling.pollers import poller
+from tests.sagemaker import TARGET, Region
 from tests.virtual_time import BEGIN
 
 START = BEGIN
@@ -66,10 +65,13 @@ class Exporter:
     """Represent one life of a process: a poller of the one target, and its ledger."""
 
     def __init__(self, region: Region, ledger: Ledger, settings: Settings, display: Display) -> None:
-        self.ledger, self._clock, calls = ledger, region.clock, Calls()
+        self.ledger, self._clock = ledger, region.clock
         self._polling: asyncio.Task[None] | None = None
-        self.health = Health("/".join(TARGET), calls, self._clock.time)
-        polling = PollerSettings(
+        self.poller = poller(
+            region,
+            ledger,
+            rps=math.inf,
+            display=display,
             settle=settings.settle,
             retention=settings.retention,
             resync_interval=settings.resync,
@@ -78,9 +80,7 @@ class Exporter:
             workers=4,
             allowlist=Allowlist(cost_tags=settings.cost_tags),
         )
-        sagemaker = api(region, calls, self._clock)
-        self.poller = assemble(TARGET, sagemaker, polling, ledger, display, self.health, self._clock)
-        self.tracker = self.poller.tracker
+        self.tracker, self.health = self.poller.tracker, self.poller.health
 
     async def live(self, seconds: float, step: float = 15.0) -> None:
         """Poll for this many seconds, on a machine that is suspended except for a moment every `step` seconds."""

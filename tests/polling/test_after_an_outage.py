@@ -17,7 +17,7 @@ from exporter.ledger.sqlite import SqliteStore
 from exporter.training.cost import Rate
 from tests.displays import Showing
 from tests.ledger.books import Disk
-from tests.polling.world import poller, polling
+from tests.polling.pollers import poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs
 from tests.virtual_time import LoopClock
 

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH
-from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, poller, polling
+from tests.polling.pollers import DISCOVERY, INTERVAL, SETTLE, poller, polling
 from tests.sagemaker import Region, job, jobs
 
 ACTIVE, ROUNDS = 2000, 4

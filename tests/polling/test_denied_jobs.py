@@ -16,8 +16,8 @@ from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob
 from tests.logged import field, messages, text
+from tests.polling.pollers import INTERVAL, poller, polling
 from tests.polling.simulated import DAY, HOUR, START, Settings, exporter
-from tests.polling.world import INTERVAL, poller, polling
 from tests.sagemaker import TARGET, Region, error, job, jobs
 
 DENIED = "AccessDeniedException"

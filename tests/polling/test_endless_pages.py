@@ -12,7 +12,7 @@ import pytest
 from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ENDLESS, LIST, SEARCH, TAGS, ApiError, Calls, JobPage
 from exporter.polling.paging import pages
-from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
+from tests.polling.pollers import DISCOVERY, INTERVAL, poller, polling
 from tests.sagemaker import Region, api, jobs
 from tests.virtual_time import LoopClock
 

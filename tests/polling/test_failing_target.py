@@ -12,7 +12,7 @@ from exporter.ledger.opening import open_ledger
 from exporter.polling.api import DESCRIBE, LIST, SEARCH, ApiError
 from exporter.simulator import Consistency
 from tests.logged import lines
-from tests.polling.world import INTERVAL, poller, polling
+from tests.polling.pollers import INTERVAL, poller, polling
 from tests.sagemaker import Region, job, jobs
 
 NUMBER = 300

@@ -14,7 +14,7 @@ from exporter.polling.poller import Poller
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import describe
 from exporter.training.parsing import Allowlist
-from tests.polling.world import poller
+from tests.polling.pollers import poller
 from tests.sagemaker import TARGET, Region, error, job, records
 from tests.virtual_time import BEGIN as NOW
 

@@ -19,7 +19,7 @@ from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.training.facts import Facts
 from exporter.training.holding import NOTHING, Holding, holding_as_listed
 from exporter.training.job import Identity, Instances, TrainingJob, Transition, WarmPool
-from tests.polling.world import poller, polling
+from tests.polling.pollers import poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs
 
 READ = TrainingJob(
@@ -137,7 +137,7 @@ async def test_jobs_are_resumed_where_their_facts_cannot_be_read(monkeypatch: py
         await settle(region, ledger)
         monkeypatch.setattr(Ledger, "recorded", unreadable)
         # Beyond the lookback: no listing brings them back.
-        again = poller(region, ledger, lookback=0.001)
+        again = poller(region, ledger, lookback=86.4)
         await settle(region, ledger, again)
         assert len(again.tracker) == 5
         assert again.first_sync.complete

@@ -15,7 +15,7 @@ from exporter.polling.poller import Poller
 from exporter.polling.tracker import TrackedJob
 from exporter.simulator import Consistency
 from tests.logged import lines
-from tests.polling.world import DISCOVERY, INTERVAL, SETTLE, poller, polling
+from tests.polling.pollers import DISCOVERY, INTERVAL, SETTLE, poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs
 
 DAY = 86400.0

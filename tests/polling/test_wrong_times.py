@@ -20,8 +20,8 @@ from exporter.polling.listing import RecordPage
 from exporter.polling.tracker import Tracker, TrackerTiming
 from exporter.simulator import steady
 from exporter.training.job import TrainingJob, WarmPool
+from tests.polling.pollers import DISCOVERY, INTERVAL, poller, polling
 from tests.polling.simulated import DAY, HOUR, START, Settings, exporter
-from tests.polling.world import DISCOVERY, INTERVAL, poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs, records
 from tests.virtual_time import loop_time
 
@@ -166,7 +166,7 @@ async def test_no_bill_is_given_up_while_nobody_knows_whose_clock_is_wrong(searc
     region.time.ahead = 200 * DAY
     region.lies = dict.fromkeys(range(1, 5), 100 * DAY)
     async with open_ledger("", region.clock.time, 400 * DAY) as ledger:
-        one = poller(region, ledger, search=search, lookback=400.0)
+        one = poller(region, ledger, search=search, lookback=400 * DAY)
         async with polling(one):
             await asyncio.sleep(3 * INTERVAL + 120.0)
             (tracked,) = one.tracker.jobs()

@@ -14,7 +14,7 @@ from exporter.config import Config
 from exporter.simulator import Life
 from tests import virtual_time
 from tests.e2e.exposed import Exposed
-from tests.polling.world import INTERVAL, SETTLE
+from tests.polling.pollers import INTERVAL, SETTLE
 from tests.sagemaker import job, jobs
 from tests.service.regions import OFF
 from tests.service.test_many_targets import REGIONS, World

@@ -21,7 +21,7 @@ from exporter.training.job import TrainingJob
 from exporter.web.status import status
 from tests import virtual_time
 from tests.logged import lines, messages, text
-from tests.polling.world import INTERVAL
+from tests.polling.pollers import INTERVAL
 from tests.sagemaker import OPERATIONS, Region, jobs
 from tests.service.regions import OFF
 from tests.virtual_time import LoopClock, background

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from exporter.ledger.ledger import Ledger
 from exporter.polling.api import Calls
@@ -13,34 +14,21 @@ from exporter.polling.recording import Display
 from exporter.polling.settings import PollerSettings
 from tests.displays import Nowhere
 from tests.sagemaker import Region, api
-from tests.virtual_time import LoopClock, background
+from tests.virtual_time import background
 
+# In seconds, by default.
 INTERVAL, DISCOVERY, SETTLE = 30.0, 60.0, 120.0
 
 
 def poller(
-    region: Region,
-    ledger: Ledger,
-    *,
-    search: bool = False,
-    rps: float = 1000.0,
-    lookback: float = 30.0,
-    display: Display | None = None,
+    region: Region, ledger: Ledger, *, rps: float = 1000.0, display: Display | None = None, **settings: Any
 ) -> Poller:
-    """Return a poller with `rps` requests per second for each operation, and `lookback` in days."""
-    clock, calls = LoopClock(), Calls()
-    settings = PollerSettings(
-        discovery_interval=DISCOVERY,
-        active_interval=INTERVAL,
-        settle=SETTLE,
-        lookback=lookback * 86400.0,
-        search=search,
-        workers=20,
-    )
+    """Return a poller with these `PollerSettings` and `rps` requests per second for each operation."""
+    clock, calls = region.clock, Calls()
+    polling = PollerSettings(**{"workers": 20, **settings})
     health = Health("/".join(region.target), calls, clock.time)
-    return assemble(
-        region.target, api(region, calls, clock, rps), settings, ledger, display or Nowhere(), health, clock
-    )
+    sagemaker = api(region, calls, clock, rps)
+    return assemble(region.target, sagemaker, polling, ledger, display or Nowhere(), health, clock)
 
 
 def polling(one: Poller) -> AbstractAsyncContextManager[None]:
