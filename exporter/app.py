@@ -45,6 +45,9 @@ _EVERYONE, _HANGING = 10, 1
 _STAGGER = 0.05
 # In seconds: how long a replica stays unknown to the others until it knows its account, and when STS is asked again.
 _ALONE, _AGAIN = 15.0, 10.0
+# The targets that `once` polls at a time: each has clients with their connections, and opening them keeps the processor
+# so busy that answers seem late.
+_TARGETS_AT_ONCE = 20
 # Timeouts of one response that `once` waits for prices at most.
 _PRICES_AT_ONCE = 2
 
@@ -153,7 +156,13 @@ class App:
                 await self.pricing.reader.read()
         except TimeoutError:
             _log.warning("prices were not read in time")
-        return all(await asyncio.gather(*(runner.once() for runner in self.runners)))
+        turns = asyncio.Semaphore(_TARGETS_AT_ONCE)
+
+        async def polled(runner: TargetRunner) -> bool:
+            async with turns:
+                return await runner.once()
+
+        return all(await asyncio.gather(*map(polled, self.runners)))
 
     def waiting(self) -> list[str]:
         """Return the names of the targets that readiness waits for: those with unread jobs, except failing ones."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -256,5 +257,27 @@ def test_once_reads_the_other_targets_despite_a_mistake_of_ours_in_one(monkeypat
         async with App.open(world.config(), LoopClock()) as app:
             assert not await app.once()
             assert [runner.health.up for runner in app.runners] == [False, *[True] * (len(REGIONS) - 1)]
+
+    virtual_time.run(scenario())
+
+
+def test_once_opens_the_clients_of_a_few_targets_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world, opened = World(accounts=20), [0]
+        client = world.client
+
+        @asynccontextmanager
+        async def counted(*arguments: Any) -> AsyncIterator[Region]:
+            opened.append(opened[-1] + 1)
+            async with client(*arguments) as region:
+                yield region
+            opened.append(opened[-1] - 1)
+
+        monkeypatch.setattr(world, "client", counted)
+        monkeypatch.setattr("exporter.app.Sessions", lambda timeout, connections: world)
+        async with App.open(world.config(), LoopClock()) as app:
+            assert await app.once()
+            assert all(runner.complete for runner in app.runners)
+        assert 1 < max(opened) <= 20
 
     virtual_time.run(scenario())
