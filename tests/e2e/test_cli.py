@@ -268,7 +268,7 @@ def test_the_first_line_of_the_log_says_what_runs(style: str, tmp_path: Path) ->
     sources = "jobs,tags,prices,quotas,cloudwatch"
     fields = f"version={__version__} targets=2 strategy=describe state={tmp_path}/state.db sources={sources}\n"
     if style == "logfmt":
-        assert lines[0].endswith(f"level=info caller=exporter.service msg=starting {fields}")
+        assert lines[0].endswith(f"level=info caller=exporter.serving msg=starting {fields}")
         assert lines[1].startswith("metrics at http://127.0.0.1:")
         return
     # No line of both outputs has another format.
