@@ -12,8 +12,8 @@ NUMBER = $(or $(VERSION),$(error make $@ needs a version: make $@ VERSION=0.2.0)
 
 export PYTHON PROMETHEUS POSTGRES
 
-.PHONY: help demo test unit image-test check lock soak chaos bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
-	release-check release-prepare release-notes release-tag clean run-environment dev-environment
+.PHONY: help demo test unit long coverage image-test check lock soak chaos bench bench-dashboards docs dashboards pictures getting-started manifests wheel image chart \
+	release-check release-prepare release-notes release-tag clean programs run-environment dev-environment
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -21,14 +21,22 @@ help: ## show this help
 demo: run-environment ## run the exporter on a simulated SageMaker, at http://localhost:9841
 	@$(BIN)/python -m exporter demo $(ARGS)
 
-test: dev-environment ## run all tests with branch coverage; ARGS=tests/x.py runs only these
-	@for program in prometheus postgres; do hack/$$program.sh > /dev/null || [ -z "$$CI" ] || exit 1; done
-	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
+# Hundreds of tests start the exporter, which would otherwise be compiled by each of them.
+test unit long coverage: export PYTHONDONTWRITEBYTECODE :=
+# Many tests wait for sockets and processes: two for each processor keep it busy.
+test unit long coverage: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 
-# Many of these tests wait for sockets: two for each processor keep it busy.
-unit: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+test: dev-environment programs ## run the tests, in four minutes; ARGS=tests/x.py runs only these
+	@$(BIN)/python -m pytest $(ARGS)
+
 unit: dev-environment ## the tests that start no process, in a minute; ARGS=tests/http only these
-	@$(BIN)/python -m pytest -m "not process and not slow and not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not process and not slow and not long and not soak" $(ARGS)
+
+long: dev-environment programs ## the tests that take too long for make test
+	@$(BIN)/python -m pytest --timeout 600 -m long $(ARGS)
+
+coverage: dev-environment ## the tests that start no process, also slow ones, with branch coverage
+	@$(BIN)/python -m pytest --cov -m "not process and not long and not soak" $(ARGS)
 
 image-test: dev-environment ## build the container image and scrape it; needs root, buildah and mmdebstrap
 	@hack/prometheus.sh > /dev/null
@@ -117,6 +125,9 @@ release-tag: release-check ## tag the last commit as VERSION=0.2.0
 clean: ## remove everything that was generated, including .venv
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+programs:
+	@for program in prometheus postgres; do hack/$$program.sh > /dev/null || [ -z "$$CI" ] || exit 1; done
 
 run-environment:
 	@hack/venv.sh $(RUN_LOCKS)

@@ -15,6 +15,8 @@ from benchmarks import formats
 from tests import postgres
 from tests.prometheus import ROOT
 
+pytestmark = pytest.mark.long
+
 JOBS, TARGETS = 12, 4
 WAYS = {"describe", "search", "afternoon", "floor"}
 _TARGETS = {"read_seconds": 9.0, "commits": 60.0, "memory": [1e8], "cpu": [0.2], "held": [300]}

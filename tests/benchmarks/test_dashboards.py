@@ -22,6 +22,7 @@ def first_cells(text: str) -> set[str]:
 
 
 @pytest.mark.prometheus
+@pytest.mark.long
 async def test_every_panel_of_every_dashboard_is_timed() -> None:
     results = await dashboards.measure(jobs=20, minutes=0.5)
     for uid, panels in results["times"].items():

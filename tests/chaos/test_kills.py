@@ -32,7 +32,7 @@ KILLS = (1.0, 2.0, 2.0, 1.5, 2.0)
 PAUSE = 2.0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_totals_equal_the_truth_after_five_kills_and_a_pause(tmp_path: Path, seed: int) -> None:
     clock = ScaledClock(75)
     async with Simulator(clock=clock, seed=seed, accounts=(ACCOUNT,), regions=(REGION,)) as simulator:

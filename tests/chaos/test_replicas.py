@@ -2,7 +2,7 @@
 
 Three processes share five targets in a real PostgreSQL. A seed decides what happens: kills, suspensions, stops and
 restarts of the database, at times together; a fifth of all responses of AWS is faulty. `make chaos SEEDS=20` runs more
-seeds than `make test`, `make chaos SEED=17` repeats one.
+seeds than `make long`, `make chaos SEED=17` repeats one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.chaos.truth import add_jobs, price_table
 
 _ONE = os.environ.get("CHAOS_SEED")
 _SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("CHAOS_SEEDS") or 1))
-# How many seeds `make test` runs.
+# How many seeds `make long` runs.
 _FIRST = 2
 _REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-south-1")
 _REPLICAS, _STEPS, _JOBS, _SPEED = 3, 4, 12, 30
@@ -48,6 +48,7 @@ def programs() -> Path:
     return found
 
 
+@pytest.mark.long
 async def test_totals_equal_the_schedule_after_any_history(programs: Path, tmp_path: Path) -> None:
     # Most of a history is waiting.
     async with asyncio.TaskGroup() as histories:
@@ -61,6 +62,7 @@ async def test_totals_equal_the_schedule_on_many_more_seeds(seed: int, programs:
     await _history(seed, programs, tmp_path)
 
 
+@pytest.mark.long
 async def test_from_one_replica_to_five_and_back_no_total_changes(programs: Path, tmp_path: Path) -> None:
     with postgres.running(programs) as server, server.database() as url:
         async with _running(tmp_path, url, 1, seed=1, seconds=20) as replicas:
@@ -72,6 +74,7 @@ async def test_from_one_replica_to_five_and_back_no_total_changes(programs: Path
             await replicas.spread(each=len(_REGIONS), within=90)
 
 
+@pytest.mark.long
 async def test_totals_survive_a_failover_to_a_standby(programs: Path, tmp_path: Path) -> None:
     with postgres.running(programs) as primary, postgres.standby(programs, primary) as standby:
         places = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"

@@ -16,7 +16,7 @@ from hack.getting_started import Step, Walk, documented, steps
 
 
 @pytest.mark.prometheus
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_it_leads_from_nothing_to_dashboards_and_an_alert(tmp_path: Path) -> None:
     durations = await Walk(tmp_path / "sagemaker-exporter", hurried=True).durations()

@@ -86,6 +86,7 @@ async def running(line: str, directory: Path, until: str) -> AsyncIterator[None]
             await process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(360)
 async def test_the_readme_word_by_word_on_a_fresh_clone(clone: Path) -> None:
     await printed(f"git clone --quiet --no-hardlinks {ROOT} {clone}", ROOT)

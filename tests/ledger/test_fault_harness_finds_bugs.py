@@ -11,7 +11,7 @@ import pytest
 from tests.ledger import bugs_in_polling, bugs_in_the_ledger
 from tests.ledger.harness import Harness
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 _SEEDS = 300

@@ -12,11 +12,11 @@ import pytest
 from tests.ledger.reloading import Reloading
 from tests.ledger.test_fault_harness import SEEDS
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 # How many seeds `make test` runs.
-_FIRST = 8
+_FIRST = 4
 
 
 @pytest.mark.parametrize("seed", range(_FIRST))

@@ -22,7 +22,7 @@ from exporter.ledger.series import Amounts, SeriesKey
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from tests.ledger.books import DAY, START, TARGET, Disk, Time, job, ledger
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.totals import DURATION_BUCKETS
 from tests.ledger.books import START, TARGET, Disk, job, ledger, true
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 Fault = Literal["restart", "break", "repair"]

@@ -11,7 +11,7 @@ from tests.ledger import bugs_in_sharing
 from tests.ledger.fake_postgres import FakeServer
 from tests.ledger.replica_harness import ReplicaHarness
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 _SEEDS = 60

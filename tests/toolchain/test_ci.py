@@ -82,9 +82,11 @@ def test_the_credentials_are_an_example() -> None:
 
 
 def test_ci_runs_every_seed_and_ends_with_the_tests() -> None:
-    assert (ROOT / ".ci/run").read_text().splitlines()[-3:] == [
+    assert (ROOT / ".ci/run").read_text().splitlines()[-5:] == [
         "make soak SEEDS=200",
         "make chaos SEEDS=20",
+        "make coverage",
+        "make long",
         "make test",
     ]
 

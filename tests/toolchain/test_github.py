@@ -90,7 +90,7 @@ def test_the_workflow_runs_what_ci_runs() -> None:
     targets = set(re.findall(r"^\s*make (\S+)", (ROOT / ".ci/run").read_text(), re.MULTILINE))
     steps = [step.get("run", "") for job in WORKFLOWS["ci"]["jobs"].values() for step in job["steps"]]
     assert targets == set(re.findall(r"\bmake ([a-z-]+)", "\n".join(steps)))
-    assert targets == {"check", "image-test", "soak", "chaos", "test"}
+    assert targets == {"check", "image-test", "soak", "chaos", "coverage", "long", "test"}
 
 
 def test_a_tag_publishes_image_and_chart_with_provenance_only_after_everything_passed() -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.prometheus import ROOT
 from tests.toolchain.checkout import NOTHING, assert_refused, program, run
 
@@ -43,6 +45,7 @@ def test_a_missing_lock_is_named(tree: Path) -> None:
     assert_refused(run(tree, "venv.sh", "other.lock"), "other.lock is missing")
 
 
+@pytest.mark.long
 def test_a_newer_python_is_found_behind_an_old_one_and_nothing_is_installed_twice(tree: Path) -> None:
     old_python(tree, "python3")
     real_python(tree, "python3.12")
@@ -62,6 +65,7 @@ def test_a_newer_python_is_found_behind_an_old_one_and_nothing_is_installed_twic
     assert [bool(output) for output in again] == [True, False]
 
 
+@pytest.mark.long
 def test_a_broken_environment_is_made_anew(tree: Path) -> None:
     real_python(tree)
     (tree / ".venv/bin").mkdir(parents=True)
@@ -71,6 +75,7 @@ def test_a_broken_environment_is_made_anew(tree: Path) -> None:
     assert os.access(tree / ".venv/bin/python", os.X_OK)
 
 
+@pytest.mark.long
 def test_a_failing_installation_is_explained_and_tried_again(tree: Path) -> None:
     real_python(tree)
     (tree / "requirements.lock").write_text(f"nowhere-to-be-had==1 --hash=sha256:{'0' * 64}\n")

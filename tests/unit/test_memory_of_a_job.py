@@ -16,7 +16,7 @@ from exporter.polling.parse_cache import ParseCache
 from exporter.training.families import JOBS, JobView
 from exporter.training.parsing import Allowlist
 
-# Measuring coverage would take as long again, and the same lines have tests of their own.
+# Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 GOLDEN = Path(__file__).parents[1] / "golden"
