@@ -8,17 +8,16 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from exporter.clock import Clock
-from exporter.config import Config, TargetConfig
+from exporter.config import Config, State, TargetConfig
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import StoreError
 from exporter.process.logs import Log
+from exporter.simulator import Plan, Quotas, ScaledClock, Simulator
+from exporter.simulator.generator import DEMO_PACE
 
 _log = Log(__name__)
 ACCOUNTS = ("123456789012",)
 REGIONS = ("us-east-1", "eu-west-1")
-# The limits of --jobs and --speed: one process cannot simulate and poll more.
-JOBS = (1, 10_000)
-SPEED = (0.01, 100.0)
 # Defaults for keys that the configuration omits: shorter intervals and higher rates, so that changes show quickly.
 SETTINGS = {
     "polling": {
@@ -53,10 +52,6 @@ class Demo:
 @asynccontextmanager
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
     """Run the simulator during the block, with the AWS settings of this process pointing at it. Yields its clock."""
-    # Imported only here: every command needs this module for its flags, and only the demo needs the simulator.
-    from exporter.simulator import Plan, Quotas, ScaledClock, Simulator  # noqa: PLC0415
-    from exporter.simulator.generator import DEMO_PACE  # noqa: PLC0415
-
     clock = ScaledClock(demo.speed)
     plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
     # Quotas that the fleet comes near to.
@@ -101,13 +96,13 @@ def own_targets(config: Config) -> Config:
     return config.model_copy(update={"targets": targets})
 
 
-async def refuse_real_totals(path: str, url: str, clock: Clock) -> None:
+async def refuse_real_totals(state: State, clock: Clock) -> None:
     """Raise StoreError if a state file has totals of other accounts than the demo's, and for every database."""
-    if url:
+    if state.url:
         raise StoreError("state.url: the demo keeps its totals in memory or in a file; leave the URL out")
-    if not path:
+    if not state.path:
         return
-    async with open_ledger(path, clock.time) as ledger:
+    async with open_ledger(state.path, clock.time) as ledger:
         real = {account for account, _ in ledger.targets()} - set(ACCOUNTS)
     if real:
-        raise StoreError(f"{path}: contains totals of real accounts; the demo needs another state.path")
+        raise StoreError(f"{state.path}: contains totals of real accounts; the demo needs another state.path")

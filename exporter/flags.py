@@ -7,12 +7,14 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from exporter import __version__, demo
+from exporter import __version__
 from exporter.config import duration
 from exporter.process import logs
 from exporter.process.arguments import Parser, parsed, single, within
 
 _AFTER = "after_"
+# The limits of the demo: one process cannot simulate and poll more.
+_JOBS, _SPEED = (1, 10_000), (0.01, 100.0)
 # What a command that polls takes, and what one that serves takes as well.
 _FLAGS: dict[str, dict[str, Any]] = {
     "--config.file": {"metavar": "FILE", "default": None, "help": "configuration file (none: the defaults)"},
@@ -74,9 +76,9 @@ def parser() -> argparse.ArgumentParser:
     configured = _after_a_command({"--config.file": _FLAGS["--config.file"]}, once)
     commands.add_parser("doctor", help="ask AWS everything once, and print a report to publish", parents=[configured])
     demo_ = commands.add_parser("demo", help="run with a simulated SageMaker API", parents=[polling, serving])
-    demo_.add_argument("--jobs", type=within(int, *demo.JOBS), default=40, help="number of active jobs (40)")
+    demo_.add_argument("--jobs", type=within(int, *_JOBS), default=40, help="number of active jobs (40)")
     demo_.add_argument("--seed", type=int, default=0, help="seed of the simulation (0)")
-    demo_.add_argument("--speed", type=within(float, *demo.SPEED), default=1.0, help="speed of simulated time (1)")
+    demo_.add_argument("--speed", type=within(float, *_SPEED), default=1.0, help="speed of simulated time (1)")
     state = commands.add_parser("state", help="copy totals from a state file to a database, or back")
     actions = state.add_subparsers(dest="action", metavar="ACTION", required=True)
     copy = actions.add_parser("copy", help="copy all totals to an empty place; stop the exporters first")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.process.errors import UserError
+
 _LONGEST_QUOTE = 60
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -61,7 +63,7 @@ class Problem:
         return f"{prefix}{self.message} (allowed: {self.allowed})" if self.allowed else f"{prefix}{self.message}"
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """All problems of a configuration, in the order of their lines."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

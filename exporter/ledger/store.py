@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from exporter.ledger.series import Series, SeriesKey
+from exporter.process.errors import UserError
 from exporter.training.facts import Facts
 from exporter.training.job import Identity
 
@@ -20,7 +21,7 @@ from exporter.training.job import Identity
 Target = tuple[str, str]
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """The store cannot be used. The message says why and what to do. It is logged and shown, so it holds no secrets."""
 
 

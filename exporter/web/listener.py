@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from exporter.config import Address
+from exporter.process.errors import UserError
 from exporter.process.logs import Log
 from exporter.web.connection import Connection
 
@@ -21,7 +22,7 @@ _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
-class ListenError(Exception):
+class ListenError(UserError):
     """The server cannot listen. The message tells the user where and why."""
 
 

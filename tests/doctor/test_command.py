@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter import cli
+from exporter.commands import doctor
 from tests.doctor.world import denied, simulated
 
 
@@ -17,7 +18,7 @@ async def test_the_exit_code_says_whether_everything_needed_is_there(
     operation: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with simulated(monkeypatch, jobs=20) as simulator:
-        monkeypatch.setattr(cli, "SystemClock", lambda: simulator.clock)
+        monkeypatch.setattr(doctor, "SystemClock", lambda: simulator.clock)
         simulator.faults = denied(*([operation] if operation else ()))
         code = await asyncio.to_thread(cli.main, ["doctor"])
     told = capsys.readouterr()

@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 from exporter import __version__, cli, flags
 from exporter.catalogue import CATALOGUE
 from exporter.cli import main
+from exporter.commands import metrics
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
 from tests.e2e.demonstration import Demonstration, demonstration
 from tests.e2e.exposed import Exposed, lead_to
@@ -114,7 +115,7 @@ def test_bad_flags_are_refused(arguments: list[str], capsys: pytest.CaptureFixtu
     assert "usage: sagemaker-exporter" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [command or "" for command in cli._COMMANDS])
+@pytest.mark.parametrize("command", [command or "" for command in cli.COMMANDS])
 def test_every_argument_has_a_help_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*filter(None, [command]), "--help"])
@@ -130,7 +131,7 @@ def test_a_mistake_of_ours_is_a_line_that_quotes_nothing(
     def broken(_: object) -> int:
         raise RuntimeError("s3cret")
 
-    monkeypatch.setitem(cli._COMMANDS, "metrics", broken)
+    monkeypatch.setattr(metrics, "run", broken)
     assert main(["--log.level", level, "metrics"]) == 1
     told = capsys.readouterr()
     first, *more = told.err.splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter import demo
-from exporter.config import load
+from exporter.config import State, load
 from exporter.ledger.opening import open_ledger
 from exporter.ledger.store import StoreError
 from exporter.simulator import ManualClock
@@ -78,12 +78,12 @@ def test_what_the_file_leaves_out_is_the_demos(tmp_path: Path) -> None:
 
 async def test_totals_of_real_accounts_get_nothing_simulated(tmp_path: Path) -> None:
     path, clock = tmp_path / "state.db", ManualClock()
-    await demo.refuse_real_totals("", "", clock)
-    await demo.refuse_real_totals(str(path), "", clock)
+    await demo.refuse_real_totals(State(), clock)
+    await demo.refuse_real_totals(State(path=str(path)), clock)
     async with open_ledger(str(path), clock.time) as books:
         await books.apply(readings(job(created=clock.time() + 1)))
     with pytest.raises(StoreError, match="contains totals of real accounts"):
-        await demo.refuse_real_totals(str(path), "", clock)
+        await demo.refuse_real_totals(State(path=str(path)), clock)
 
 
 def test_a_demo_on_a_real_state_file_is_refused(tmp_path: Path) -> None:
