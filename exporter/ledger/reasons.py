@@ -32,9 +32,7 @@ def reason(path: str, error: sqlite3.Error | OSError) -> str:
     """Return the text of an error, its likely cause, and what to do."""
     if isinstance(error, OSError):
         said = error.strerror or type(error).__name__
-        return (
-            f"{said}; {_cause(path)}; keep the file" if error.errno in _PASSING else f"{said}; name another state.path"
-        )
+        return f"{said}; {_cause(path)}; keep the file" if error.errno in _PASSING else f"{said}; name another file"
     return f"{error}; {_cause(path)}; keep the file" if _code(error) in _OUTER else str(error)
 
 

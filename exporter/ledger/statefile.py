@@ -80,7 +80,7 @@ def damaged(path: str, what: object) -> StoreError:
 
 
 def _taken(path: str) -> StoreError:
-    return StoreError(f"{path}: another process has it open; give each exporter its own state.path")
+    return StoreError(f"{path}: another process has it open; give each exporter its own file")
 
 
 def _examine(path: str, newest: int, must_exist: bool) -> None:
@@ -97,11 +97,11 @@ def _examine(path: str, newest: int, must_exist: bool) -> None:
         return
     application, version, _, sound = found
     if application != _APPLICATION_ID:
-        raise StoreError(f"{path}: is a database of another program; name another state.path")
+        raise StoreError(f"{path}: is a database of another program; name another file")
     if version > newest:
         raise StoreError(
             f"{path}: was written by a newer exporter (schema {version}, this one knows {newest}); "
-            "run that version, or name another state.path"
+            "run that version, or name another file"
         )
     if sound != "ok":
         raise damaged(path, sound)

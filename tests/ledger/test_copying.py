@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_database_that_replicas_use_is_neither_read_nor_written(
     ("source", "destination", "said"),
     [
         ("gone.db", "new.db", "there is no such file"),
+        ("foreign.db", "new.db", "is a database of another program; name another file"),
         ("postgresql://me:secret@a/b", "new.db", "the password in --password-file, PGPASSWORD or a passfile"),
         ("empty.db", "new.db", "is empty; there is nothing to copy"),
     ],
@@ -118,10 +120,13 @@ def test_bad_places_are_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     SqliteStore("empty.db", START).close()
+    with closing(sqlite3.connect("foreign.db")) as db:
+        db.execute("CREATE TABLE theirs (one)")
     assert _copy(source, destination) == 1
     told = capsys.readouterr().err
     assert said in told
     assert "secret" not in told
+    assert "state." not in told
     assert not (tmp_path / destination).exists()
 
 
@@ -169,3 +174,11 @@ def test_what_is_wrong_with_a_password_names_no_setting_of_the_configuration(
         assert said in told
         assert "state.url" not in told
         assert "state.password_file" not in told
+
+
+def test_a_password_between_two_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _filled(tmp_path / "state.db")
+    flags = ("--to", str(tmp_path / "new.db"), "--password-file", "password")
+    assert cli.main([*_COPY, str(tmp_path / "state.db"), *flags]) == 1
+    assert "--password-file: means nothing without a URL" in capsys.readouterr().err
+    assert not (tmp_path / "new.db").exists()
