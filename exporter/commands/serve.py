@@ -10,7 +10,7 @@ from exporter.commands.announcing import announcing
 from exporter.commands.loading import configured
 from exporter.config import Config
 from exporter.config.watched import WatchedFile
-from exporter.process import stopping
+from exporter.process import files, stopping
 from exporter.service import Service
 from exporter.serving import serve_until_stopped
 from exporter.web.config import WebConfigFile
@@ -18,6 +18,7 @@ from exporter.web.config import WebConfigFile
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises UserError."""
+    files.allow_many()
     stopping.run(lambda: serve(options, SystemClock(), lambda: configured(options)))
     return 0
 
