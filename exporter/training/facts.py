@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -32,6 +32,8 @@ NO_BILL = "no_bill"
 # The job has been settled at least once. Amounts that shrink while a bill grows, such as spot savings, are counted only
 # from then on, because a counter cannot go down.
 FINAL = "final"
+# What billed time has: a rate, or the reason why there is none.
+_R = TypeVar("_R", Rate, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Facts:
 
     def priced(self, find: Callable[[str, str], Rate | None]) -> Facts:
         """Return these facts with a rate for each billed (instance type, usage) that `find` knows a price for."""
-        rates = priced(self.rates, [key for key, _ in self.billed()], bool(self.value("plan")), find)
+        rates = priced(self.rates, [key for key, _, _ in self._bills()], bool(self.value("plan")), find)
         return self if rates == self.rates else replace(self, rates=rates)
 
     def to_json(self) -> bytes:
@@ -176,18 +178,26 @@ class Facts:
         """Return the latest LastModifiedTime that any of the facts has, 0 if there are none."""
         return max((as_of for as_of, _ in self.known.values()), default=0.0)
 
-    def billed(self) -> list[tuple[tuple[str, str], Fraction]]:
-        """Return the billed instance seconds by (instance type, usage).
+    def billed(self, kind: type[_R]) -> list[tuple[tuple[str, str], _R, Fraction]]:
+        """Return the billed instance seconds by (instance type, usage) with their rate, if `kind` is Rate; if it is
+        str, those without a rate, and the reason for that.
 
         They are 0 while the bill is unknown, so that the cost series exists before its first increase and `rate()` and
         `increase()` see that increase.
         """
-        usage = usage_of_training(self.value("spot"))
-        seconds = {usage: self.billable_seconds}
+        return [
+            (key, rate, exact(seconds) * count)
+            for key, seconds, count in self._bills()
+            if isinstance(rate := self.rates.get(key), kind)
+        ]
+
+    def _bills(self) -> list[tuple[tuple[str, str], float | None, int]]:
+        """Return what is billed by (instance type, usage): seconds, None if not known yet, and number of instances."""
+        seconds = {usage_of_training(self.value("spot")): self.billable_seconds}
         if self.value("pool") or self.value("retained") is not None:
             seconds[WARM_POOL] = self.value("retained")
         return [
-            ((type_, usage), exact(amount) * count)
+            ((type_, usage), amount, count)
             for usage, amount in seconds.items()
             for type_, count in self.value("types") or ()
         ]

@@ -83,11 +83,7 @@ def _duration(facts: Facts) -> list[Row]:
 
 
 def _cost_of_bills(facts: Facts) -> list[Row]:
-    return [
-        ((*key, rate.currency), round(rate.cost(amount) * NANO))
-        for key, amount in facts.billed()
-        if isinstance(rate := facts.rates.get(key), Rate)
-    ]
+    return [((*key, rate.currency), round(rate.cost(amount) * NANO)) for key, rate, amount in facts.billed(Rate)]
 
 
 def _saved(facts: Facts) -> list[Row]:
@@ -100,11 +96,7 @@ def _saved(facts: Facts) -> list[Row]:
 
 
 def _unpriced(facts: Facts) -> list[Row]:
-    return [
-        ((key[0], rate), float(amount))
-        for key, amount in facts.billed()
-        if amount and isinstance(rate := facts.rates.get(key), str)
-    ]
+    return [((key[0], reason), float(amount)) for key, reason, amount in facts.billed(str) if amount]
 
 
 def _queued(facts: Facts) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
@@ -13,7 +14,8 @@ import pytest
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import SeriesKey
 from exporter.ledger.sqlite import SqliteStore
-from exporter.training.cost import Rate
+from exporter.training import facts
+from exporter.training.cost import Rate, exact
 from exporter.training.job import Instances, TrainingJob, WarmPool
 from tests.ledger.books import DAY, START, TARGET, Time, job, readings, running
 
@@ -67,6 +69,25 @@ async def test_cost_is_billed_seconds_times_instances_times_price(prices: Prices
         await one.apply(readings(job(), settled=True))
         assert costs(one) == {TRAINED: nano(hours(160, "0.115"))}
         assert costs(one, UNPRICED) == {}
+
+
+async def test_a_reading_computes_each_billed_amount_once_before_and_once_after_it(
+    prices: Prices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices.now[G5] = ""
+    computed = list[float | None]()
+
+    def counted(seconds: float | None) -> Fraction:
+        computed.append(seconds)
+        return exact(seconds)
+
+    monkeypatch.setattr(facts, "exact", counted)
+    types = (Instances(M5, "a", 1), Instances(G5, "b", 3))
+    async with books(prices) as one:
+        await one.apply(readings(running(instances=types)))
+        assert Counter(computed) == {None: 2}
+        await one.apply(readings(job(instances=types)))
+    assert Counter(computed) == {None: 4, 80.0: 2}
 
 
 async def test_a_series_is_there_with_0_before_the_first_bill(prices: Prices) -> None:
