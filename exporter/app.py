@@ -187,11 +187,11 @@ class App:
         self._named.set()
 
     async def _price_jobs(self) -> None:
-        """Price what had no price so far, whenever new prices come."""
+        """Price what had no price so far in a region, whenever new prices come for it."""
         while True:
-            await self.pricing.arrived()
+            regions = await self.pricing.arrived()
             for runner in self.runners:
-                if runner.poller is not None:
+                if runner.poller is not None and runner.name[1] in regions:
                     await runner.poller.price()
 
     def take_over(self) -> None:

@@ -99,5 +99,7 @@ class PriceBook:
         """Return the hardware of a type according to the price lists of all regions."""
         found = NO_HARDWARE
         for listed in self.regions.values():
+            if None not in found:
+                break
             found = found.completed(listed.hardware.get(instance_type, NO_HARDWARE))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from exporter.exposition.board import Board
@@ -25,20 +26,25 @@ class PriceDisplay:
         self._board, self._targets = board, targets
         self._book = PriceBook()
         self._up: dict[str, bool] = {}
-        # (region, instance type). `seen` is called at each change of a job, but only a new type changes the board.
-        self._seen: set[tuple[str, str]] = set()
+        # Instance types by region. `seen` is called at each change of a job, but only a new type changes the board.
+        self._seen = defaultdict[str, set[str]](set)
 
     def seen(self, region: str, instance_type: str) -> None:
         """Show an instance type in a region from now on, because a job there uses it."""
-        if (region, instance_type) not in self._seen:
-            self._seen.add((region, instance_type))
-            self._put(region, instance_type)
+        if instance_type not in self._seen[region]:
+            self._seen[region].add(instance_type)
+            self._put_hardware(instance_type)
+            self._put_prices(region, instance_type)
 
-    def prices(self, book: PriceBook) -> None:
-        """Show the prices of a new book."""
+    def prices(self, book: PriceBook, regions: Iterable[str]) -> None:
+        """Show a new book, whose prices differ from those of the last one in these regions."""
         self._book = book
-        for region, instance_type in self._seen:
-            self._put(region, instance_type)
+        for region in regions:
+            for instance_type in self._seen.get(region, ()):
+                self._put_prices(region, instance_type)
+        # A list may describe the hardware of types that other regions use.
+        for instance_type in set().union(*self._seen.values()):
+            self._put_hardware(instance_type)
 
     def up(self, region: str, up: bool) -> None:
         """Show at each target of a region whether the last read of its prices succeeded."""
@@ -60,13 +66,11 @@ class PriceDisplay:
         """Remove a target that is not polled any more, or not under this name."""
         show_source(self._board, target, SOURCE, None)
 
-    def _put(self, region: str, instance_type: str) -> None:
-        self._board.put(
-            HARDWARE,
-            instance_type,
-            (instance_type,),
-            hardware_of(instance_type, self._book.hardware(instance_type)),
-        )
+    def _put_hardware(self, instance_type: str) -> None:
+        hardware = hardware_of(instance_type, self._book.hardware(instance_type))
+        self._board.put(HARDWARE, instance_type, (instance_type,), hardware)
+
+    def _put_prices(self, region: str, instance_type: str) -> None:
         listed = self._book.regions.get(region)
         found = ((usage, self._book.list_price(region, instance_type, usage)) for usage in USAGES)
         prices = {usage: price for usage, price in found if price is not None}

@@ -7,7 +7,7 @@ stay in use.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,8 +32,8 @@ _FILE, _INVALID = "PriceFile", "InvalidPrices"
 class View(Protocol):
     """Receive what the reader has read."""
 
-    def prices(self, book: PriceBook) -> None:
-        """Show a new book."""
+    def prices(self, book: PriceBook, regions: Collection[str]) -> None:
+        """Show a new book, whose prices differ from those of the last one in these regions."""
         ...
 
     def up(self, region: str, up: bool) -> None:
@@ -252,12 +252,16 @@ class PriceReader:
             self._view.failed(region, ApiError(_FILE, "NoPrices", "it has no prices for this region"))
             _log.warning("the price file has no prices for a polled region", region=region, file=self._settings.file)
 
-    def _publish(self, regions: Iterable[str]) -> None:
-        """Show the current prices, and whether the last reads for these regions succeeded."""
-        lists = {region: prices for region in self._regions if (prices := self._prices(region))}
-        if lists != self.book.regions:
-            self.book = PriceBook(lists, self._adjustments)
-            self._view.prices(self.book)
+    def _publish(self, regions: Collection[str]) -> None:
+        """Show the current prices of these regions, and whether the last reads for them succeeded."""
+        changed: dict[str, PriceList | None] = {}
+        for region in regions:
+            if (prices := self._prices(region)) != self.book.regions.get(region):
+                changed[region] = prices
+        if changed:
+            lists = {**self.book.regions, **changed}
+            self.book = PriceBook({name: prices for name, prices in lists.items() if prices}, self._adjustments)
+            self._view.prices(self.book, changed)
         for region in regions:
             if (up := self._up(region)) is not None:
                 self._view.up(region, up)

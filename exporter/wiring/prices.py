@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from exporter.aws.client import InFlight
 from exporter.aws.pricing import PriceLists, pricing_limits
@@ -44,7 +44,8 @@ class Pricing:
     ) -> None:
         prices, polling = config.prices, config.polling
         self.display = PriceDisplay(board, targets)
-        self._healths = healths
+        self._targets, self._healths = targets, healths
+        self._changed: set[str] = set()
         self._arrived = asyncio.Event()
         limiters = RateLimiters(pricing_limits(polling.max_concurrency, polling.timeout), clock)
         self.reader = PriceReader(
@@ -64,19 +65,22 @@ class Pricing:
         self.display.known(target)
         self.reader.look_again()
 
-    async def arrived(self) -> None:
-        """Wait until prices have changed, or have come into force, since this method last returned."""
+    async def arrived(self) -> Collection[str]:
+        """Wait until prices have changed, or have come into force, since this method last returned; return the regions
+        in which they have."""
         await self._arrived.wait()
         self._arrived.clear()
+        changed, self._changed = self._changed, set()
+        return changed
 
     def in_force(self) -> None:
         """Wake up `arrived`: the ledger uses these prices from now on, instead of those of an earlier application."""
-        self._arrived.set()
+        self._arrive(region for _, region in self._targets())
 
-    def prices(self, book: PriceBook) -> None:
+    def prices(self, book: PriceBook, regions: Collection[str]) -> None:
         """Show a new book, and wake up `arrived` (the reader's View)."""
-        self.display.prices(book)
-        self._arrived.set()
+        self.display.prices(book, regions)
+        self._arrive(regions)
 
     def up(self, region: str, up: bool) -> None:
         """Show whether the last read of a region's prices succeeded (the reader's View)."""
@@ -90,6 +94,10 @@ class Pricing:
     def hardware(self, instance_type: str) -> Hardware:
         """Return the hardware of a type: that of the price list, completed from the packaged table."""
         return hardware_of(instance_type, self.reader.book.hardware(instance_type))
+
+    def _arrive(self, regions: Iterable[str]) -> None:
+        self._changed.update(regions)
+        self._arrived.set()
 
     def _calls(self, region: str) -> Calls:
         """Return where requests are counted that are for all targets of a region: with the first of them."""

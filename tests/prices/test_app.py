@@ -166,10 +166,11 @@ async def test_a_display_follows_names_types_and_lists() -> None:
     display.seen("us-east-1", "ml.m5.xlarge")
     assert (await exposed(board)).rows(PRICE) == []
     listed = PriceList("USD", {("ml.m5.xlarge", TRAINING): Decimal("0.23"), ("ml.c5.large", TRAINING): Decimal(1)})
-    display.prices(PriceBook({"us-east-1": listed}))
+    display.prices(PriceBook({"us-east-1": listed}), ["us-east-1"])
     display.seen("eu-west-1", "ml.m5.xlarge")
     assert {labels["instance_type"] for labels, _ in (await exposed(board)).rows(PRICE)} == {"ml.m5.xlarge"}
     assert {labels["aws_region"] for labels, _ in (await exposed(board)).rows(PRICE)} == {"us-east-1"}
     # A type that is in the list no more has no price.
-    display.prices(PriceBook({"us-east-1": PriceList("USD", {("ml.c5.large", TRAINING): Decimal(1)})}))
+    shorter = PriceList("USD", {("ml.c5.large", TRAINING): Decimal(1)})
+    display.prices(PriceBook({"us-east-1": shorter}), ["us-east-1"])
     assert (await exposed(board)).rows(PRICE) == []

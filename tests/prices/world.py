@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -48,7 +48,7 @@ class Shown:
     states: dict[str, bool] = field(default_factory=dict)
     errors: list[tuple[str, str]] = field(default_factory=list)
 
-    def prices(self, book: PriceBook) -> None:
+    def prices(self, book: PriceBook, regions: Collection[str]) -> None:
         self.book, self.books = book, self.books + 1
 
     def up(self, region: str, up: bool) -> None:
