@@ -21,10 +21,10 @@ Patch = pytest.MonkeyPatch
 # A seed that found the bug when it was added. Others are tried if histories have changed since.
 _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.count_again: 0,
-    bugs_in_the_ledger.commit_jobs_and_totals_apart: 2,
+    bugs_in_the_ledger.commit_jobs_and_totals_apart: 0,
     bugs_in_the_ledger.drop_what_could_not_be_written: 1,
     bugs_in_the_ledger.show_before_it_is_written: 3,
-    bugs_in_the_ledger.trust_a_commit_that_failed: 10,
+    bugs_in_the_ledger.trust_a_commit_that_failed: 2,
     bugs_in_the_ledger.take_the_first_of_two_readings_of_a_moment: 0,
     bugs_in_the_ledger.count_a_bucket_too_far: 0,
     bugs_in_the_ledger.prune_by_the_clock_of_the_machine: 5,
@@ -37,16 +37,16 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_the_ledger.give_two_keys_one_label: 8,
     bugs_in_polling.settle_without_the_bill: 1,
     bugs_in_polling.settle_while_a_rule_goes_on: 12,
-    bugs_in_polling.give_a_bill_up_too_early: 3,
+    bugs_in_polling.give_a_bill_up_too_early: 4,
     bugs_in_polling.give_a_bill_up_never: 8,
-    bugs_in_polling.give_a_bill_up_by_the_clock_of_the_machine: 7,
+    bugs_in_polling.give_a_bill_up_by_the_clock_of_the_machine: 1,
     bugs_in_the_ledger.give_up_no_bill_of_a_job_that_is_gone: 3,
     bugs_in_the_ledger.count_training_seconds_before_the_bill: 1,
     bugs_in_the_ledger.count_training_seconds_again_with_a_late_bill: 4,
     bugs_in_the_ledger.forget_at_a_restart_what_was_open: 3,
     bugs_in_the_ledger.price_anew_at_each_reading: 1,
     bugs_in_the_ledger.price_nothing_later: 0,
-    bugs_in_the_ledger.forget_prices_that_could_not_be_written: 10,
+    bugs_in_the_ledger.forget_prices_that_could_not_be_written: 42,
     bugs_in_the_ledger.count_money_in_floats: 2,
     bugs_in_the_ledger.keep_no_rates: 1,
     bugs_in_the_ledger.bill_a_training_plan: 2,
@@ -55,8 +55,8 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_polling.call_a_denied_job_recorded: 74,
     bugs_in_polling.count_a_job_for_nobody_when_its_tags_are_denied: 15,
     bugs_in_polling.believe_a_creation_time: 2,
-    bugs_in_polling.show_late_prices_never: 31,
-    bugs_in_polling.believe_every_date: 16,
+    bugs_in_polling.show_late_prices_never: 213,
+    bugs_in_polling.believe_every_date: 11,
 }
 
 
