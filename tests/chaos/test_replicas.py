@@ -87,6 +87,7 @@ async def test_totals_survive_a_failover_to_a_standby(programs: Path, tmp_path: 
             await replicas.all_shown()
 
 
+@pytest.mark.long
 async def test_a_database_that_hangs_holds_no_stop_up_and_changes_no_total(programs: Path, tmp_path: Path) -> None:
     with postgres.running(programs) as server, server.database() as url:
         async with _running(tmp_path, url, 2, seed=3, seconds=20) as replicas:

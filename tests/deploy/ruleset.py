@@ -27,7 +27,7 @@ Rule = dict[str, Any]
 
 
 def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 RULES: tuple[Rule, ...] = tuple(rule for file in FILES for group in load(file)["groups"] for rule in group["rules"])

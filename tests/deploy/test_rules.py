@@ -16,6 +16,12 @@ from tests.prometheus import ROOT, Outcome
 
 Promtool = Callable[..., Outcome]
 SCRAPES = (FOLDER / "prometheus.example.yml", *sorted((ROOT / "deploy/compose").glob("prometheus*.yml")))
+# Cases of weeks, which promtool evaluates hour by hour.
+LONG = {"recording", "recording-month", "recording-replicas", "SageMakerTrainingMonthlySpendHigh"}
+
+
+def _name(file: Path) -> str:
+    return file.name.removesuffix(".test.yml")
 
 
 def cases() -> Iterator[dict[str, Any]]:
@@ -41,7 +47,11 @@ def test_promtool_takes_the_rules(promtool: Promtool, file: Path) -> None:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-@pytest.mark.parametrize("file", CASES, ids=lambda file: file.name.removesuffix(".test.yml"))
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, marks=pytest.mark.long if _name(file) in LONG else ()) for file in CASES],
+    ids=_name,
+)
 def test_promtool_finds_the_cases_right(promtool: Promtool, file: Path) -> None:
     outcome = promtool("test", "rules", file)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
@@ -80,7 +90,7 @@ def test_a_rule_names_what_the_exporter_has(rule: str, expr: str) -> None:
     assert list(mistakes(expr)) == []
 
 
-@pytest.mark.parametrize("file", CASES, ids=lambda file: file.name.removesuffix(".test.yml"))
+@pytest.mark.parametrize("file", CASES, ids=_name)
 def test_the_cases_are_made_of_what_the_exporter_has(file: Path) -> None:
     series = [each["series"] for test in load(file)["tests"] for each in test["input_series"]]
     assert series

@@ -54,22 +54,26 @@ def test_a_profile_that_cannot_be_used_is_told_without_a_traceback(
     assert (checked.status, checked.err) == (0, "")
 
 
+# Settings that cannot hide each other's effect are tried together.
 ASTRAY = {
-    "profile": {"AWS_PROFILE": "production", "AWS_DEFAULT_PROFILE": "production"},
-    "proxies": dict.fromkeys(
-        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"
-    ),
-    "endpoints": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
-    "kinds of endpoints": {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
-    "region": {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"},
-    "authorities": {"AWS_CA_BUNDLE": "/no/such/bundle.pem"},
-    "credentials": {
+    "identity": {
+        "AWS_PROFILE": "production",
+        "AWS_DEFAULT_PROFILE": "production",
         "AWS_SESSION_TOKEN": "x",
         "AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z",
         "AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/token",
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r",
     },
+    "network": dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"
+    )
+    | {"AWS_CA_BUNDLE": "/no/such/bundle.pem"},
+    "endpoints": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
     "settings": {
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_USE_DUALSTACK_ENDPOINT": "true",
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_DEFAULTS_MODE": "x",
         "AWS_RETRY_MODE": "x",
         "AWS_MAX_ATTEMPTS": "x",

@@ -136,6 +136,7 @@ async def month_to_date(server: Prometheus, when: float) -> dict[tuple[str, ...]
     return vector(await server.query(queries(SHORT)[short.MONTH_TO_DATE], when))
 
 
+@pytest.mark.long
 async def test_every_query_answers_what_the_schedule_says_over_a_kill(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:
