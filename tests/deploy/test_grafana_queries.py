@@ -105,6 +105,7 @@ def test_labels_that_are_summed_by_or_shown_exist() -> None:
                 assert shown <= every | {"instance", "tag_team"}, panel["title"]
 
 
+@pytest.mark.long
 async def test_every_query_gives_data_on_a_prometheus_that_scraped_the_demo(
     prometheus: PrometheusFactory, tmp_path: Path
 ) -> None:

@@ -16,8 +16,17 @@ from tests.prometheus import ROOT, Outcome
 
 Promtool = Callable[..., Outcome]
 SCRAPES = (FOLDER / "prometheus.example.yml", *sorted((ROOT / "deploy/compose").glob("prometheus*.yml")))
-# Cases of weeks, which promtool evaluates hour by hour.
-LONG = {"recording", "recording-month", "recording-replicas", "SageMakerTrainingMonthlySpendHigh"}
+# Cases of hours or weeks, which promtool evaluates by the minute or hour.
+LONG = {
+    "recording",
+    "recording-month",
+    "recording-replicas",
+    "SageMakerTrainingFailureRateHigh",
+    "SageMakerTrainingFinalMetricRegressed",
+    "SageMakerTrainingJobNearMaxRuntime",
+    "SageMakerTrainingJobStuckPending",
+    "SageMakerTrainingMonthlySpendHigh",
+}
 
 
 def _name(file: Path) -> str:

@@ -55,6 +55,7 @@ async def silent(server: Prometheus) -> list[str]:
     return [record for record, samples in zip(RECORDS, answers, strict=True) if not samples]
 
 
+@pytest.mark.long
 async def test_every_rule_evaluates_and_every_recording_rule_gives_data(
     prometheus: PrometheusFactory, promtool: Callable[..., Outcome], fast: Demonstration, tmp_path: Path
 ) -> None:

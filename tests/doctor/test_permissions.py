@@ -41,7 +41,7 @@ def test_every_action_of_a_policy_is_asked_about_and_no_other() -> None:
     assert asked == allowed - _TAGS_OF_SESSIONS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_what_is_lost_without_a_permission_is_what_a_denied_exporter_does_not_export(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,12 +10,10 @@ from tests.e2e.commands import ASCII, Told, run
 
 PRINTING = [
     ["metrics"],
-    ["metrics", "--format=json"],
     ["check-config", "config.example.yaml"],
     ["--help"],
-    ["--version"],
+    ["once"],
 ]
-PRINTING += [["demo", "--help"], ["once"]]
 FULL = "cannot write the output: No space left on device"
 
 

@@ -39,6 +39,7 @@ def test_every_query_of_the_document_has_an_answer_to_compare_with() -> None:
     assert set(QUERIES) == set(ANSWERS)
 
 
+@pytest.mark.long
 async def test_every_query_answers_what_the_schedule_says(prometheus: PrometheusFactory, tmp_path: Path) -> None:
     names = {name for query in QUERIES.values() for name in re.findall(r"sagemaker_\w+", query)}
     history = await asyncio.to_thread(record, tmp_path, names | {name.removesuffix("_bucket") for name in names})

@@ -183,7 +183,7 @@ class _Compressed(FakeExporter):
             await asyncio.sleep(0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("no_collector")
 async def test_memory_is_flat_over_ten_thousand_aborted_scrapes(tmp_path: Path) -> None:
     plain, zipped = get("/metrics"), get("/metrics", "Accept-Encoding: gzip")

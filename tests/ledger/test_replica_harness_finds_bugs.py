@@ -22,8 +22,8 @@ Patch = pytest.MonkeyPatch
 _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_sharing.lock_on_another_connection: 0,
     bugs_in_sharing.write_after_the_lock_is_lost: 0,
-    bugs_in_sharing.go_on_in_a_new_session: 4,
-    bugs_in_sharing.show_old_totals_after_a_reload: 0,
+    bugs_in_sharing.go_on_in_a_new_session: 0,
+    bugs_in_sharing.show_old_totals_after_a_reload: 6,
     bugs_in_sharing.wait_for_nobody: 0,
     bugs_in_sharing.believe_to_hold_for_ever: 2,
     bugs_in_sharing.read_totals_before_the_lock: 0,

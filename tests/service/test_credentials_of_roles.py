@@ -127,7 +127,7 @@ async def test_without_credentials_of_its_own_it_says_so_and_looks_again(
         assert len((await client.list_training_jobs())["TrainingJobSummaries"]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_the_models_of_the_services_are_loaded_once_for_all_targets(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     load = JSONFileLoader.load_file

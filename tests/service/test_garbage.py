@@ -113,6 +113,7 @@ def test_garbage_that_was_set_aside_is_found_once_memory_has_grown() -> None:
     assert resident == []
 
 
+@pytest.mark.long
 def test_memory_is_bounded_although_each_cycle_lives_while_it_is_set_aside() -> None:
     """The cycles have 400 MB in few large objects: their number alone would trigger no collection."""
     garbage = Garbage()
