@@ -14,6 +14,7 @@ from typing import Protocol
 from exporter.clock import Clock
 from exporter.config.problems import ConfigError, Problem
 from exporter.polling.api import ApiError
+from exporter.polling.attempts import Attempts
 from exporter.prices import files
 from exporter.prices.book import Adjustment, PriceBook, PriceList
 from exporter.prices.cached import Kept, PriceCache, decoded, encoded
@@ -21,8 +22,6 @@ from exporter.prices.products import GET_PRODUCTS, NO_ENDPOINT, PriceSource, rea
 from exporter.process.logs import Log
 
 _log = Log(__name__)
-# The delay of the first retry, which doubles with each failure, and its maximum (seconds).
-_FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
 # The regions are checked at least this often (seconds).
 _LOOK = 60.0
 # How the failure to use a list or the price file is called where there is no code of AWS.
@@ -55,35 +54,10 @@ class PriceSettings:
 
 
 @dataclass(slots=True)
-class _Attempts:
-    """Track the reads of one list: when the next one is due (monotonic clock), and how the last one ended.
-
-    `warned` is the last warning logged since a read succeeded.
-    """
-
-    due: float = 0.0
-    failures: int = 0
-    ok: bool | None = None
-    warned: str = ""
-
-    def succeeded(self, now: float, interval: float) -> None:
-        self.due, self.failures, self.ok, self.warned = now + interval, 0, True, ""
-
-    def failed(self, now: float, interval: float) -> None:
-        pause = min(_FIRST_RETRY * 2 ** min(self.failures, 10), _LAST_RETRY, interval)
-        self.due, self.failures, self.ok = now + pause, self.failures + 1, False
-
-    def is_news(self, warning: str) -> bool:
-        """Return whether a warning differs from the previous one, and remember it."""
-        news, self.warned = warning != self.warned, warning
-        return news
-
-
-@dataclass(slots=True)
 class _Region:
     """Hold the prices of a region, and when a list without an invalid entry was last read (Unix seconds)."""
 
-    attempts: _Attempts = field(default_factory=_Attempts)
+    attempts: Attempts = field(default_factory=Attempts)
     prices: PriceList | None = None
     read: float = 0.0
 
@@ -104,7 +78,7 @@ class PriceReader:
         self._settings, self._adjustments, self._polled = settings, adjustments, regions
         self._source, self._cache, self._view, self._clock = source, cache, view, clock
         self.book = PriceBook({}, adjustments)
-        self._file = _Attempts()
+        self._file = Attempts()
         self._of_file: Mapping[str, PriceList] = {}
         self._regions: dict[str, _Region] = {}
         self._changed = asyncio.Event()
@@ -119,14 +93,14 @@ class PriceReader:
             self._changed.clear()
             await self.read()
             now = self._clock.monotonic()
-            soonest = min((each.due for each in self._all_attempts()), default=now + _LOOK)
+            soonest = min(map(self._due, self._all_attempts()), default=now + _LOOK)
             await self._sleep(min(max(soonest - now, 1.0), _LOOK))
 
     async def read(self) -> None:
         """Read every list that is due. Raises only if cancelled."""
         if not self._on:
             return
-        if self._settings.file and self._file.due <= self._clock.monotonic():
+        if self._settings.file and self._due(self._file) <= self._clock.monotonic():
             await self._guarded("", self._read_file())
             self._publish(self._regions)
         regions = list(dict.fromkeys(filter(None, self._polled())))
@@ -136,7 +110,7 @@ class PriceReader:
             self._regions |= new
             self._publish(new)
         for region in regions:
-            if self._settings.api and self._regions[region].attempts.due <= self._clock.monotonic():
+            if self._settings.api and self._due(self._regions[region].attempts) <= self._clock.monotonic():
                 await self._guarded(region, self._read_region(region))
             if not self._settings.api and self._file.ok and region not in self._of_file:
                 self._warn_of_absence(region)
@@ -155,7 +129,10 @@ class PriceReader:
     def _on(self) -> bool:
         return self._settings.api or bool(self._settings.file)
 
-    def _all_attempts(self) -> list[_Attempts]:
+    def _due(self, attempts: Attempts) -> float:
+        return attempts.due(self._settings.refresh_interval)
+
+    def _all_attempts(self) -> list[Attempts]:
         of_regions = [each.attempts for each in self._regions.values()] if self._settings.api else []
         return [*of_regions, *([self._file] if self._settings.file else [])]
 
@@ -166,7 +143,7 @@ class PriceReader:
             # A bug here must not stop the polling of jobs.
             _log.exception("reading prices failed unexpectedly", region=region or None)
             attempts = self._regions[region].attempts if region else self._file
-            attempts.failed(self._clock.monotonic(), self._settings.refresh_interval)
+            attempts.failed(self._clock.monotonic())
 
     async def _load(self, regions: Mapping[str, _Region]) -> None:
         """Load the cached lists of an earlier run. The next read is due when one is as old as the refresh interval."""
@@ -178,19 +155,19 @@ class PriceReader:
         for region, state in regions.items():
             if kept := decoded(texts.get(region)):
                 state.prices, state.read = kept
-                left = kept.read + self._settings.refresh_interval - self._clock.time()
-                if 0 < left <= self._settings.refresh_interval:
-                    state.attempts.succeeded(self._clock.monotonic(), left)
+                age = self._clock.time() - kept.read
+                if 0 <= age < self._settings.refresh_interval:
+                    state.attempts.succeeded(self._clock.monotonic() - age)
 
     async def _read_region(self, region: str) -> None:
-        state, interval = self._regions[region], self._settings.refresh_interval
+        state = self._regions[region]
         try:
             found = await read_products(self._source, region)
         except ApiError as error:
             if error.code == NO_ENDPOINT and region in self._of_file:
-                state.attempts.succeeded(self._clock.monotonic(), interval)
+                state.attempts.succeeded(self._clock.monotonic())
                 return
-            state.attempts.failed(self._clock.monotonic(), interval)
+            state.attempts.failed(self._clock.monotonic())
             self._view.failed(region, error)
             # Another operation, such as resolving credentials, fails for the polls too, which log it.
             if error.operation == GET_PRODUCTS and state.attempts.is_news(error.code):
@@ -198,7 +175,7 @@ class PriceReader:
             return
         prices = found.lists[region]
         if found.bad:
-            state.attempts.failed(self._clock.monotonic(), interval)
+            state.attempts.failed(self._clock.monotonic())
             # An entry that is invalid now must not drop the price that was read before.
             before, state.prices = state.prices, state.prices.overlaid(prices) if state.prices else prices
             if before != state.prices:
@@ -210,7 +187,7 @@ class PriceReader:
             return
         if state.attempts.warned:
             _log.info("reading prices works again", region=region)
-        state.attempts.succeeded(self._clock.monotonic(), interval)
+        state.attempts.succeeded(self._clock.monotonic())
         state.prices, state.read = prices, self._clock.time()
         await self._keep(region, prices, state.read)
 
@@ -221,17 +198,16 @@ class PriceReader:
             _log.exception("caching prices failed", region=region)
 
     async def _read_file(self) -> None:
-        interval = self._settings.refresh_interval
         try:
             found = await asyncio.to_thread(files.read, self._settings.file)
         except ConfigError as error:
-            self._file.failed(self._clock.monotonic(), interval)
+            self._file.failed(self._clock.monotonic())
             self._view.failed("", ApiError(_FILE, _INVALID, f"{len(error.problems)} problems; the log has the first"))
             if self._is_news_of_file(error.problems):
                 _log.warning("reading the price file failed", problems=len(error.problems), **error.problems[0].fields)
             return
         if found.bad:
-            self._file.failed(self._clock.monotonic(), interval)
+            self._file.failed(self._clock.monotonic())
             # An entry that is invalid now must not drop the price that was read before.
             self._of_file = {**self._of_file, **_overlaid(self._of_file, found.lists)}
             wrong = files.problems(self._settings.file, found)
@@ -242,7 +218,7 @@ class PriceReader:
         self._of_file = found.lists
         if self._file.warned:
             _log.info("reading the price file works again", file=self._settings.file)
-        self._file.succeeded(self._clock.monotonic(), interval)
+        self._file.succeeded(self._clock.monotonic())
 
     def _is_news_of_file(self, problems: Sequence[Problem]) -> bool:
         return self._file.is_news("\n".join(map(str, problems)))

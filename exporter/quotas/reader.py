@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter.clock import Clock
 from exporter.ledger.store import Target
 from exporter.polling.api import ApiError
+from exporter.polling.attempts import Attempts
 from exporter.process.logs import Log
 from exporter.quotas.applied import LIST_QUOTAS, Quotas, QuotaSource, read_quotas
 
 _log = Log(__name__)
-# Seconds after a failure; twice as long after each further one.
-_FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0
 # The target is looked at at least this often (seconds): its account and region may become others.
 _LOOK = 60.0
 # How many intervals quotas are shown after they were read.
@@ -40,18 +39,17 @@ class View(Protocol):
 
 @dataclass(slots=True)
 class Reads:
-    """What the reads of one target have found so far.
-
-    Times are monotonic: `tried` is the end of the last read, `read` that of the last successful one. `warned` is the
-    code of the failure that was logged.
-    """
+    """What the reads of one target have found so far. `read` is the end of the last successful one (monotonic
+    clock)."""
 
     target: Target
-    tried: float | None = None
-    failures: int = 0
+    attempts: Attempts = field(default_factory=Attempts)
     quotas: Quotas | None = None
     read: float = -math.inf
-    warned: str = ""
+
+    def copy(self) -> Reads:
+        """Return a copy that can be continued independently."""
+        return replace(self, attempts=replace(self.attempts))
 
 
 class QuotaReader:
@@ -71,7 +69,7 @@ class QuotaReader:
     ) -> None:
         self._interval, self._source, self._view, self._clock = interval, source, view, clock
         self._report_failure = failed
-        self.state: Reads | None = replace(earlier.state) if earlier and earlier.state else None
+        self.state: Reads | None = earlier.state.copy() if earlier and earlier.state else None
         self._known = asyncio.Event()
 
     def follow(self, target: Target) -> None:
@@ -101,14 +99,13 @@ class QuotaReader:
         state = self.state
         if not self._interval or not self._known.is_set() or state is None:
             return
-        if self._due(state) <= self._clock.monotonic():
+        if state.attempts.due(self._interval) <= self._clock.monotonic():
             try:
                 await self._read(state)
             except Exception:  # noqa: BLE001
                 # A mistake in this code must not end the polling of jobs.
                 _log.exception("reading quotas failed unexpectedly", target="/".join(state.target))
-                state.failures += 1
-            state.tried = self._clock.monotonic()
+                state.attempts.failed(self._clock.monotonic())
         # The target may have got another name meanwhile, or is polled by another process.
         if state is self.state and self._known.is_set():
             self._publish(state)
@@ -119,23 +116,16 @@ class QuotaReader:
         try:
             state.quotas = await read_quotas(self._source, region)
         except ApiError as error:
-            state.failures += 1
+            state.attempts.failed(self._clock.monotonic())
             self._report_failure(error)
             # Without credentials the polls fail too, and log it.
-            if error.operation == LIST_QUOTAS and state.warned != error.code:
-                state.warned = error.code
+            if error.operation == LIST_QUOTAS and state.attempts.is_news(error.code):
                 _log.warning("quotas cannot be read", target=target, shown=self._shown(state), **error.fields)
             return
-        if state.warned:
+        if state.attempts.warned:
             _log.info("quotas are read again", target=target)
-        state.failures, state.warned, state.read = 0, "", self._clock.monotonic()
-
-    def _due(self, state: Reads) -> float:
-        if state.tried is None:
-            return -math.inf
-        if not state.failures:
-            return state.tried + self._interval
-        return state.tried + min(_FIRST_RETRY * 2.0 ** min(state.failures - 1, 10), _LAST_RETRY, self._interval)
+        state.read = self._clock.monotonic()
+        state.attempts.succeeded(state.read)
 
     def _expires(self, state: Reads) -> float:
         return state.read + _SHOWN * self._interval
@@ -148,12 +138,12 @@ class QuotaReader:
         state, now = self.state, self._clock.monotonic()
         if state is None:
             return 1.0
-        due = self._due(state)
+        due = state.attempts.due(self._interval)
         return max((min(due, self._expires(state)) if self._shown(state) else due) - now, 1.0)
 
     def _publish(self, state: Reads) -> None:
         if not self._interval:
             return
         self._view.quotas(state.target, state.quotas if self._shown(state) else None)
-        if state.tried is not None:
-            self._view.up(state.target, not state.failures)
+        if (ok := state.attempts.ok) is not None:
+            self._view.up(state.target, ok)
