@@ -47,6 +47,7 @@ class Board:
     def put(self, group: Group[T], key: Hashable, base: Sequence[str], thing: T) -> None:
         """Show or replace the samples of a thing, such as a job. `base` are the values of the labels that identify it,
         in the order of `Family.base`."""
+        # Both dialects may have one section.
         for section in set(self._sections[group].values()):
             section.put(key, base, thing)
 
@@ -83,6 +84,7 @@ class Board:
     def _own_metrics(self, openmetrics: bool) -> bytes:
         encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest
         text: bytes = encode(self._registry)
+        # What the board ends with comes after it.
         return text.removesuffix(b"# EOF\n")
 
 
@@ -114,6 +116,7 @@ async def _compressed(parts: Iterator[Segment | Uncompressed]) -> AsyncGenerator
     """Yield all segments in order. Those that are not compressed yet are compressed in a thread, a batch at a time, so
     that the event loop is not blocked."""
     while some := list(islice(parts, _BATCH)):
+        # Only this loop changes sections, so a segment is kept here and not in the thread that made it.
         missing = [part for part in some if isinstance(part, Uncompressed)]
         made = await asyncio.to_thread(_made, missing) if missing else []
         for uncompressed, segment in zip(missing, made, strict=True):

@@ -49,4 +49,4 @@ class Trailer:
         self._length += segment.length
 
     def __bytes__(self) -> bytes:
-        return _LAST_BLOCK + struct.pack("<II", self._crc, self._length & 0xFFFFFFFF)
+        return _LAST_BLOCK + struct.pack("<II", self._crc, self._length % 2**32)

@@ -50,6 +50,7 @@ class Dialect:
         """
         names = (*family.labels, _TAGS) if family.kind in ("counter", "histogram") else family.labels
         found = {_join(base, labels_text(names, values)): value for values, value in samples}
+        # A lone surrogate, which JSON can carry into a name, would fail the whole scrape.
         return "".join([self._sample(family, labels, value) for labels, value in found.items()]).encode(
             errors="replace"
         )

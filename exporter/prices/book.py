@@ -60,6 +60,7 @@ class Adjustment(NamedTuple):
         return (
             self.account in (None, account)
             and self.usage in (None, usage)
+            # `fnmatch` ignores case on some systems.
             and fnmatchcase(instance_type, self.instance_type)
         )
 

@@ -55,6 +55,7 @@ def encoded(kept: Kept) -> str:
     """Return the text to cache for a list."""
     prices: dict[str, dict[str, str]] = {}
     for (instance_type, usage), price in kept.prices.prices.items():
+        # Without an exponent, which a list may not have and `decoded` refuses.
         prices.setdefault(instance_type, {})[usage] = f"{price:f}"
     hardware = {instance_type: found._asdict() for instance_type, found in kept.prices.hardware.items()}
     document = {

@@ -41,6 +41,7 @@ class Watching:
     ) -> None:
         self._config, self._sessions, self._in_flight = config, sessions, in_flight
         self._clock, self._board, self._hardware_of = clock, board, hardware_of
+        # The same dict: counters of metrics asked for must not start again at a reload.
         self.readings: dict[Target, Readings] = earlier.readings if earlier else {}
         wanted = config.cloudwatch
         self._settings = ReaderSettings(
@@ -88,6 +89,7 @@ class Watching:
         view = display.TargetDisplay(self._board, target)
         view.state(readings)
 
+        # The tracker changes while a reader waits for AWS, so it is read anew at each turn.
         def jobs() -> Iterable[TrainingJob]:
             return (each.job for each in poller.tracker.jobs())
 

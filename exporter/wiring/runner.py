@@ -137,6 +137,7 @@ class TargetRunner:
                         await poller.run()
                 self._clear()
                 await self.parts.clock.sleep(self.parts.pause)
+                # Credentials may be those of another account now: then it has to be held under that name.
                 with self._isolated():
                     self._rename(await self._resolved())
         finally:
@@ -183,6 +184,7 @@ class TargetRunner:
         # An open client is no success yet: the first response decides whether the target is up.
         async with parts.sessions.client(SAGEMAKER, region, self.spec.role, self.health.calls) as sdk:
             api = SageMaker(Client(sdk, self.health.calls, self.limiters, parts.in_flight, parts.clock))
+            # At random, or else all targets would read their first job at the same moment of each interval.
             self.poller = assemble(
                 self.name, api, parts.settings, parts.ledger, parts.display, self.health, parts.clock, random.random()
             )

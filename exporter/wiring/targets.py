@@ -38,5 +38,6 @@ def target_specs(config: Config) -> list[TargetSpec]:
 
 def _of_shard(found: Iterable[TargetSpec], index: int, total: int) -> Iterable[TargetSpec]:
     for spec in found:
+        # Not `hash`, which differs between processes, and not the resolved account, which STS may not tell yet.
         if int.from_bytes(sha256(spec.key.encode()).digest()[:8], "big") % total == index:
             yield spec
