@@ -104,16 +104,17 @@ class Describer:
                 return
 
     async def retry(self, names: Sequence[str]) -> None:
-        """Describe refused jobs, one at a time. Stops while the whole target fails."""
+        """Describe refused jobs, one at a time. If the whole target fails, the first one tests it: it may be the only
+        one that can be read by now."""
         for name in names:
-            if self._health.fails("reading"):
-                return
             updates = Updates.none()
             try:
                 await self._describe(name, updates)
-                self._bad.clear()
+                self._answered(name)
+                self._failed = False
+                self._health.succeeded("reading")
             except ApiError as error:
-                if not (error.isolated or _may_be_of_the_job(error)):
+                if self._health.fails("reading") or not (error.isolated or _may_be_of_the_job(error)):
                     self._health.noticed(error)
                     self._tracker.postpone(name, self._clock.monotonic())
                     return
@@ -133,8 +134,7 @@ class Describer:
             try:
                 await self._describe(name, round_.updates)
                 round_.answers += 1
-                self._readable.append(name)
-                self._bad.clear()
+                self._answered(name)
             except ApiError as error:
                 self._tracker.postpone(name, self._clock.monotonic())
                 self._health.noticed(error)
@@ -146,6 +146,10 @@ class Describer:
                     round_.failure = error
             if round_.is_over:
                 return
+
+    def _answered(self, name: str) -> None:
+        self._readable.append(name)
+        self._bad.clear()
 
     async def _decide(self, round_: _Round) -> None:
         """Decide, after a round without a response, whether the target fails: describe jobs that could be read before.
@@ -216,6 +220,7 @@ class Describer:
         self._health.noticed(error, f" (job {name:.100}{f' and {others} more' if others else ''})")
 
     async def _describe(self, name: str, updates: Updates) -> None:
+        self._tracker.trying(name, self._clock.monotonic())
         answer = await self._api.describe(name)
         if answer is None:
             self._intake.gone(name, updates)

@@ -43,8 +43,9 @@ class TrackerTiming:
 class TrackedJob:
     """A job and the state of its reading. `slot` is its position within the interval, from 0 to 1; `settled_at` is
     AWS's time when it was found settled; `unknown` holds its unknown statuses that were counted. `refused` counts the
-    consecutive failures of this job alone, which is then not read before `retry_at`. `quiet_turns` counts consecutive
-    readings that only wait for a bill or a rule. An earlier run recorded `facts`, which apply until the job is read."""
+    consecutive failures of this job alone, which is then not read before `retry_at`. It was last `tried` at that
+    monotonic time. `quiet_turns` counts consecutive readings that only wait for a bill or a rule. An earlier run
+    recorded `facts`, which apply until the job is read."""
 
     job: TrainingJob
     slot: float
@@ -55,6 +56,7 @@ class TrackedJob:
     unknown: frozenset[str] = frozenset()
     refused: int = 0
     retry_at: float = -math.inf
+    tried: float = -math.inf
     quiet_turns: int = 0
     facts: Facts | None = None
 
@@ -135,10 +137,16 @@ class Tracker:
         return True
 
     def due(self, at: float, refused: bool = False) -> list[str]:
-        """Return the names of the jobs that are due, or of the refused ones that are, the longest waiting first."""
+        """Return the names of the jobs that are due, or of the refused ones that are, the one first that was tried
+        longest ago. A round that ends with its first failure then begins with another job each time."""
         # Ordered by slot next, not by name: a policy may deny all jobs with similar names.
-        found = ((f.due, f.slot, name) for name, f in self._tracked.items() if f.due <= at)
-        return [name for _, _, name in sorted(found) if bool(self._tracked[name].refused) == refused]
+        found = ((f.tried, f.due, f.slot, name) for name, f in self._tracked.items() if f.due <= at)
+        return [name for *_, name in sorted(found) if bool(self._tracked[name].refused) == refused]
+
+    def trying(self, name: str, at: float) -> None:
+        """Record that a job is going to be read."""
+        if tracked := self._tracked.get(name):
+            tracked.tried = at
 
     def next_due(self) -> float:
         """Return when the next job that is not refused is due; infinity if there is none."""
