@@ -49,13 +49,19 @@ SET search_path TO sagemaker_exporter;
 SET client_encoding TO 'UTF8';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
+_UNRESOLVED = "check the host in the URL, and the name server"
+# Instead of the error of a codec, which tells nobody what to correct.
+_NO_TEXT = "the host has an empty or too long part, or a parameter is not UTF-8"
 # By SQLSTATE, or by words of a failed connection, which has none.
 _ADVICE = (
+    (_NO_TEXT, "correct the URL"),
     ("certificate", "check sslmode and sslrootcert in the URL"),
     ("authentication failed", "check the user in the URL, and the password file, PGPASSWORD or the passfile"),
     ("no password supplied", "name a password file, set PGPASSWORD, or write a passfile"),
     ("does not exist", "create the database and the user"),
-    ("could not translate host name", "check the host in the URL, and the name server"),
+    # psycopg resolves the host of a URL, and libpq that of a service file.
+    ("failed to resolve host", _UNRESOLVED),
+    ("could not translate host name", _UNRESOLVED),
     ("Connection refused", "check the host and the port in the URL, and that the server runs"),
     ("timeout expired", "check the host and the port in the URL, and what is between: firewalls, security groups"),
     ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
@@ -160,11 +166,13 @@ def row(db: Connection, query: str, parameters: object = None) -> tuple[Any, ...
 
 def _connected(url: str, password_file: str, named: str, connect: Connect) -> Connection:
     """Open a session; `named` stands for the password file in messages. Raises StoreError and psycopg.Error."""
-    given = conninfo_to_dict(url)
-    parameters = {key: value for key, value in _PARAMETERS.items() if key not in given}
-    if password_file:
-        parameters["password"] = _password(password_file, named)
-    return connect(url, autocommit=True, **parameters)
+    password = {"password": _password(password_file, named)} if password_file else {}
+    try:
+        given = conninfo_to_dict(url)
+        parameters = {key: value for key, value in _PARAMETERS.items() if key not in given}
+        return connect(url, autocommit=True, **parameters, **password)
+    except UnicodeError:
+        raise psycopg.ProgrammingError(_NO_TEXT) from None
 
 
 def reason(error: psycopg.Error) -> str:

@@ -126,6 +126,11 @@ def test_a_server_that_does_not_run_is_refused_without_its_name(unused_tcp_port:
     assert said == "cannot be used: OperationalError; check the host and the port in the URL, and that the server runs"
 
 
+def test_a_host_that_cannot_be_one_is_refused_without_its_name() -> None:
+    said = _refused(url="postgresql://secret..host/x")
+    assert said == "cannot be used: ProgrammingError; correct the URL"
+
+
 def test_a_password_that_cannot_be_read_is_told_without_its_path(tmp_path: Path) -> None:
     said = _refused(url="postgresql://127.0.0.1/x", password_file=str(tmp_path / "secret_file"))
     assert said == "the password cannot be read: No such file or directory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_a_database_that_does_not_exist_is_refused(postgres_server: postgres.Ser
     said = _refusal(postgres_server.url("nowhere"))
     assert '"nowhere" does not exist' in said
     assert said.endswith("create the database and the user")
+
+
+def test_a_host_that_has_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    said = _refusal("postgresql://db.example.org/x")
+    assert said.startswith("the database: cannot be opened: failed to resolve host 'db.example.org': ")
+    assert said.endswith("; check the host in the URL, and the name server")
+
+
+@pytest.mark.parametrize("bad", ["db..example.org/x", f"{'x' * 64}.example.org/x", "127.0.0.1/x?application_name=%ff"])
+def test_a_url_that_psycopg_cannot_encode_is_refused(bad: str) -> None:
+    assert _refusal(f"postgresql://{bad}") == (
+        "the database: cannot be opened: the host has an empty or too long part, or a parameter is not UTF-8; "
+        "correct the URL"
+    )
 
 
 def test_another_encoding_is_refused(postgres_server: postgres.Server) -> None:
