@@ -14,10 +14,14 @@ _T = TypeVar("_T")
 _PATIENCE = 5.0
 
 
+class SilenceError(psycopg.OperationalError):
+    """The server keeps the connection, and does not answer."""
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that closes itself, and raises psycopg.OperationalError, once the server has sent nothing for
-    `patience` seconds while a statement waits for it. A server that is suspended or whose disk hangs answers the probes
-    of TCP, so that nothing else ends that wait.
+    """A connection that closes itself, and raises SilenceError, once the server has sent nothing for `patience` seconds
+    while a statement waits for it. A server that is suspended or whose disk hangs answers the probes of TCP, so that
+    nothing else ends that wait.
 
     Whether the statement took effect is unknown, as whenever a connection breaks.
     """
@@ -28,13 +32,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         # All communication passes through here, also of pipelines and transactions.
         try:
             return super().wait(_impatient(gen, self.patience), *args, **kwargs)
-        except _SilenceError:
+        except SilenceError:
             self.close()
             raise
-
-
-class _SilenceError(psycopg.OperationalError):
-    pass
 
 
 def _impatient(gen: Generator[Any, Any, _T], patience: float) -> Generator[Any, Any, _T]:
@@ -47,7 +47,7 @@ def _impatient(gen: Generator[Any, Any, _T], patience: float) -> Generator[Any, 
             if ready:
                 heard = time.monotonic()
             elif time.monotonic() - heard > patience:
-                raise _SilenceError(f"the server did not answer for {patience:g} seconds")
+                raise SilenceError(f"the server did not answer for {patience:g} seconds")
             wanted = gen.send(ready)
     except StopIteration as done:
         value: _T = done.value

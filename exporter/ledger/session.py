@@ -52,7 +52,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 _UNRESOLVED = "check the host in the URL, and the name server"
 # Instead of the error of a codec, which tells nobody what to correct.
 _NO_TEXT = "the host has an empty or too long part, or a parameter is not UTF-8"
-# By SQLSTATE, or by words of a failed connection, which has none.
+# By SQLSTATE, or by words of a connection that failed, which has none.
 _ADVICE = (
     (_NO_TEXT, "correct the URL"),
     ("certificate", "check sslmode and sslrootcert in the URL"),
@@ -64,6 +64,7 @@ _ADVICE = (
     ("could not translate host name", _UNRESOLVED),
     ("Connection refused", "check the host and the port in the URL, and that the server runs"),
     ("timeout expired", "check the host and the port in the URL, and what is between: firewalls, security groups"),
+    ("the server did not answer", "look at its load, its disk, and whether it is suspended"),
     ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
     ("53300", "raise max_connections of the server"),
 )

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.ledger.connection import Connection
 from exporter.ledger.postgres import PostgresStore
+from exporter.ledger.session import examine
 from exporter.ledger.store import StoreError
 from tests import postgres
 from tests.ledger.books import START, TARGET, job
@@ -19,7 +20,8 @@ from tests.ledger.replicas import GROUP, held_store, opened, record, write, writ
 
 pytestmark = pytest.mark.process
 
-_SILENT = "the server did not answer for 0.3 seconds"
+_LOOK = "look at its load, its disk, and whether it is suspended"
+_SILENT = f"the server did not answer for 0.3 seconds; {_LOOK}"
 _USES: dict[str, Callable[[PostgresStore], object]] = {
     "look": lambda store: store.replicas(GROUP),
     "join": lambda store: store.replicas(GROUP + 1),
@@ -133,6 +135,19 @@ def test_a_server_that_stops_to_answer_while_a_session_opens_is_given_up(server:
 
             with pytest.raises(StoreError, match=f"the database: cannot be opened: {_SILENT}"):
                 PostgresStore(url, "the database", "", START, connect)
+
+
+def test_doctor_says_that_a_server_does_not_answer(server: postgres.Server, url: str) -> None:
+    with ExitStack() as stack:
+
+        def connect(*arguments: Any, **parameters: Any) -> Connection:
+            db = _Suspending.connect(*arguments, **parameters)
+            db.suspend_at(2, server, stack)
+            return db
+
+        with pytest.raises(StoreError) as refused:
+            examine(url, "state.url", "", connect=connect)
+    assert str(refused.value) == f"state.url: cannot be used: SilenceError; {_LOOK}"
 
 
 def test_a_transaction_that_is_given_up_leaves_all_of_it_or_nothing(server: postgres.Server, url: str) -> None:
