@@ -14,10 +14,10 @@ _URL = Text(
     # As libpq reads it, which knows no fragments. What is not of this form may have its password anywhere.
     re.compile(r"(?:postgres(?:ql)?://(?:[^:/?#@\[\]\s]*@)?[^/?#@\s]*(?:/[^/?#@\s]*)?(?:\?[^?#@\s]*)?)?", re.ASCII),
     "the URL of a PostgreSQL database",
-    'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""',
+    "a URL such as postgresql://exporter@db.example.org/sagemaker_exporter",
 )
 _PASSWORD = re.compile(r"[^:]*://[^@]*:.*@", re.DOTALL)
-_SEEN = "contains a password, which would be seen by whoever reads the configuration"
+_SEEN = "contains a password, which others may read there"
 
 
 def parse_url(value: object, *, setting: str = "state.password_file") -> str:

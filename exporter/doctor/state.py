@@ -46,7 +46,9 @@ def _of_file(path: str) -> Reading:
     # SQLite writes a log beside the file.
     if not os.access(folder, os.W_OK | os.X_OK):
         return _unusable("state.path", "its directory cannot be written; let this user write there")
-    if there and not (os.path.isfile(file) and os.access(file, os.R_OK | os.W_OK)):
+    if there and not os.path.isfile(file):
+        return _unusable("state.path", "it is not a file; name another one")
+    if there and not os.access(file, os.R_OK | os.W_OK):
         return _unusable("state.path", "the file cannot be written; let this user read and write it")
     return Reading("state.path", True, done=1, found="a file that can be written" if there else "no file yet")
 

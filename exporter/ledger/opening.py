@@ -42,7 +42,7 @@ def open_for_copying(place: str, name: str, password_file: str, now: float | Non
             yield database
         return
     new = not os.path.exists(place)
-    if now is None and not os.path.isfile(place):
+    if now is None and new:
         raise StoreError(f"{place}: there is no such file")
     try:
         with closing(SqliteStore(place, now or 0.0)) as file:

@@ -112,6 +112,8 @@ def _look(path: str) -> tuple[int, int, int, str] | None:
     None if there is no file or an empty one."""
     try:
         file = Path(os.path.realpath(path))
+        if file.exists() and not file.is_file():
+            raise StoreError(f"{path}: is not a file; name another one")
         if not file.exists() or file.stat().st_size == 0:
             _refuse_lonely_log(path, log_of(file))
             return None

@@ -19,10 +19,10 @@ from tests.config.refused import (
 
 Write = Callable[[str], str]
 
-_URL = 'a URL such as postgresql://exporter@db.example.org/sagemaker_exporter, or ""'
+_URL = "a URL such as postgresql://exporter@db.example.org/sagemaker_exporter"
 _NO_URL = f"is not the URL of a PostgreSQL database (allowed: {_URL})"
 _PASSWORD = (
-    "contains a password, which would be seen by whoever reads the configuration "
+    "contains a password, which others may read there "
     "(allowed: the password in state.password_file, PGPASSWORD or a passfile)"
 )
 

@@ -65,7 +65,7 @@ def test_a_file_that_an_exporter_has_open_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
     assert _refused(path=str(tmp_path / "missing" / "state.db")).startswith("its directory does not exist")
-    assert _refused(path=str(tmp_path)).startswith("the file cannot be written")
+    assert _refused(path=str(tmp_path)) == "it is not a file; name another one"
 
 
 @pytest.fixture
@@ -79,6 +79,12 @@ def test_a_directory_that_cannot_be_written_is_refused(read_only: Path, monkeypa
     # For root everything can be.
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or os.stat(path).st_mode & 0o200 != 0)
     assert _refused(path=str(read_only / "state.db")).startswith("its directory cannot be written")
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "state.db").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: os.path.isdir(path))
+    assert _refused(path=str(tmp_path / "state.db")).startswith("the file cannot be written")
 
 
 @pytest.mark.process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -108,6 +109,7 @@ def test_a_database_that_replicas_use_is_neither_read_nor_written(
         ("foreign.db", "new.db", "is a database of another program; name another file"),
         ("postgresql://me:secret@a/b", "new.db", "the password in --password-file, PGPASSWORD or a passfile"),
         ("empty.db", "new.db", "is empty; there is nothing to copy"),
+        ("folder", "new.db", "folder: is not a file"),
     ],
 )
 def test_bad_places_are_refused(
@@ -120,6 +122,7 @@ def test_bad_places_are_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     SqliteStore("empty.db", START).close()
+    Path("folder").mkdir()
     with closing(sqlite3.connect("foreign.db")) as db:
         db.execute("CREATE TABLE theirs (one)")
     assert _copy(source, destination) == 1
@@ -128,6 +131,39 @@ def test_bad_places_are_refused(
     assert "secret" not in told
     assert "state." not in told
     assert not (tmp_path / destination).exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "said"),
+    [
+        ("", "new.db", "--from: is empty (allowed: the path of a file, or the URL of a database)"),
+        ("state.db", "", "--to: is empty (allowed: the path of a file, or the URL of a database)"),
+        ("state.db", "./state.db", "--to: is the same place as --from (allowed: a new file or an empty database)"),
+        ("state.db", "link.db", "--to: is the same place as --from (allowed: a new file or an empty database)"),
+        ("state.db", "mysql://a/b", "(allowed: a URL such as postgresql://exporter@db.example.org/sagemaker_exporter)"),
+        ("state.db", "folder", "folder: is not a file"),
+        ("state.db", "pipe", "pipe: is not a file"),
+    ],
+)
+def test_nothing_is_copied_where_nothing_can_be_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    destination: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _filled(Path("state.db"))
+    Path("folder").mkdir()
+    Path("link.db").symlink_to("state.db")
+    os.mkfifo("pipe")
+    before = sorted(tmp_path.rglob("*"))
+    assert _copy(source, destination) == 1
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_database_without_tables_is_no_source(
