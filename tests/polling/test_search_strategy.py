@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from exporter.polling.poller import Poller
 from exporter.polling.tracker import TrackedJob
 from exporter.simulator import Consistency
+from exporter.simulator.life import stop
 from tests.logged import lines
 from tests.polling.pollers import DISCOVERY, INTERVAL, SETTLE, poller, polling
 from tests.sagemaker import TARGET, Region, job, jobs
@@ -156,6 +158,20 @@ async def test_an_ended_job_is_settled_by_describe_whatever_the_index_still_says
         assert total(ledger, "jobs_finished") == 1
         assert total(ledger, "billable_seconds") == 3700
     assert len(region.times(DESCRIBE)) >= SETTLE / INTERVAL
+
+
+async def test_jobs_that_are_stopping_are_read_by_sweeps_too() -> None:
+    region = Region()
+    # It saves its model longer than the test takes.
+    stopping = [stop(replace(each, stopping_seconds=7200.0), region.clock.time() - 60) for each in jobs(3)]
+    region.jobs.add(*jobs(3, name="on"), *stopping)
+    async with open_ledger("", region.clock.time) as ledger:
+        one = poller(region, ledger, search=True)
+        async with polling(one):
+            await asyncio.sleep(10 * INTERVAL)
+            assert {tracked(one, each.name).job.status for each in stopping} == {"Stopping"}
+            assert len(region.times(SEARCH)) >= 9
+    assert region.described() == {}
 
 
 async def test_a_job_created_and_ended_between_two_sweeps_is_described() -> None:
