@@ -53,7 +53,7 @@ class Demo:
 async def simulated(demo: Demo) -> AsyncIterator[Clock]:
     """Run the simulator during the block, with the AWS settings of this process pointing at it. Yields its clock."""
     clock = ScaledClock(demo.speed)
-    plan = Plan(jobs=demo.jobs, pace=DEMO_PACE, strange=True)
+    plan = Plan(jobs=demo.jobs, pace=DEMO_PACE)
     # Quotas that the fleet comes near to.
     quotas = Quotas().times(max(1.0, demo.jobs / Plan().jobs))
     async with Simulator(

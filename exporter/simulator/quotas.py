@@ -59,24 +59,24 @@ TYPES = tuple(
 _CODES = {_ALL_INSTANCES: "L-00C91CB5", "ml.g4dn.xlarge for training job usage": "L-3F53BF0F"}
 
 
-# Just above what some 40 jobs in two regions hold at a time.
+# Just above what some 40 jobs in two regions hold at a time: AWS would have refused the jobs above a quota.
 _TRAINING = {
-    "ml.c5.2xlarge": 12.0,
-    "ml.c5n.18xlarge": 8.0,
-    "ml.g4dn.xlarge": 16.0,
+    "ml.c5.2xlarge": 16.0,
+    "ml.c5n.18xlarge": 12.0,
+    "ml.g4dn.xlarge": 20.0,
     "ml.g5.xlarge": 10.0,
-    "ml.g5.2xlarge": 12.0,
-    "ml.g5.12xlarge": 10.0,
+    "ml.g5.2xlarge": 16.0,
+    "ml.g5.12xlarge": 20.0,
     "ml.m5.large": 20.0,
-    "ml.m5.xlarge": 10.0,
+    "ml.m5.xlarge": 20.0,
     "ml.m5.4xlarge": 10.0,
-    "ml.p3.2xlarge": 8.0,
-    "ml.p4d.24xlarge": 12.0,
+    "ml.p3.2xlarge": 20.0,
+    "ml.p4d.24xlarge": 16.0,
 }
 
 
 def _small() -> Mapping[str, float]:
-    return MappingProxyType(dict.fromkeys(_TRAINING, 8.0))
+    return MappingProxyType(dict.fromkeys(_TRAINING, 10.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Quotas:
     spot: Mapping[str, float] = field(default_factory=_small)
     warm_pool: Mapping[str, float] = field(default_factory=_small)
     without: tuple[str, ...] = ("ml.r5.4xlarge", "ml.trn1.2xlarge")
-    all_instances: float | None = 60.0
+    all_instances: float | None = 80.0
 
     def times(self, factor: float) -> Quotas:
         """Return quotas for a fleet that is larger by this factor."""

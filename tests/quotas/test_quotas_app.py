@@ -71,7 +71,7 @@ async def test_types_in_use_have_quotas_of_each_target(monkeypatch: pytest.Monke
     assert shown.by(QUOTA, *labels) == {
         (*t, TYPE, usage): Quotas().of(TYPE, usage) for t in TARGETS for usage in USAGES
     }
-    assert shown.by(ALL, "aws_account_id", "aws_region") == dict.fromkeys(TARGETS, 60.0)
+    assert shown.by(ALL, "aws_account_id", "aws_region") == dict.fromkeys(TARGETS, 80.0)
     assert shown.by(UP, "aws_account_id", "aws_region", source="quotas") == dict.fromkeys(TARGETS, 1.0)
     # Each target with its own credentials: 1,705 entries are 18 pages, at most 5 a second.
     assert pages == dict.fromkeys(TARGETS, 18)

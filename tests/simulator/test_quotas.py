@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from exporter.simulator import Fault, Faults, Kind, ManualClock, Quotas, Simulator
+from exporter.demo import REGIONS
+from exporter.simulator import Fault, Faults, Kind, Life, ManualClock, Plan, Quotas, Simulator
+from exporter.simulator.answers import describe
+from exporter.simulator.generator import DEMO_PACE, Fleet
 from exporter.simulator.quotas import list_quotas
+from exporter.training.holding import holding
+from exporter.training.parsing import Allowlist, parse
 from tests.simulator.conformity import problems
 from tests.simulator.served import ACCOUNT, REGION, START, code, connected
 
@@ -57,8 +64,35 @@ def test_quotas_can_be_exchanged_and_some_are_not_applied() -> None:
     assert quotas.of("ml.c5.large") is None
     assert "Number of instances across all training jobs" not in found
     assert quotas.times(2.5).of("ml.m5.xlarge") == 13.0
-    assert Quotas().times(2.0).all_instances == 120.0
+    assert Quotas().times(2.0).all_instances == 160.0
     assert quotas.times(2.0).all_instances is None
+
+
+def held(lives: Iterable[Life], now: float) -> Counter[tuple[str, str]]:
+    """Return the instances that jobs hold, by type and usage."""
+    found: Counter[tuple[str, str]] = Counter()
+    for life in lives:
+        job = parse(describe(life, now), ACCOUNT, REGION, Allowlist())
+        assert job is not None
+        its = holding(job)
+        found.update({(type_, its.usage): number for type_, number in its.instances})
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_demo_never_holds_more_than_its_quotas(seed: int) -> None:
+    quotas = Quotas()
+    for region in REGIONS:
+        lives: list[Life] = []
+        fleet = Fleet(Plan(jobs=20, pace=DEMO_PACE), seed, START, ACCOUNT, region)
+        # Twenty minutes.
+        for now in (START + 30.0 * step for step in range(40)):
+            lives = [*(life for life in lives if life.end > now - 900), *fleet.until(now)]
+            found = held((life for life in lives if life.created <= now), now)
+            assert found
+            limits = {key: quotas.of(*key) for key in found}
+            assert {key: n for key, n in found.items() if (limit := limits[key]) is not None and n > limit} == {}
+            assert found.total() <= (quotas.all_instances or 0.0)
 
 
 @pytest.mark.parametrize(
