@@ -13,7 +13,7 @@ from exporter.process import logs, output, stopping
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0 if everything could be asked. Raises UserError, OutputError."""
+    """Return 0 if everything that the configuration needs is there. Raises UserError, OutputError."""
     # Debug lines name accounts and jobs, and the log is likely to be published together with the report.
     logs.configure("error", options.log_format)
     config = read(options.config_file, warn_on_standard_error)
