@@ -42,10 +42,10 @@ def open_for_copying(place: str, name: str, password_file: str, now: float | Non
             yield database
         return
     new = not os.path.exists(place)
-    if now is None and new:
-        raise StoreError(f"{place}: there is no such file")
+    if now is None and (new or not os.path.getsize(place)):
+        raise StoreError(f"{place}: {'there is no such file' if new else 'is empty; there is nothing to copy'}")
     try:
-        with closing(SqliteStore(place, now or 0.0)) as file:
+        with closing(SqliteStore(place, now)) as file:
             yield file
     except BaseException:
         if new:

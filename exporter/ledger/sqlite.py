@@ -72,8 +72,10 @@ INSERT INTO first_start VALUES (:now)
 class SqliteStore:
     """A store in a state file; without a path it is in memory and is lost with the process."""
 
-    def __init__(self, path: str, now: float, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA) -> None:
-        """Open the file, or create it with `now` (Unix seconds) as its first start. Raises StoreError."""
+    def __init__(
+        self, path: str, now: float | None, connect: Connect = sqlite3.connect, schema: Schema = SCHEMA
+    ) -> None:
+        """Open the file. With `now` (Unix seconds) it may be created, with it as the first start. Raises StoreError."""
         self._file = OpenFile(path or MEMORY, schema, connect)
         try:
             with self._reading(now) as tables:

@@ -174,6 +174,27 @@ def test_a_database_without_tables_is_no_source(
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        ("PRAGMA user_version", "is empty; there is nothing to copy"),
+        ("CREATE TABLE one (two); DROP TABLE one", "the state file is gone"),
+    ],
+)
+def test_a_source_without_tables_gets_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], statements: str, said: str
+) -> None:
+    # An exporter that found them there would count all jobs of the past as new.
+    source = tmp_path / "empty.db"
+    with closing(sqlite3.connect(source)) as db:
+        db.executescript(statements)
+    before = source.read_bytes()
+    assert _copy(source, tmp_path / "new.db") == 1
+    assert f"{source}: {said}" in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [source]
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_a_copy_that_fails_leaves_no_file_that_it_created(
     tmp_path: Path, database: str, there: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
