@@ -49,6 +49,7 @@ SET search_path TO sagemaker_exporter;
 SET client_encoding TO 'UTF8';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
+_FOREIGN = "another program uses the schema sagemaker_exporter; use another database"
 _UNRESOLVED = "check the host in the URL, and the name server"
 # Instead of the error of a codec, which tells nobody what to correct.
 _NO_TEXT = "the host has an empty or too long part, or a parameter is not UTF-8"
@@ -67,6 +68,10 @@ _ADVICE = (
     ("the server did not answer", "look at its load, its disk, and whether it is suspended"),
     ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
     ("53300", "raise max_connections of the server"),
+    # A table or a type of that name exists, and a column of that name does not.
+    ("42P07", _FOREIGN),
+    ("42710", _FOREIGN),
+    ("42703", _FOREIGN),
 )
 # The key of the lock under which the schema is created and migrated.
 _SCHEMA_LOCK = 0x534C_0000_0000_0000
@@ -232,6 +237,8 @@ def _migrate(db: Connection, name: str, schema: Schema, now: float | None) -> No
 
 
 def _refuse_unknown(version: int, name: str, schema: Schema) -> None:
+    if version < 0:
+        raise StoreError(f"{name}: {_FOREIGN}")
     newer = version > schema.version
     if newer or (version and not all(step in schema.migrations for step in range(version, schema.version))):
         raise StoreError(
@@ -241,8 +248,10 @@ def _refuse_unknown(version: int, name: str, schema: Schema) -> None:
 
 
 def _version(db: Connection) -> int:
-    """Return the version of the schema, 0 if there is none."""
+    """Return the version of the schema, 0 if there is none, -1 if nothing says it."""
     if not row(db, "SELECT to_regclass('sagemaker_exporter.meta') IS NOT NULL")[0]:
         return 0
-    versions = db.execute("SELECT version FROM meta").fetchall()
-    return int(versions[0][0]) if len(versions) == 1 else -1
+    match db.execute("SELECT version FROM meta").fetchall():
+        case [(int(version),)]:
+            return version
+    return -1

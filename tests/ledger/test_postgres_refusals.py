@@ -161,6 +161,25 @@ def test_tables_that_are_gone_are_not_created_again_while_it_runs(database: str)
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("foreign", "problem"),
+    [
+        ("TABLE {}.job (id integer)", 'cannot be opened: relation "job" already exists'),
+        ("TYPE {}.job AS ENUM ('a')", 'cannot be opened: type "job" already exists'),
+        ("TABLE {}.meta (id integer)", 'cannot be opened: column "version" does not exist'),
+        ("TABLE {}.meta AS SELECT 'one' AS version", "another program uses the schema"),
+    ],
+)
+def test_tables_of_another_program_are_refused_and_stay(foreign: str, problem: str, database: str) -> None:
+    _run(database, "CREATE SCHEMA sagemaker_exporter", f"CREATE {foreign.format('sagemaker_exporter')}")
+    said = _refusal(database)
+    assert said.startswith(f"the database: {problem}")
+    assert said.endswith("use another database")
+    with psycopg.connect(database) as other:
+        (tables,) = other.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'sagemaker_exporter'").fetchall()
+    assert tables == ("TABLE" in foreign,)
+
+
 class _Pooled(psycopg.Connection[Any]):
     """A connection through a pooler, which sends some statements to another session."""
 
