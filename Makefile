@@ -36,7 +36,7 @@ long: dev-environment programs ## the tests that take too long for make test
 	@$(BIN)/python -m pytest --timeout 600 -m long $(ARGS)
 
 coverage: dev-environment ## the tests that start no process, also slow ones, with branch coverage
-	@$(BIN)/python -m pytest --cov -m "not process and not long and not soak" $(ARGS)
+	@$(BIN)/python -m pytest --cov -m "not process and not long and not soak and not no_cover" $(ARGS)
 
 image-test: dev-environment ## build the container image and scrape it; needs root, buildah and mmdebstrap
 	@hack/prometheus.sh > /dev/null
