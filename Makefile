@@ -32,8 +32,9 @@ test: dev-environment programs ## run the tests, in four minutes; ARGS=tests/x.p
 unit: dev-environment ## the tests that start no process, in a minute; ARGS=tests/http only these
 	@$(BIN)/python -m pytest -m "not process and not slow and not long and not soak" $(ARGS)
 
+# By file, because tests share what took long to make.
 long: dev-environment programs ## the tests that take too long for make test
-	@$(BIN)/python -m pytest --timeout 600 -m long $(ARGS)
+	@$(BIN)/python -m pytest --timeout 600 --dist loadfile -m long $(ARGS)
 
 coverage: dev-environment ## the tests that start no process, also slow ones, with branch coverage
 	@$(BIN)/python -m pytest --cov -m "not process and not long and not soak and not no_cover" $(ARGS)

@@ -45,7 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     parts = ["polls", "scrapes", "steps", "prices", *(["replicas"] if postgres.programs() else [])]
     small = ["--jobs", str(JOBS), "--interval", "1", "--targets", str(TARGETS), "--parts", *parts]
     command = [sys.executable, "-m", "benchmarks", *small, "--output", str(output)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(output.read_text())
     return found
