@@ -12,7 +12,6 @@ from exporter.config import Config, refusals
 from exporter.config.located import Document
 from exporter.config.refusals import Source
 from tests.config.refused import (
-    ADDRESSES,
     DURATIONS,
     EXTERNAL_IDS,
     METRICS,
@@ -23,7 +22,6 @@ from tests.config.refused import (
     SECTIONS,
     SESSION_NAMES,
     TAG_KEYS,
-    TELEMETRY_PATHS,
     complaints,
 )
 
@@ -220,39 +218,6 @@ def test_a_shard_without_an_index(write: Write, environ: dict[str, str], expecte
 def test_an_index_that_is_no_shard(write: Write) -> None:
     assert complaints(write("sharding:\n  index: 3\n  total: 3")) == [
         "config.yaml:2: sharding.index: 3 is not below the total of 3 (allowed: 0 to 2)"
-    ]
-
-
-def test_a_bad_flag_is_named_as_the_flag(write: Write) -> None:
-    path = write('web: {listen_address: "bad too"}')
-    assert complaints(path, overrides={"web.listen_address": "nowhere", "web.telemetry_path": "/"}) == [
-        f'--web.listen-address: "nowhere" is not an address to listen on (allowed: {ADDRESSES})',
-        f'--web.telemetry-path: "/" is not a path for metrics (allowed: {TELEMETRY_PATHS})',
-    ]
-
-
-WEB_KEYS = "listen_address, telemetry_path, external_url, route_prefix"
-
-
-def test_an_address_in_a_list_is_named_by_its_place(write: Write) -> None:
-    assert complaints(write('web:\n  listen_address:\n  - ":1"\n  - nowhere\n  - 5')) == [
-        f'config.yaml:4: web.listen_address[1]: "nowhere" is not an address to listen on (allowed: {ADDRESSES})',
-        f"config.yaml:5: web.listen_address[2]: 5 is not an address to listen on (allowed: {ADDRESSES})",
-    ]
-
-
-def test_a_flag_that_is_given_several_times_is_named_as_the_flag(write: Write) -> None:
-    assert complaints(write(""), overrides={"web.listen_address": [":1", "nowhere"]}) == [
-        f'--web.listen-address: "nowhere" is not an address to listen on (allowed: {ADDRESSES})',
-    ]
-    assert complaints(write(""), overrides={"web.listen_address": [":1", ":1"]}) == [
-        '--web.listen-address: ":1" is listed twice (allowed: each entry once)',
-    ]
-
-
-def test_a_flag_does_not_hide_that_its_section_is_wrong(write: Write) -> None:
-    assert complaints(write("web: 5"), overrides={"web.listen_address": ":1"}) == [
-        "config.yaml:1: web: is a number, not a mapping (allowed: the keys " + WEB_KEYS + ")"
     ]
 
 

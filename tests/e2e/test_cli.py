@@ -5,31 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from prometheus_client import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
-from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from exporter import __version__, cli, flags
 from exporter.catalogue import CATALOGUE
 from exporter.cli import main
 from exporter.commands import metrics
 from exporter.simulator import Fault, Faults, Kind, Simulator, steady
-from tests.e2e.demonstration import Demonstration, demonstration
 from tests.e2e.exposed import Exposed, lead_to
 from tests.prometheus import ROOT
-
-OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-# A family of the catalogue that the demo lacks: all of its statuses are known.
-LACKING = {"sagemaker_exporter_unknown_status_total"}
 
 
 @pytest.fixture(autouse=True)
@@ -170,65 +160,6 @@ def test_once_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch, capsy
     assert [up for _, up in Exposed(told.out).rows("sagemaker_exporter_target_up")] == [0]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
-    with demonstration(tmp_path_factory.mktemp("demo")) as running:
-        running.wait_until_ready()
-        yield running
-
-
-def series(answer: str, openmetrics: bool) -> set[tuple[str, tuple[tuple[str, str], ...], str]]:
-    """Return the exporter's samples, without the _created samples of OpenMetrics."""
-    parse: Callable[[str], Iterable[Metric]] = openmetrics_families if openmetrics else text_families
-    samples = [s for family in parse(answer) for s in family.samples if s.name.startswith("sagemaker_")]
-    common = [s for s in samples if not s.name.endswith("_created")]
-    return {(s.name, tuple(sorted(s.labels.items())), repr(float(s.value))) for s in common}
-
-
-def test_the_demo_has_every_family_within_a_minute(demo: Demonstration) -> None:
-    deadline = time.monotonic() + 60
-    expected = {family.name for family in CATALOGUE} - LACKING
-    while True:
-        names = {s.name for f in Exposed(demo.get("/metrics").text).families for s in f.samples}
-        missing = {name for name in expected if not {name, f"{name}_bucket"} & names}
-        if not missing or time.monotonic() > deadline:
-            break
-        time.sleep(0.25)
-    assert missing == set()
-
-
-def test_all_formats_say_the_same(demo: Demonstration) -> None:
-    """The jobs of the demo change, so some scrapes differ; most pairs of scrapes have no change between them."""
-    for _ in range(20):
-        text, zipped = demo.get("/metrics"), demo.get("/metrics", Accept_Encoding="gzip")
-        opened = demo.get("/metrics", Accept=OPENMETRICS)
-        opened_zipped = demo.get("/metrics", Accept=OPENMETRICS, Accept_Encoding="gzip")
-        every = [series(a.text, a in (opened, opened_zipped)) for a in (text, zipped, opened, opened_zipped)]
-        if all(one == every[0] for one in every):
-            break
-    assert [a.encoding for a in (text, zipped, opened, opened_zipped)] == ["", "gzip", "", "gzip"]
-    assert all(a.content_type.startswith("text/plain; version=0.0.4") for a in (text, zipped))
-    assert all(
-        a.content_type.startswith("application/openmetrics-text; version=1.0.0") for a in (opened, opened_zipped)
-    )
-    assert len(every[0]) > 1000
-    assert [one ^ every[0] for one in every[1:]] == [set(), set(), set()]
-
-
-def test_the_demo_looks_well(demo: Demonstration) -> None:
-    assert "level=warn" not in demo.log.read_text()
-
-
-def test_the_demo_answers_on_every_path(demo: Demonstration) -> None:
-    assert demo.get("/healthz")[::3] == (200, "ok\n")
-    assert demo.get("/readyz")[::3] == (200, "ready\n")
-    page = demo.get("/")
-    assert (page.status, page.content_type) == (200, "text/html; charset=utf-8")
-    assert "us-east-1" in page.text
-    assert "eu-west-1" in page.text
-    assert demo.get("/nowhere").status == 404
-
-
 def listened_on(*arguments: str) -> object:
     return flags.overrides(flags.parser().parse_args(arguments)).get("web.listen_address")
 
@@ -289,25 +220,3 @@ def test_an_address_that_cannot_be_listened_on_is_told(capsys: pytest.CaptureFix
     addresses = ("--web.listen-address=127.0.0.1:0", "--web.listen-address=203.0.113.77:9841")
     assert main([*addresses, "demo", "--jobs", "1"]) == 1
     assert "cannot listen on 203.0.113.77:9841: this machine has no such address" in capsys.readouterr().err
-
-
-def test_reload_needs_its_flag(demo: Demonstration) -> None:
-    assert demo.get("/-/reload", "POST").status == 403
-    assert demo.get("/-/reload", "GET").status == 405
-
-
-def test_reload_with_its_flag_keeps_the_demo_going(tmp_path: Path) -> None:
-    with demonstration(tmp_path, "--web.enable-lifecycle", "--jobs", "2") as running:
-        running.wait_until_ready()
-        assert running.get("/-/reload", "POST").status == 200
-        running.wait_until_ready()
-        assert Exposed(running.get("/metrics").text).value("sagemaker_exporter_config_reload_success") == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_demo_ends_when_it_is_told_to(number: signal.Signals, tmp_path: Path) -> None:
-    with demonstration(tmp_path, "--jobs", "4") as running:
-        running.wait_until_ready()
-        running.process.send_signal(number)
-        assert running.process.wait(timeout=20) == 0
-        assert "Traceback" not in running.log.read_text()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.catalogue import CATALOGUE, GROUPS
+from exporter.catalogue import CATALOGUE
 from exporter.cloudwatch.families import (
     ALGORITHM_METRICS,
     REQUESTED,
@@ -21,7 +21,6 @@ from exporter.cloudwatch.families import (
     Requested,
     Utilization,
 )
-from exporter.exposition.catalogue_docs import as_json, as_markdown
 from exporter.ledger.sums import TOTALS
 from exporter.polling.families import TARGETS, TargetHealth
 from exporter.polling.sources import SOURCES
@@ -38,7 +37,6 @@ from exporter.training.families import JOBS, JobView
 from exporter.training.job import Instances, TrainingJob, Transition, WarmPool
 from exporter.training.parsing import Allowlist, parse
 from exporter.training.usage import USAGES
-from tests.prometheus import ROOT
 
 ID, TARGET, INSTANCE = (
     "aws_account_id aws_region job_name",
@@ -279,26 +277,3 @@ def test_unbilled_jobs_are_0_once_they_can_be_known() -> None:
     (family,) = (one for one in ACTIVE.families if one.name == "sagemaker_training_unbilled_jobs")
     assert list(family.rows(ActiveCounts({}, {}))) == []
     assert list(family.rows(ActiveCounts({}, {}, 0))) == [((), 0.0)]
-
-
-def test_json_is_a_list_of_name_type_help_labels() -> None:
-    rows = json.loads(as_json(GROUPS))
-    assert {row["name"]: (row["type"], " ".join(row["labels"])) for row in rows} == {
-        name: (kind, labels.strip()) for name, (kind, labels) in EXPECTED.items()
-    }
-    assert all(row.keys() == {"name", "type", "help", "labels"} and row["help"] for row in rows)
-
-
-def test_markdown_has_a_row_for_each_family() -> None:
-    lines = as_markdown(GROUPS).splitlines()
-    assert lines[0] == "# Metrics"
-    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
-    assert rows == [family.name for family in CATALOGUE]
-    assert all(line.count("|") == 5 for line in lines if line.startswith("| `"))
-
-
-def test_every_family_needs_a_policy_that_exists_or_is_the_exporters_own() -> None:
-    policies = {path.stem for path in (ROOT / "deploy/iam").glob("*.json")}
-    assert {family.policy for family in CATALOGUE if family.policy} <= policies
-    own = {family.name for family in CATALOGUE if not family.policy}
-    assert own == {family.name for family in CATALOGUE if family.name.startswith("sagemaker_exporter_")}
