@@ -29,7 +29,7 @@ _SERVING = (None, "demo")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code. Errors are printed as a line or two on standard error."""
     try:
-        options = flags.parser().parse_args(arguments)
+        options = flags.parse(arguments)
         logs.configure(options.log_level, options.log_format)
         return _run(options)
     except ReaderGoneError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exporter import __version__
@@ -44,6 +44,27 @@ _SERVING_FLAGS: dict[str, dict[str, Any]] = {
     "--web.config.file": {"metavar": "FILE", "default": None, "help": "TLS and basic auth, as in the exporter-toolkit"},
     "--web.enable-lifecycle": {"action": "store_true", "default": False, "help": "enable reloads by POST /-/reload"},
 }
+# What a command takes of these flags besides those of the log; one that serves takes all.
+_TAKEN: dict[str, tuple[str, ...]] = {
+    "once": ("--config.file",),
+    "doctor": ("--config.file",),
+    "check-config": ("--web.config.file",),
+    "metrics": (),
+    "state": (),
+}
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line. Ends the process for a bad one, also for a flag before a command that does not
+    take it."""
+    found = parser()
+    options = found.parse_args(arguments)
+    if (taken := _TAKEN.get(options.command)) is not None:
+        for flag, settings in (_FLAGS | _SERVING_FLAGS).items():
+            given = getattr(options, _dest(flag)) != settings["default"]
+            if given and flag not in taken and not flag.startswith("--log."):
+                found.error(f"argument {flag}: means nothing with {options.command}")
+    return options
 
 
 def parser() -> argparse.ArgumentParser:

@@ -95,6 +95,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["once", "--web.enable-lifecycle"],
         ["once", "--config.auto-reload-interval", "30s"],
         ["metrics", "--config.file", "config.yaml"],
+        ["--web.listen-address", ":1", "once"],
+        ["--web.enable-lifecycle", "once"],
+        ["--config.auto-reload-interval", "30s", "doctor"],
+        ["--web.config.file", "web.yaml", "once"],
+        ["--config.file", "config.yaml", "metrics"],
+        ["--config.file", "config.yaml", "check-config", "config.yaml"],
+        ["--web.route-prefix", "/", "state", "copy", "--from", "a", "--to", "b"],
     ],
     ids=" ".join,
 )
@@ -161,7 +168,7 @@ def test_once_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def listened_on(*arguments: str) -> object:
-    return flags.overrides(flags.parser().parse_args(arguments)).get("web.listen_address")
+    return flags.overrides(flags.parse(arguments)).get("web.listen_address")
 
 
 def test_every_address_that_is_given_is_listened_on() -> None:

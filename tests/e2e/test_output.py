@@ -129,6 +129,16 @@ def test_a_demo_that_cannot_begin_says_why(flags: list[str], status: int, said: 
     assert "Traceback" not in told.err
 
 
+def test_a_flag_before_a_command_that_does_not_take_it_is_refused() -> None:
+    told = run("--log.level=debug", "--web.listen-address=:1", "once")
+    assert (told.status, lines(told)[-1]) == (
+        2,
+        "sagemaker-exporter: error: argument --web.listen-address: means nothing with once",
+    )
+    told = run("--log.level=debug", "--web.config.file=/no/such", "check-config", "config.example.yaml")
+    assert lines(told)[-1].startswith("/no/such: cannot be read")
+
+
 def test_a_flag_before_and_after_the_command_is_given_twice() -> None:
     told = run("--config.file=a", "once", "--config.file=b")
     assert (told.status, lines(told)[-1]) == (
