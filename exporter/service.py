@@ -34,7 +34,8 @@ _PAUSE = 1.0
 
 
 class Service:
-    """Implements `exporter.web.routes.Exporter`. `load` reads the configuration; it raises ConfigError."""
+    """Implements `exporter.web.routes.Exporter`. `load` reads the configuration; it raises ConfigError, also for a
+    change of `web` or `state` after the first time."""
 
     def __init__(self, load: Callable[[], Config], clock: Clock) -> None:
         self._load, self._clock = load, clock
@@ -124,8 +125,6 @@ class Service:
 
     async def _begin_to_switch(self) -> None:
         config = self._load()
-        if (config.web, config.state) != (self._config.web, self._config.state):
-            raise ReloadError("web and state cannot change while it runs; restart instead")
         self._open().reload_ok = True
         if self._switching and not self._switching.done() and config == self._coming:
             return

@@ -1,4 +1,4 @@
-"""Notices when a configuration file has another content than at its last load."""
+"""Reads a configuration file again while the exporter runs, and notices when its content changes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError
 from exporter.config.file import read
+from exporter.config.fixed import refuse_changes
 
 
 @dataclass(slots=True)
@@ -23,12 +24,16 @@ class WatchedFile:
     clock: Clock
     read_config: Callable[[], Config]
     _loaded: bytes = field(default=b"", init=False)
+    _running: Config | None = field(default=None, init=False)
 
     def load(self) -> Config:
-        """Return the configuration. Raises ConfigError."""
+        """Return the configuration. Raises ConfigError, also if what cannot change is not as at the first load."""
         # Read before the load, so that a change in between is noticed afterwards.
         self._loaded = self._content()
-        return self.read_config()
+        config = self.read_config()
+        self._running = self._running or config
+        refuse_changes(config, self._running, self.path or "", self._loaded)
+        return config
 
     async def follow(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Call `reload`, which calls `load`, whenever the content has changed, until cancelled."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.config import Config, ConfigError, Problem
+from exporter.config import Config, load
+from exporter.config.watched import WatchedFile
 from exporter.service import Service
 from exporter.simulator import Simulator, steady
 from exporter.web.routes import ReloadError
+from tests.logged import lines
 
 ACCOUNT = "123456789012"
 
@@ -56,23 +59,28 @@ async def test_a_reload_keeps_the_totals_and_shows_the_new_configuration(monkeyp
         await service.stop()
 
 
-async def test_a_bad_configuration_is_refused_and_the_old_one_stays() -> None:
-    bad = ConfigError([Problem("config.yaml", "polling", "is wrong", "something right")])
-    answers: list[Config | ConfigError] = [_config(), bad, _config(state={"path": "elsewhere.db"})]
-
-    def load() -> Config:
-        answer = answers.pop(0)
-        if isinstance(answer, ConfigError):
-            raise answer
-        return answer
-
-    service = Service(load, SystemClock())
+async def test_a_bad_configuration_is_refused_and_the_old_one_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("polling: {active_interval: 60s}\nstate: {path: ''}\n")
+    watched = WatchedFile(str(file), 0.0, SystemClock(), lambda: load(str(file), {}))
+    service = Service(watched.load, SystemClock())
     await service.start()
     old = service.config
-    for words in ("is wrong", "restart instead"):
-        with pytest.raises(ReloadError, match=words):
+    fixed = r"cannot change while the exporter runs \(allowed: the value that it runs with, or a restart\)"
+    elsewhere = tmp_path / "elsewhere.db"
+    for text, words in (
+        ("polling: {active_interval: soon}", ':1: polling.active_interval: "soon" is not a duration'),
+        (f"polling:\nstate:\n  path: {elsewhere}", f":3: state.path: {fixed}"),
+        ("jobs:\nweb: {telemetry_path: /other}", f":2: web.telemetry_path: {fixed}"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ReloadError, match=words) as refused:
             await service.reload()
+        assert str(refused.value).startswith(f"{file}:")
         assert service.config is old
         assert "sagemaker_exporter_config_reload_success 0\n" in await _text(service)
     assert not service.status().config_ok
+    assert any("line=3 key=state.path" in line for line in lines(caplog))
     await service.stop()
