@@ -70,10 +70,7 @@ def logging_restored() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:
     """Run a PostgreSQL server for all tests of a process."""
-    programs = postgres.programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not here: hack/postgres.sh finds or downloads it")
-    with postgres.running(programs) as server:
+    with postgres.running(postgres.programs_or_skip()) as server:
         yield server
 
 

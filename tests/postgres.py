@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 USER = "exporter"
@@ -131,6 +132,14 @@ class Server:
         )  # fmt: skip
         log = self._folder / "log"
         assert done.returncode == 0, done.stdout + (log.read_text() if log.exists() else "")
+
+
+def programs_or_skip() -> Path:
+    """Return the folder of the programs; without one, skip the test."""
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL is not here: hack/postgres.sh finds or downloads it")
+    return found
 
 
 @contextmanager

@@ -42,10 +42,7 @@ quotas: {{interval: 0s}}
 
 @pytest.fixture
 def programs() -> Path:
-    found = postgres.programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not here: hack/postgres.sh finds or downloads it")
-    return found
+    return postgres.programs_or_skip()
 
 
 @pytest.mark.long

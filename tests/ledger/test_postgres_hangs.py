@@ -57,10 +57,7 @@ class _Suspending(Connection):
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
     """Run a server that no other test uses."""
-    programs = postgres.programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not here: hack/postgres.sh finds or downloads it")
-    with postgres.running(programs) as server:
+    with postgres.running(postgres.programs_or_skip()) as server:
         yield server
 
 
