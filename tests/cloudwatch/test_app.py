@@ -21,6 +21,8 @@ from tests.e2e.exposed import Exposed, lead_to
 from tests.logged import messages
 from tests.prices.listed import index_json, item
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT, OTHER, REGION = "123456789012", "210987654321", "us-east-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/exporter"
 UP = "sagemaker_exporter_source_up"

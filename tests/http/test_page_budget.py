@@ -55,6 +55,7 @@ def calls(work: Callable[[], object]) -> int:
     return number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "a_job"),
     [

@@ -160,6 +160,7 @@ async def test_the_browser_finds_every_link_of_the_page_of_a_job_too(tmp_path: P
     assert set(statuses.values()) == {200}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "root", "pages"),
     [

@@ -15,6 +15,8 @@ from exporter.polling.api import DESCRIBE, LIST, SEARCH
 from tests.polling.pollers import DISCOVERY, INTERVAL, SETTLE, poller, polling
 from tests.sagemaker import Region, job, jobs
 
+pytestmark = pytest.mark.slow
+
 ACTIVE, ROUNDS = 2000, 4
 # Reads come with the next tick, and the calls of a tick one after the other.
 TICK = 2.5

@@ -65,6 +65,7 @@ async def test_others_are_read_at_their_pace_and_the_target_stays_up(
     assert "role/secret" not in text(caplog)
 
 
+@pytest.mark.slow
 async def test_a_denied_job_costs_few_calls() -> None:
     region = Region()
     region.jobs.add(job("denied"), *jobs(99))
@@ -199,6 +200,7 @@ async def test_a_single_run_reads_everything_else_and_says_that_something_is_mis
         assert one.health.up is (denied < 200)
 
 
+@pytest.mark.slow
 async def test_a_job_that_is_denied_for_ever_is_given_up_and_holds_nothing_back() -> None:
     (denied,) = steady(1, START + 60, "denied", seconds=600)
     many = [job for day in range(0, 130, 10) for job in steady(1, START + day * DAY + 60, f"day-{day}", seconds=600)]

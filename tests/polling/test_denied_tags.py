@@ -28,6 +28,7 @@ def denying(operation: str, denied: Callable[[str], bool], until: float, region:
     region.strike = strike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("denied", [1, 20, 39])
 async def test_denied_tags_belong_to_their_job(denied: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "exporter")
@@ -64,6 +65,7 @@ async def test_a_role_that_may_not_be_assumed_for_a_while_is_no_denial_of_tags()
         assert one.counted("jobs_created") == {("vision",): 1}
 
 
+@pytest.mark.slow
 async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "exporter")
     region = Region(*(tagged(f"job-{n}", team="vision") for n in range(100)))

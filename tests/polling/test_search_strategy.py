@@ -114,6 +114,7 @@ async def test_one_failed_sweep_costs_no_describe() -> None:
     assert region.described() == {}
 
 
+@pytest.mark.slow
 async def test_a_sweep_longer_than_the_interval_has_nothing_described_meanwhile() -> None:
     region = Region(*jobs(1000))
     async with open_ledger("", region.clock.time) as ledger:

@@ -22,6 +22,8 @@ from exporter.training.usage import TRAINING, USAGES
 from tests.e2e.exposed import Exposed, lead_to
 from tests.logged import messages
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT, OTHER = "123456789012", "210987654321"
 REGIONS = ("us-east-1", "eu-west-1")
 PRICE = "sagemaker_instance_price_per_hour"

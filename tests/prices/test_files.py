@@ -243,6 +243,7 @@ def _many(number: int) -> Iterator[Item]:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_a_large_file_takes_little_memory(kind: str) -> None:
     """Check that the peak of memory does not depend on the size of the file.

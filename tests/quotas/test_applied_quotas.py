@@ -100,6 +100,7 @@ def test_a_list_without_any_quota_of_training_is_an_error() -> None:
     assert (failed.value.operation, failed.value.code) == (LIST_QUOTAS, NO_QUOTAS)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(st.recursive(st.none() | st.text() | st.floats(), lambda some: st.dictionaries(st.text(), some))))
 def test_anything_at_all_may_be_in_the_list(items: list[Any]) -> None:

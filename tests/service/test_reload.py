@@ -15,6 +15,8 @@ from exporter.simulator import Simulator, steady
 from exporter.web.routes import ReloadError
 from tests.logged import lines
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 
 

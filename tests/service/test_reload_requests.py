@@ -14,6 +14,8 @@ from tests.sagemaker import Region, jobs
 from tests.service.regions import Regions, config, known, serving
 from tests.virtual_time import LoopClock
 
+pytestmark = pytest.mark.slow
+
 
 def use(patch: pytest.MonkeyPatch, number: int = 50) -> None:
     one = Region(*jobs(number), latency=0.05)

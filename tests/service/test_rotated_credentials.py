@@ -23,6 +23,8 @@ from exporter.simulator.identity import access_key
 from exporter.simulator.sts import Session
 from tests.e2e.exposed import lead_to
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT, OTHER, REGION = "123456789012", "210987654321", "us-east-1"
 ROLE = Role(f"arn:aws:iam::{OTHER}:role/exporter")
 FIRST, SECOND, FOREIGN = access_key(ACCOUNT, 1001), access_key(ACCOUNT, 1002), access_key(OTHER, 1003)

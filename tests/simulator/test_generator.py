@@ -154,6 +154,7 @@ def test_steady_jobs_go_on_or_last_as_long_as_asked() -> None:
     assert life.end == START + 150
 
 
+@pytest.mark.slow
 def test_a_demo_shows_each_reason_to_wait_and_each_limit_within_minutes() -> None:
     lives = grown(Plan(pace=DEMO_PACE), seconds=600)
     moments = [START + seconds for seconds in range(0, 600, 2)]
