@@ -53,7 +53,7 @@ def missing(findings: Findings, config: Config) -> Iterator[str]:
         yield "**Not everything that this configuration needs is there:**"
         yield ""
         for failure in findings.state.failures:
-            yield f"- {failure.operation}: {failure.code}: {failure.advice}. The exporter does not start without it."
+            yield f"- {failure.operation}: {failure.code}: {failure.advice}. Without it the exporter polls nothing."
         yield from (_line(each, len(sections), config) for each in needed.values())
     else:
         yield "**Everything that this configuration needs is there.**"

@@ -66,7 +66,11 @@ _ADVICE = (
     ("Connection refused", "check the host and the port in the URL, and that the server runs"),
     ("timeout expired", "check the host and the port in the URL, and what is between: firewalls, security groups"),
     ("the server did not answer", "look at its load, its disk, and whether it is suspended"),
-    ("42501", "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"),
+    (
+        "42501",
+        "make this user the owner of the schema sagemaker_exporter and its tables, or grant CREATE on the database",
+    ),
+    ("25006", "turn default_transaction_read_only off for this user"),
     ("53300", "raise max_connections of the server"),
     # A table or a type of that name exists, and a column of that name does not.
     ("42P07", _FOREIGN),
@@ -76,12 +80,16 @@ _ADVICE = (
 # The key of the lock under which the schema is created and migrated.
 _SCHEMA_LOCK = 0x534C_0000_0000_0000
 
-# Whether the tables can be created that are not there.
+# Whether tables that are not there can be created, and those that are there can be written.
 _MAY_CREATE = """
 SELECT coalesce(
     (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'sagemaker_exporter'),
     has_database_privilege(current_database(), 'CREATE')
 )
+"""
+_MAY_WRITE = """
+SELECT bool_and(has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')) FROM pg_class
+WHERE relnamespace = 'sagemaker_exporter'::regnamespace AND relkind = 'r' AND relname <> 'meta'
 """
 # What libpq says names hosts and users.
 _MORE = "the exporter says more when it starts"
@@ -146,8 +154,10 @@ def examine(
             db.execute(_SETTINGS)
             version = _version(db)
             _refuse_unknown(version, name, schema)
-            if not version and not row(db, _MAY_CREATE)[0]:
+            if not row(db, _MAY_WRITE if version else _MAY_CREATE)[0]:
                 raise psycopg.errors.InsufficientPrivilege
+            if row(db, "SHOW transaction_read_only")[0] == "on":
+                raise psycopg.errors.ReadOnlySqlTransaction
             return Condition(db.info.server_version // 10000, version, schema.version)
         finally:
             close(db)

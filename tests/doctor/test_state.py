@@ -20,7 +20,8 @@ from tests.doctor.world import config
 from tests.ledger.books import START
 from tests.ledger.replicas import opened
 
-_MISSING = "The exporter does not start without it."
+_MISSING = "Without it the exporter polls nothing."
+_OWNER = "make this user the owner of the schema sagemaker_exporter and its tables, or grant CREATE on the database"
 
 
 def _told(**state: str) -> tuple[Reading, str]:
@@ -110,15 +111,39 @@ def test_a_newer_schema_is_refused(database: str) -> None:
     assert _refused(url=database).startswith("has the schema 99, which this exporter does not know (it knows 3)")
 
 
-@pytest.mark.process
-def test_a_user_that_may_create_nothing_is_refused(postgres_server: postgres.Server, database: str) -> None:
+@pytest.fixture
+def guest(postgres_server: postgres.Server, database: str) -> Iterator[str]:
+    """Return the URL of the database for a user that may do nothing in it."""
     name = database.split("/")[3].split("?", maxsplit=1)[0]
     with psycopg.connect(database, autocommit=True) as db:
         db.execute("CREATE ROLE guest LOGIN")
-    said = _refused(url=postgres_server.url(name, "guest"))
+    yield postgres_server.url(name, "guest")
     with psycopg.connect(database, autocommit=True) as db:
+        db.execute("DROP OWNED BY guest")
         db.execute("DROP ROLE guest")
-    assert said.startswith("cannot be used: InsufficientPrivilege; grant CREATE on the database")
+
+
+@pytest.mark.process
+def test_a_user_that_may_create_nothing_is_refused(guest: str) -> None:
+    assert _refused(url=guest) == f"cannot be used: InsufficientPrivilege; {_OWNER}"
+
+
+@pytest.mark.process
+def test_a_user_that_may_only_read_the_tables_is_refused(guest: str, database: str) -> None:
+    opened(database).close()
+    schema = "SCHEMA sagemaker_exporter TO guest"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(f"GRANT USAGE ON {schema}; GRANT SELECT ON ALL TABLES IN {schema}")
+    assert _refused(url=guest) == f"cannot be used: InsufficientPrivilege; {_OWNER}"
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute(f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN {schema}")
+    assert _ok(url=guest).endswith(", schema 3")
+
+
+@pytest.mark.process
+def test_a_user_that_may_write_nothing_is_refused(database: str) -> None:
+    said = _refused(url=f"{database}&options=-c%20default_transaction_read_only%3Don")
+    assert said == "cannot be used: ReadOnlySqlTransaction; turn default_transaction_read_only off for this user"
 
 
 @pytest.mark.process

@@ -89,7 +89,7 @@ def test_no_password_is_refused(guarded: str) -> None:
 def test_a_role_that_may_create_nothing_is_refused(guarded: str, tmp_path: Path) -> None:
     said = _refusal(guarded, _password(tmp_path, _SECRET))
     assert said.endswith(
-        "grant CREATE on the database, or create the schema sagemaker_exporter with this user as its owner"
+        "make this user the owner of the schema sagemaker_exporter and its tables, or grant CREATE on the database"
     )
 
 
