@@ -35,6 +35,7 @@ from exporter.wiring.polling import job_limits
 # A job that cannot exist for long: a name that nobody gives. To be told that it is not there needs the permission too.
 _NOBODY = "sagemaker-exporter-doctor-asks-for-no-job"
 _NO_JOB = "there is no job to ask about"
+_NO_ANSWER = "ListTrainingJobs had no answer"
 # Seconds of values that are requested of CloudWatch before the end of a job, or before now.
 _WINDOW = 900.0
 _NOTHING = Allowlist()
@@ -88,6 +89,11 @@ class Asking:
             async with self._means.sessions.client(SAGEMAKER, self._region, self._role, self._notes) as sdk:
                 api = SageMaker(self._means.client(sdk, self._notes, limits))
                 listed = await self._listed(api)
+                if self._notes.hung(LIST):
+                    # The others have the same endpoint, and each would wait as long.
+                    for operation in (DESCRIBE, TAGS, SEARCH, *([GET_METRIC_DATA] if billed else ())):
+                        self._notes.leave_out(operation, _NO_ANSWER)
+                    return
                 picked = chosen(listed)
                 indexed, described, _ = await asyncio.gather(
                     self._notes.guarded(SEARCH, self._indexed(api, listed), []),

@@ -97,6 +97,10 @@ class Notes(Observer):
         advice = plain_advice(code) or (NO_ADVICE if error.advice == NO_ADVICE else _MORE)
         self._failures[operation][Failure(error.operation, code, advice, error.denied)] += 1
 
+    def hung(self, operation: str) -> bool:
+        """Return whether an operation had no answer in time."""
+        return any(failure.code == "Timeout" for failure in self._failures[operation])
+
     def find(self, operation: str, what: str) -> None:
         """Note what an operation returned, in words that have nothing of it but numbers."""
         self._found[operation] = what

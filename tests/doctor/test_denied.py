@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -132,3 +133,22 @@ async def test_an_endpoint_that_cannot_be_reached_fails_by_itself(monkeypatch: p
         found = await told(simulator, config())
     assert found.results()["ListServiceQuotas"] == "ConnectionRefused"
     assert set(found.results().values()) - {"ok", "ConnectionRefused"} == {found.results()["GetMetricData"]}
+
+
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+async def test_an_endpoint_that_never_answers_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
+    async with silent, simulated(monkeypatch, jobs=20) as simulator:
+        port = silent.sockets[0].getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", f"http://127.0.0.1:{port}")
+        settings = config(**{**EVERYTHING, "polling": {"strategy": "search", "timeout": "100ms"}})
+        found = await told(simulator, settings)
+    results = found.results()
+    untried = {name for name, result in results.items() if result == "not tried: ListTrainingJobs had no answer"}
+    assert untried == {DESCRIBE, TAGS, SEARCH, "GetMetricData"}
+    assert results[LIST] == "Timeout"
+    assert not found.findings.complete
