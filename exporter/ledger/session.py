@@ -50,6 +50,7 @@ SET client_encoding TO 'UTF8';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 _FOREIGN = "another program uses the schema sagemaker_exporter; use another database"
+_FULL = "each replica needs a connection; raise the limit of the user, or max_connections"
 _UNRESOLVED = "check the host in the URL, and the name server"
 # Instead of the error of a codec, which tells nobody what to correct.
 _NO_TEXT = "the host has an empty or too long part, or a parameter is not UTF-8"
@@ -71,7 +72,12 @@ _ADVICE = (
         "make this user the owner of the schema sagemaker_exporter and its tables, or grant CREATE on the database",
     ),
     ("25006", "turn default_transaction_read_only off for this user"),
-    ("53300", "raise max_connections of the server"),
+    ("too many connections", _FULL),
+    ("too many clients", _FULL),
+    ("remaining connection slots", _FULL),
+    ("not permitted to log in", "let the user log in"),
+    ("pg_hba.conf", "let pg_hba.conf accept this host, user and database, or check sslmode in the URL"),
+    ("permission denied for database", "grant CONNECT on the database to the user"),
     # A table or a type of that name exists, and a column of that name does not.
     ("42P07", _FOREIGN),
     ("42710", _FOREIGN),

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.process
 _SECRET = "hunter2-correct"
 _WRONG = "hunter2-wrong"
 _ROLE = "guarded"
+_FULL = "each replica needs a connection; raise the limit of the user, or max_connections"
 
 
 def _open(url: str, password_file: str = "", connect: Connect = Connection.connect) -> PostgresStore:
@@ -91,6 +92,41 @@ def test_a_role_that_may_create_nothing_is_refused(guarded: str, tmp_path: Path)
     assert said.endswith(
         "make this user the owner of the schema sagemaker_exporter and its tables, or grant CREATE on the database"
     )
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (f"ALTER ROLE {_ROLE} CONNECTION LIMIT 0", _FULL),
+        (f"ALTER ROLE {_ROLE} NOLOGIN", "let the user log in"),
+        ("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC", "grant CONNECT on the database to the user"),
+    ],
+)
+def test_a_role_that_may_not_connect_is_refused(
+    guarded: str, database: str, tmp_path: Path, statement: str, said: str
+) -> None:
+    _run(database, statement.format(database=guarded.rpartition("/")[2]))
+    assert _refusal(guarded, _password(tmp_path, _SECRET)).endswith(f"; {said}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("sorry, too many clients already", _FULL),
+        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", _FULL),
+        (
+            'no pg_hba.conf entry for host "10.0.0.1", user "me", database "x", no encryption',
+            "let pg_hba.conf accept this host, user and database, or check sslmode in the URL",
+        ),
+    ],
+)
+def test_what_else_a_server_says_instead_of_a_session_has_advice(answer: str, said: str) -> None:
+    def connect(*_: object, **__: object) -> Connection:
+        raise psycopg.OperationalError(f"connection failed: FATAL:  {answer}")
+
+    with pytest.raises(StoreError) as refused:
+        _open("postgresql://db.example.org/x", connect=connect)
+    assert str(refused.value).endswith(f"{answer}; {said}")
 
 
 def test_a_password_file_that_cannot_be_read_is_named(database: str, tmp_path: Path) -> None:
