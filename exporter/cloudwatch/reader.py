@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Reader:
         self._warned: set[str] = set()
         self._unknown_types: set[str] = set()
         self._left_out = 0
+        self._begin = 0
 
     async def run(self) -> None:
         """Read until cancelled. Whatever fails is tried again after an interval."""
@@ -140,15 +142,20 @@ class Reader:
         end = math.floor(now / MINUTE) * MINUTE
         start = end - math.ceil((2 * self._settings.interval + _LAG) / MINUTE) * MINUTE
         metrics = [metric for each in plans for metric in each.metrics()]
+        batches = deque(metrics[first : first + BATCH] for first in range(0, len(metrics), BATCH))
+        batches.rotate(-self._begin)
         answers: dict[Metric, Series] = {}
         errors = []
-        for first in range(0, len(metrics), BATCH):
+        for number, batch in enumerate(batches):
             try:
-                answers.update(await source.read(metrics[first : first + BATCH], start, end))
+                answers.update(await source.read(batch, start, end))
             except ApiError as error:
                 errors.append(error)
                 # A denied or throttled call will be so again.
                 if not error.isolated:
+                    # The next read begins with what this one leaves out, lest the same batches be left out each time;
+                    # and with the one that failed, unless nothing was read before it.
+                    self._begin = (self._begin + max(number, 1)) % len(batches)
                     break
         self._take(plans, answers, now)
         errors += _errors(answers.values())

@@ -57,6 +57,27 @@ def test_after_a_denied_or_throttled_call_the_rest_is_not_asked() -> None:
     run(scenario())
 
 
+def test_no_batch_is_left_out_of_every_read() -> None:
+    async def scenario() -> None:
+        at = world(job("a", 500), job("b", 500), job("c", 400), error=ApiError(GET_METRIC_DATA, "ThrottlingException"))
+        # The second call of each read.
+        at.fails = lambda number: number % 2 == 0
+        async with reading(at.reader()):
+            await asyncio.sleep(2 * INTERVAL)
+            assert [number for _, number in at.reads] == [500, 500, 500, 400, 400, 500]
+            assert at.shown.keys() == {"a", "b", "c"}
+        at.reads.clear()
+        # One batch, whenever it is asked for: the others are not held up by it.
+        at.fails = lambda _: at.reads[-1][1] == 400
+        async with reading(at.reader()):
+            for _ in range(12):
+                await asyncio.sleep(INTERVAL)
+                assert at.shown.keys() >= {"a", "b"}
+            assert len(at.reads) <= 2 * 13
+
+    run(scenario())
+
+
 def test_credentials_that_fail_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         at = world(job(), unopened=ApiError("AssumeRole", "AccessDenied"))
