@@ -13,9 +13,10 @@ import asyncio
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
+from exporter.exposition.family import Pairs
 from exporter.ledger.series import Amounts, SeriesKey
 from exporter.ledger.store import JobRecord, LedgerUpdate, Target
 from exporter.polling.poller import Poller
@@ -43,11 +44,14 @@ class Market:
         self._offers: dict[tuple[str, str], _Offers] = {}
         # When the price list in force was read, and since when it can be read at all.
         self._listed, self._readable_from = -math.inf, self._chance.choice((START, START, CALM_FROM))
+        # The adjustments of all lives so far; the last one is in force.
+        self.multipliers = [Fraction(1)]
         self.wrong: list[str] = []
         self._final: set[Identity] = set()
         # What was written by a transaction that may not have been committed.
         self._perhaps: dict[tuple[str, int], Facts] = {}
         self._kept: defaultdict[str, dict[int, Rates]] = defaultdict(dict)
+        self._tags: defaultdict[str, dict[int, Pairs]] = defaultdict(dict)
 
     def rate(self, account: str, region: str, instance_type: str, usage: str) -> Rate | None:
         """Return the price in the list in force; without one for spot or warm pools, the training price."""
@@ -92,26 +96,37 @@ class Market:
             if not certain:
                 self._perhaps[record.identity.name, record.identity.created_ms] = record.facts
                 continue
-            self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
-            self._note_final(record)
+            self._note(record)
 
     def look_at(self, records: Iterable[JobRecord]) -> None:
         """Record the rates in committed records of the target."""
         for record in records:
-            self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
-            self._note_final(record)
+            self._note(record)
 
-    def _note_final(self, record: JobRecord) -> None:
-        """Record that savings of a job count: it was settled, which a debugger rule may delay for a day."""
+    def tags_of(self, life: Life) -> Pairs | None:
+        """Return the cost tags that a job was recorded with, None if it never was."""
+        created_ms = round(life.created * 1000)
+        perhaps = self._perhaps_of(life)
+        unsure = perhaps.cost_tags if perhaps else None
+        kept = self._tags[life.name].items()
+        return next((tags for ms, tags in kept if abs(ms - created_ms) <= SAME_JOB_MS), unsure)
+
+    def _note(self, record: JobRecord) -> None:
+        """Note what is recorded of a job; that its savings count if it was settled, which a debugger rule may delay for
+        a day."""
+        self.keep(record.identity.name, record.identity.created_ms, record.facts.rates)
+        tags = record.facts.cost_tags
+        if self._tags[record.identity.name].setdefault(record.identity.created_ms, tags) != tags:
+            self.wrong.append(f"{record.identity.name} has other tags than before")
         if record.facts.value(FINAL):
             self._final.add(record.identity)
         elif record.settled:
             self.wrong.append(f"{record.identity.name} is settled and not final")
 
-    def due(self, lives: Iterable[Life], by_tags: Sequence[str]) -> dict[SeriesKey, Amounts]:
+    def due(self, lives: Iterable[Life], tags_of: Callable[[Life], Pairs]) -> dict[SeriesKey, Amounts]:
         """Return every series of costs that is not 0 at the end."""
         found = Counter[SeriesKey]()
-        for tags, group in by_team(lives, by_tags).items():
+        for tags, group in by_team(lives, tags_of).items():
             for life in group:
                 for family, labels, amount in self._cost(life):
                     found[SeriesKey(family, labels, () if family == UNPRICED else tags)] += amount
@@ -143,7 +158,7 @@ class Market:
         for one in (usage, "training"):
             price = next((p for when, p in reversed(self._of(instance_type, one)) if when <= at), None)
             if price is not None:
-                return Rate(price, "USD")
+                return Rate(price * self.multipliers[-1], "USD")
         return None
 
     def _changed(self, before: float, now: float) -> bool:
@@ -167,8 +182,9 @@ class Market:
         found = (f for (n, ms), f in self._perhaps.items() if n == life.name and abs(ms - created_ms) <= SAME_JOB_MS)
         return next(found, None)
 
-    def _ever(self, instance_type: str, usage: str) -> set[Fraction | None]:
-        return {price for one in (usage, "training") for _, price in self._of(instance_type, one)}
+    def _ever(self, instance_type: str, usage: str) -> set[Fraction]:
+        listed = [price for one in (usage, "training") for _, price in self._of(instance_type, one)]
+        return {price * each for price in listed if price is not None for each in self.multipliers}
 
     def _of(self, instance_type: str, usage: str) -> _Offers:
         key = instance_type, usage

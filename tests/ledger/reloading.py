@@ -35,7 +35,7 @@ class Reloading(Harness):
 
     def _next(self, ledger: Ledger, clock: LoopClock) -> Poller:
         (scene,) = self.scenes
-        scene.setting = replace(scene.setting, search=self._reloads.random() < 0.5)
+        scene.set(replace(scene.setting, search=self._reloads.random() < 0.5))
         return super()._poller(ledger, clock)
 
 

@@ -39,7 +39,7 @@ class Application:
     """Polls all targets of a configuration while they are held, as after a start or a reload."""
 
     def __init__(self, replica: Replica, scenes: Sequence[Scene], board_of: Callable[[Scene], Board]) -> None:
-        self._replica, self._board_of = replica, board_of
+        self._replica, self.scenes, self._board_of = replica, scenes, board_of
         self.totals: dict[Target, Totals] = {}
         leases = replica.leases
         self._tasks = [
@@ -144,15 +144,22 @@ class Replica:
         self.leases.check()
         return dict(self._applications[0].totals)
 
-    async def reload(self, seconds: float) -> None:
-        """Run another application beside the current one for a while, and then only that."""
+    async def reload(self, seconds: float, scenes: Sequence[Scene]) -> None:
+        """Run another application with these targets beside the current one for a while, and then only that, as
+        `exporter.service.Service` does."""
+        if not self._applications:
+            # It has not begun to poll.
+            self._scenes = scenes
         if len(self._applications) != 1 or not self.awake:
             return
-        self._applications.append(Application(self, self._scenes, self._board_of))
+        self._applications.append(Application(self, scenes, self._board_of))
+        self._share_targets(scenes, self._applications[0].scenes)
         await self.clock.sleep(seconds)
         if len(self._applications) == 2:
             self._applications[1].take_over()
-            await self._applications.pop(0).stop()
+            earlier = self._applications.pop(0)
+            self._share_targets(scenes)
+            await earlier.stop()
 
     async def _run(self) -> None:
         def opened(now: float) -> SharedStore:
@@ -169,7 +176,7 @@ class Replica:
     async def _share(self) -> None:
         self.leases = SharedLeases(self.ledger, self.clock)
         self.leases.on_loss(self._hide)
-        self.leases.share("/".join(scene.target) for scene in self._scenes)
+        self._share_targets(self._scenes)
         looking = asyncio.create_task(self.leases.run())
         self._applications.append(Application(self, self._scenes, self._board_of))
         try:
@@ -179,6 +186,12 @@ class Replica:
                 await self._applications.pop().stop()
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+
+    def _share_targets(self, *configured: Sequence[Scene]) -> None:
+        scenes = [scene for each in configured for scene in each]
+        self.leases.share(
+            ("/".join(scene.target) for scene in scenes), (tag for scene in scenes for tag in scene.setting.by_tags)
+        )
 
     def _hide(self) -> None:
         if self._applications:

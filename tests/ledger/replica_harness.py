@@ -6,7 +6,7 @@ The seed determines everything: on the imitated server all of the history, on a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -64,6 +64,8 @@ class ReplicaHarness(Run):
         super().__init__(seed, TARGETS)
         self._database = database(self.time)
         self._replicas: list[Replica] = []
+        # The targets of the configuration with which replicas start and reload.
+        self._configured: Sequence[Scene] = self.scenes
         self._background: set[asyncio.Task[None]] = set()
         self._errors = list[Exception]()
         self._unsure = False
@@ -117,16 +119,23 @@ class ReplicaHarness(Run):
     async def _until_right(self, fate: Fate) -> None:
         # The database may have been down when the replicas started: then all of them have ended.
         while self.time.now < fate.at and (fate.whole or not self.right() or all(one.over for one in self._replicas)):
-            if sum(not one.over for one in self._replicas) < 2:
-                self._start()
+            self._replace_ended()
             await asyncio.sleep(30.0)
         # Whatever happened before: each target is shown by now.
         await asyncio.sleep(30.0)
         self._scrape()
+        self._shows_all(self.scenes)
+
+    def _shows_all(self, scenes: Sequence[Scene]) -> None:
+        """Check that the replicas show these targets, with their totals, and no others."""
         shown = {target: totals for replica in self._awake() for target, totals in replica.scrape().items()}
-        assert set(shown) == set(TARGETS), f"not shown: {set(TARGETS) - set(shown)}"
-        for target in TARGETS:
-            assert shown[target] == self.totals_of(target), "not all of it is shown"
+        assert set(shown) == {scene.target for scene in scenes}
+        for target, totals in shown.items():
+            assert totals == self.totals_of(target), "not all of it is shown"
+
+    def _replace_ended(self) -> None:
+        if sum(not one.over for one in self._replicas) < 2:
+            self._start()
 
     async def _trouble(self, fate: Fate) -> None:
         while self.time.now < fate.at + 40.0:
@@ -145,7 +154,7 @@ class ReplicaHarness(Run):
             lambda: self._suspend(replica, chance.choice(_SUSPENSIONS)),
             lambda: self._suspend(replica, chance.choice(_SUSPENSIONS)),
             lambda: self._aside(replica.stop()),
-            lambda: self._aside(replica.reload(chance.uniform(1.0, 20.0))),
+            lambda: self._aside(replica.reload(chance.uniform(1.0, 20.0), self._configured)),
             lambda: self._database.restart(chance.choice((0.0, 2.0, 15.0))),
             lambda: self._sleep(fate),
         )
@@ -175,7 +184,7 @@ class ReplicaHarness(Run):
 
     def _start(self) -> None:
         replica = Replica(
-            self.scenes, self.setting.backfill, self._rate, self._committed, self._board, self._errors.append
+            self._configured, self.setting.backfill, self._rate, self._committed, self._board, self._errors.append
         )
         connect = self._database.connect(partial(self._moment, replica))
 

@@ -11,6 +11,7 @@ from exporter.aws import client as aws
 from exporter.aws.rates import RateLimiters
 from exporter.aws.sagemaker import SageMaker, rate_limits
 from exporter.clock import Clock
+from exporter.exposition.family import Pairs
 from exporter.ledger.ledger import Ledger
 from exporter.ledger.series import Amounts, Series, SeriesKey
 from exporter.ledger.store import Target, Totals
@@ -27,7 +28,7 @@ from tests.ledger.market import Market
 from tests.ledger.people import People
 from tests.ledger.schedule import Schedule
 from tests.ledger.troubles import FaultyRegion
-from tests.ledger.verdict import UNPRICED, expected
+from tests.ledger.verdict import UNPRICED, cost_tags, expected
 from tests.virtual_time import Time
 
 _LIMITS = rate_limits(5.0, 50.0, 5.0, 20, 2.0)
@@ -43,7 +44,7 @@ class Scene:
     """
 
     def __init__(self, seed: int, chance: random.Random, time: Time, setting: Setting, target: Target) -> None:
-        self.target, self.setting, self._time = target, setting, time
+        self.target, self._settings, self._time = target, [setting], time
         self.client = FaultyRegion(target, time, chance, setting, seed)
         self.jobs = self.client.jobs
         self.schedule = Schedule(seed, chance, self.jobs, target)
@@ -54,9 +55,18 @@ class Scene:
         self._seen: Mapping[SeriesKey, Series] = {}
         self._trained: dict[SeriesKey, Amounts] = {}
 
+    @property
+    def setting(self) -> Setting:
+        """Return the setting in force."""
+        return self._settings[-1]
+
+    def set(self, setting: Setting) -> None:
+        """Use another setting from now on."""
+        self._settings.append(setting)
+
     def due(self) -> dict[SeriesKey, Amounts]:
         """Return everything that must be counted at the end."""
-        return self._due_by() | self.market.due(self._counted(), self.setting.by_tags)
+        return self._due_by() | self.market.due(self._counted(), self._tags_of)
 
     def poller(self, ledger: Ledger, clock: Clock, display: Display, client: object) -> Poller:
         """Return a poller of the target, whose calls to AWS are made with `client`."""
@@ -90,8 +100,22 @@ class Scene:
 
     def _due_by(self, now: float = math.inf) -> dict[SeriesKey, Amounts]:
         """Return what must be counted by now or at the end, without costs."""
-        return expected(self._counted(), self.setting.by_tags, now)
+        return expected(self._counted(), self._tags_of, now)
 
     def _counted(self) -> list[Life]:
-        baseline = self.first_start - self.setting.backfill
-        return [one for one in self.jobs.all() if one.end >= baseline]
+        return [one for one in self.jobs.all() if self._counts(one)]
+
+    def _counts(self, one: Life) -> bool:
+        if one.end >= self.first_start - self.setting.backfill:
+            return True
+        # An earlier configuration may have counted it.
+        earlier = self.first_start - max(setting.backfill for setting in self._settings)
+        return one.end >= earlier and self.market.tags_of(one) is not None
+
+    def _tags_of(self, life: Life) -> Pairs:
+        """Return the tags with which a job was first read, which never change, or will be."""
+        tags = self.market.tags_of(life)
+        if tags is None:
+            return cost_tags(life, self.setting.by_tags)
+        assert tags in [cost_tags(life, setting.by_tags) for setting in self._settings], f"{life.name} has tags {tags}"
+        return tags

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.ledger import bugs_in_sharing
+from tests.ledger import bugs_in_configurations, bugs_in_sharing
 from tests.ledger.fake_postgres import FakeServer
+from tests.ledger.reconfiguring import Reconfiguring
 from tests.ledger.replica_harness import ReplicaHarness
 
 # Coverage would slow these down by half, and the same lines have tests of their own.
@@ -29,6 +30,15 @@ _BUGS: dict[Callable[[Patch], None], int] = {
     bugs_in_sharing.read_totals_before_the_lock: 0,
     bugs_in_sharing.keep_totals_of_lost_targets: 0,
 }
+# What only a change of the configuration shows, or a database that is full right before one.
+_OF_CONFIGURATIONS: dict[Callable[[Patch], None], int] = {
+    bugs_in_configurations.share_the_targets_of_the_start: 0,
+    bugs_in_configurations.take_the_newest_tags: 0,
+    bugs_in_configurations.leave_what_ended_before_the_baseline: 12,
+    bugs_in_configurations.adjust_recorded_prices: 0,
+    bugs_in_configurations.release_before_the_last_write: 32,
+    bugs_in_configurations.keep_pending_readings_of_lost_targets: 0,
+}
 
 
 # A bug whose seed has another history now is looked for in all seeds.
@@ -36,11 +46,20 @@ _BUGS: dict[Callable[[Patch], None], int] = {
 @pytest.mark.parametrize(("bug", "seed"), _BUGS.items())
 def test_bug_is_found(bug: Callable[[Patch], None], seed: int, monkeypatch: Patch) -> None:
     bug(monkeypatch)
-    assert any(_fails(one) for one in (seed, *range(_SEEDS))), f"{_SEEDS} seeds do not find it"
+    assert any(_fails(ReplicaHarness, one) for one in (seed, *range(_SEEDS))), f"{_SEEDS} seeds do not find it"
 
 
-def _fails(seed: int) -> bool:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("bug", "seed"), _OF_CONFIGURATIONS.items())
+def test_bug_is_found_by_changes_of_the_configuration(
+    bug: Callable[[Patch], None], seed: int, monkeypatch: Patch
+) -> None:
+    bug(monkeypatch)
+    assert any(_fails(Reconfiguring, one) for one in (seed, *range(_SEEDS))), f"{_SEEDS} seeds do not find it"
+
+
+def _fails(harness: type[ReplicaHarness], seed: int) -> bool:
     with suppress(AssertionError):
-        ReplicaHarness(seed, lambda time: FakeServer(lambda: time.passed)).run()
+        harness(seed, lambda time: FakeServer(lambda: time.passed)).run()
         return False
     return True

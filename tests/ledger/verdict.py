@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from exporter.exposition.family import Pairs
+from exporter.exposition.family import LabelValues, Pairs
 from exporter.exposition.labels import KeyNames
 from exporter.exposition.text import TEXT
 from exporter.ledger.series import Amounts, Series, SeriesKey
-from exporter.ledger.sums import sums
+from exporter.ledger.sums import sums, tag_keys
 from exporter.simulator import truth
 from exporter.simulator.life import Life
 from exporter.training.totals import DURATION_BUCKETS, TOTAL_FAMILIES
@@ -20,18 +20,25 @@ COST, SAVED, UNPRICED = (
 )
 
 
-def expected(lives: Iterable[Life], by_tags: Sequence[str], now: float = math.inf) -> dict[SeriesKey, Amounts]:
+def expected(
+    lives: Iterable[Life], tags_of: Callable[[Life], Pairs], now: float = math.inf
+) -> dict[SeriesKey, Amounts]:
     """Return every series that is not 0, by now or at the end, without costs."""
-    groups = by_team(lives, by_tags)
+    groups = by_team(lives, tags_of)
     return {key: amounts for tags, group in groups.items() for key, amounts in _series(truth.total(group, now), tags)}
 
 
-def by_team(lives: Iterable[Life], by_tags: Sequence[str]) -> Mapping[Pairs, Sequence[Life]]:
+def by_team(lives: Iterable[Life], tags_of: Callable[[Life], Pairs]) -> Mapping[Pairs, Sequence[Life]]:
     """Return the lives by their cost tags."""
     groups: defaultdict[Pairs, list[Life]] = defaultdict(list)
     for life in lives:
-        groups[tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))].append(life)
+        groups[tags_of(life)].append(life)
     return groups
+
+
+def cost_tags(life: Life, by_tags: Sequence[str]) -> Pairs:
+    """Return the cost tags of a life with such a configuration."""
+    return tuple((key, life.tags[key]) for key in by_tags if life.tags.get(key))
 
 
 def shown(totals: Mapping[SeriesKey, Series]) -> dict[SeriesKey, Amounts]:
@@ -49,7 +56,7 @@ def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Count
 
     Values are in the parts in which the ledger counts. Savings are left out: see `shown`.
     """
-    samples = sums(totals, KeyNames.of(by_tags))
+    samples = sums(totals, KeyNames.of(by_tags).extended(tag_keys(totals)))
     found = Counter[tuple[str, int]]()
     for family in TOTAL_FAMILIES:
         if family.kind != "histogram" and family.name != SAVED:
@@ -60,8 +67,12 @@ def exposed(totals: Mapping[SeriesKey, Series], by_tags: Sequence[str]) -> Count
 
 
 def to_be_exposed(due: Mapping[SeriesKey, Amounts]) -> Counter[tuple[str, int]]:
-    """Return the same for expected series: each is one sample."""
-    return Counter((key.family, due[key][0]) for key in due if len(due[key]) == 1 and key.family != SAVED)
+    """Return the same for expected series: each is one sample, unless only the order of its tags differs."""
+    values = Counter[tuple[str, LabelValues, frozenset[tuple[str, str]]]]()
+    for key, amounts in due.items():
+        if len(amounts) == 1 and key.family != SAVED:
+            values[key.family, key.labels, frozenset(key.tags)] += amounts[0]
+    return Counter((family, value) for (family, *_), value in values.items())
 
 
 def _series(due: truth.Totals, tags: Pairs) -> Iterable[tuple[SeriesKey, Amounts]]:
