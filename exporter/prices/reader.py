@@ -103,7 +103,7 @@ class PriceReader:
         if self._settings.file and self._due(self._file) <= self._clock.monotonic():
             await self._guarded("", self._read_file())
             self._publish(self._regions)
-        regions = list(dict.fromkeys(filter(None, self._polled())))
+        regions = self._polled_regions()
         if new := {region: _Region() for region in regions if region not in self._regions}:
             # Before the first request, which may take long: until then jobs would be recorded without a price.
             await self._load(new)
@@ -133,8 +133,13 @@ class PriceReader:
         return attempts.due(self._settings.refresh_interval)
 
     def _all_attempts(self) -> list[Attempts]:
-        of_regions = [each.attempts for each in self._regions.values()] if self._settings.api else []
+        # A region whose targets are polled no more, or by another replica, stays due.
+        polled = [self._regions[region] for region in self._polled_regions() if region in self._regions]
+        of_regions = [each.attempts for each in polled] if self._settings.api else []
         return [*of_regions, *([self._file] if self._settings.file else [])]
+
+    def _polled_regions(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, self._polled())))
 
     async def _guarded(self, region: str, reading: Awaitable[None]) -> None:
         try:

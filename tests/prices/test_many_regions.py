@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,31 @@ def test_reading_lists_is_work_for_each_region(tmp_path: Path, monkeypatch: Patc
         return sum(each.total() for each in calls)
 
     assert work(40) <= 2.5 * work(20)
+
+
+class Asked(list[str]):
+    """Count how often the regions are asked for."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_region_that_is_polled_no_more_wakes_nobody() -> None:
+    async def scenario() -> None:
+        at = World(Lists({name: [item(regionCode=name)] for name in ("us-east-1", "eu-west-1")}))
+        at.regions = asked = Asked(["us-east-1", "eu-west-1"])
+        async with reading(at.reader(interval=3600.0)):
+            asked.remove("eu-west-1")
+            await asyncio.sleep(7200.0)
+            asked.times = 0
+            await asyncio.sleep(1800.0)
+            # Each look asks twice: what to read, and when the next list is due.
+            assert asked.times <= 2 * 1800 / 60 + 2
+
+    run(scenario())
 
 
 def test_a_new_list_is_shown_at_the_types_of_its_region(monkeypatch: Patch) -> None:
