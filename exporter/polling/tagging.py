@@ -19,8 +19,8 @@ _DENIALS = 20
 class Tagger:
     """Reads the tags of jobs that lack them.
 
-    A failure never fails the target. Denied tags are retried after the next `resync`, and tags whose request timed out
-    after `pause` seconds.
+    A failure never fails the target. Denied tags are retried after the next `resync` at which no other job waits for
+    its first attempt, and tags whose request timed out after `pause` seconds.
     """
 
     def __init__(self, name: str, api: Api, intake: Intake, health: Health, clock: Clock, pause: float) -> None:
@@ -29,6 +29,7 @@ class Tagger:
         self._retry_at: dict[str, float] = {}
         self._said: set[str] = set()
         self._denials, self._next, self._works = 0, -math.inf, False
+        self._held_back = -math.inf
 
     async def tagged(self, job: TrainingJob) -> TrainingJob:
         """Return the job with its tags, or unchanged if they cannot be read now; they are retried later."""
@@ -50,13 +51,19 @@ class Tagger:
 
     def resync(self) -> None:
         """Retry all denied tags: a policy may have changed."""
+        self._denials = 0
+        # Others would have no turn if the same jobs were retried first each time.
+        if self._clock.monotonic() < self._held_back + self._pause:
+            return
         self._said.intersection_update(self._retry_at)
         self._retry_at.clear()
-        self._denials = 0
 
     def _may_ask(self, name: str) -> bool:
         at = self._clock.monotonic()
-        if at < self._retry_at.get(name, -math.inf) or (self._denials >= _DENIALS and at < self._next):
+        if at < self._retry_at.get(name, -math.inf):
+            return False
+        if self._denials >= _DENIALS and at < self._next:
+            self._held_back = at
             return False
         self._next = at + 1.0
         return True

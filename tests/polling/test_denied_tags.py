@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from exporter.ledger.opening import open_ledger
 from exporter.polling.api import ASSUME, DESCRIBE, TAGS
+from exporter.training.parsing import Allowlist
 from tests.logged import messages
+from tests.polling.pollers import poller, polling
 from tests.polling.simulated import HOUR, START, Settings, exporter
 from tests.polling.test_by_tags import job as tagged
-from tests.sagemaker import Region, error
+from tests.sagemaker import Region, error, jobs
 
 DENIED = "AccessDeniedException"
 ALL = math.inf
@@ -66,6 +71,22 @@ async def test_a_role_that_may_not_be_assumed_for_a_while_is_no_denial_of_tags()
 
 
 @pytest.mark.slow
+async def test_the_only_tags_that_are_not_denied_are_found_among_more_jobs_than_are_tried_between_two_resyncs() -> None:
+    region = Region(*jobs(399, name="a"), *jobs(1, name="b"))
+    denying(TAGS, lambda name: name.startswith("a-"), ALL, region)
+    async with open_ledger("", region.clock.time) as ledger:
+        one = poller(region, ledger, resync_interval=120.0, allowlist=Allowlist(cost_tags=("team",)))
+        async with polling(one):
+            await asyncio.sleep(900)
+            tried = Counter(call.name for call in region.calls if call.operation == TAGS)
+            assert len(tried) == 400
+            await asyncio.sleep(2700)
+            tried = Counter(call.name for call in region.calls if call.operation == TAGS)
+            # Each denied job is retried, for a policy may change.
+            assert all(tried[f"a-{n}"] >= 3 for n in range(399))
+            assert len(region.times(TAGS)) <= 3600 + 20 * 3600 / 120
+
+
 async def test_tags_that_are_denied_for_all_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "exporter")
     region = Region(*(tagged(f"job-{n}", team="vision") for n in range(100)))
