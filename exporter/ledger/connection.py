@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator
 from typing import Any, TypeVar
 
 import psycopg
 
+from exporter.process.signals import Interrupted
+
+# Its warnings name users and databases, and say what follows from an error that is reported anyway.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 _T = TypeVar("_T")
 # In seconds. A replica gives its targets up after a look at the locks that took as long as this, and the systemd unit
 # grants 10 seconds to a process that stops.
@@ -21,7 +26,7 @@ class SilenceError(psycopg.OperationalError):
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that closes itself, and raises SilenceError, once the server has sent nothing for `patience` seconds
     while a statement waits for it. A server that is suspended or whose disk hangs answers the probes of TCP, so that
-    nothing else ends that wait.
+    nothing else ends that wait. It closes itself also when a signal interrupts the wait.
 
     Whether the statement took effect is unknown, as whenever a connection breaks.
     """
@@ -32,7 +37,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         # All communication passes through here, also of pipelines and transactions.
         try:
             return super().wait(_impatient(gen, self.patience), *args, **kwargs)
-        except SilenceError:
+        except (SilenceError, Interrupted):
+            # Or else the ROLLBACK would wait for the end of the statement.
             self.close()
             raise
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from exporter import cli
@@ -26,7 +30,7 @@ _KEY = SeriesKey("sagemaker_training_jobs_created_total", (), (("team", "vision"
 _TOTALS = {TARGET: {_KEY: Series((2000,), (3000,), START)}, _OTHER: {_KEY: Series((7000,), (7000,), START + 1)}}
 
 
-def _filled(path: Path, number: int = 3) -> Content:
+def _filled(path: Path, number: int = 3, prices: str = "prices") -> Content:
     records = [
         JobRecord(Identity(*target, f"job-{each}", 5000 + each), Facts.of(job(f"job-{each}")), bool(each % 2))
         for target in (TARGET, _OTHER)
@@ -34,7 +38,7 @@ def _filled(path: Path, number: int = 3) -> Content:
     ]
     store = SqliteStore(str(path), START)
     with store.transaction() as transaction:
-        transaction.write(LedgerUpdate(records, _TOTALS, {TARGET: TargetMarks(START, 7)}, {"us-east-1": "prices"}))
+        transaction.write(LedgerUpdate(records, _TOTALS, {TARGET: TargetMarks(START, 7)}, {"us-east-1": prices}))
     content = store.content()
     store.close()
     return content
@@ -239,3 +243,28 @@ def test_a_password_between_two_files_is_refused(tmp_path: Path, capsys: pytest.
     assert cli.main([*_COPY, str(tmp_path / "state.db"), *flags]) == 1
     assert "--password-file: means nothing without a URL" in capsys.readouterr().err
     assert not (tmp_path / "new.db").exists()
+
+
+_WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+# What is longer than the buffers of a socket is still being sent.
+@pytest.mark.parametrize("prices", ["prices", "prices" * 1_000_000], ids=["sent", "being sent"])
+def test_a_copy_that_waits_for_the_database_is_stopped_by_a_signal(tmp_path: Path, database: str, prices: str) -> None:
+    _filled(tmp_path / "state.db", prices=prices)
+    opened(database).close()
+    command = [sys.executable, "-m", "exporter", *_COPY, str(tmp_path / "state.db"), "--to", database]
+    with psycopg.connect(database) as other, psycopg.connect(database, autocommit=True) as admin:
+        other.execute("LOCK TABLE sagemaker_exporter.series IN SHARE MODE")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            until = time.monotonic() + 30
+            while not admin.execute(_WAITING).fetchone():
+                assert time.monotonic() < until, "it does not wait"
+                time.sleep(0.01)
+            process.terminate()
+            try:
+                _, said = process.communicate(timeout=20)
+            finally:
+                process.kill()
+    assert (said, process.returncode) == ("state: stopped by SIGTERM\n", 143)
+    assert _copy(tmp_path / "state.db", database) == 0
