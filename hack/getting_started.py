@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from tests.deploy import boards
+from tests.ports import free_port
 from tests.prometheus import ROOT, programs
 
 DOCUMENT = ROOT / "docs/getting-started.md"
@@ -76,7 +76,7 @@ class Walk:
 
     def __init__(self, clone: Path, hurried: bool) -> None:
         self._clone, self._hurried = clone, hurried
-        self._exporter, self._prometheus = _free_ports()
+        self._exporter, self._prometheus = free_port(), free_port()
         self._serving: dict[str, asyncio.subprocess.Process] = {}
 
     async def durations(self) -> dict[str, float]:
@@ -152,11 +152,6 @@ class Walk:
         url = f"http://127.0.0.1:{self._prometheus}/api/v1/query?{urlencode({'query': query})}"
         with urlopen(url, timeout=30) as answer:
             return bool(json.load(answer)["data"]["result"])
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _log(command: str) -> str:
