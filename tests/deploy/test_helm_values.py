@@ -16,11 +16,19 @@ from tests.deploy.strict import violations
 SCHEMA = Draft7Validator(json.loads((CHART / "values.schema.json").read_text()))
 # Values that people write, and what a shell or YAML turns other values into.
 MISTAKES = (True, 5, "", "5", "true", "a: b", "-", "Ab.c-")
+# The values files that `make test` makes mistakes in; the others take many seconds.
+QUICK = {"secured"}
 # These values are passed to Kubernetes, and null removes the default.
 HANDED_ON = {"resources", "podSecurityContext", "securityContext", "labels"}
 
 
-@pytest.mark.parametrize("name", sorted(VALUES.keys() - {"values"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.long)
+        for name in sorted(VALUES.keys() - {"values"})
+    ],
+)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=json.dumps)
 def test_a_mistake_is_refused_by_the_schema_or_renders_to_what_kubernetes_takes(
     mistake: object, name: str, tmp_path: Path

@@ -100,7 +100,7 @@ def true(life: Life, now: float) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("tags", [[], ["team"]], ids=["", "tags"])
+@pytest.mark.parametrize("tags", [pytest.param([], marks=pytest.mark.long), ["team"]], ids=["", "tags"])
 @pytest.mark.parametrize("strategy", ["describe", "search"])
 async def test_every_job_agrees_with_the_api(strategy: str, tags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(jobs=90, pace=DEMO_PACE, strange=True)

@@ -12,7 +12,7 @@ from tests.ledger import bugs_in_polling, bugs_in_the_ledger
 from tests.ledger.harness import Harness
 
 # Coverage would slow these down by half, and the same lines have tests of their own.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.long, pytest.mark.no_cover]
 
 _SEEDS = 300
 

@@ -29,6 +29,7 @@ def test_totals_of_replicas_equal_the_schedule(seed: int) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.long
 @pytest.mark.parametrize("seed", _REAL)
 def test_totals_of_replicas_equal_the_schedule_on_a_real_server(seed: int, database: str) -> None:
     _soak(seed, database)
@@ -47,6 +48,7 @@ def test_totals_of_replicas_equal_the_schedule_on_a_real_server_on_many_more_see
     _soak(seed, database)
 
 
+@pytest.mark.long
 def test_a_seed_is_the_same_history_of_replicas_again() -> None:
     first, second = _run(7), _run(7)
     assert first.history == second.history

@@ -13,7 +13,7 @@ from tests.ledger.reconfiguring import Reconfiguring
 from tests.ledger.replica_harness import ReplicaHarness
 
 # Coverage would slow these down by half, and the same lines have tests of their own.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.long, pytest.mark.no_cover]
 
 _SEEDS = 60
 

@@ -14,10 +14,11 @@ from tests.ledger.test_fault_harness import SEEDS
 # Coverage would slow these down by half, and the same lines have tests of their own.
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
-# How many seeds `make test` runs.
+# How many seeds `make long` runs.
 _FIRST = 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(_FIRST))
 def test_totals_equal_the_schedule_over_changes_of_the_configuration(seed: int) -> None:
     _soak(seed)
