@@ -36,8 +36,8 @@ unit: dev-environment ## the tests that start no process, in a minute; ARGS=test
 long: dev-environment programs ## the tests that take too long for make test
 	@$(BIN)/python -m pytest --timeout 600 --dist loadfile -m long $(ARGS)
 
-coverage: dev-environment ## the tests that start no process, also slow ones, with branch coverage
-	@$(BIN)/python -m pytest --cov -m "not process and not long and not soak and not no_cover" $(ARGS)
+coverage: dev-environment ## the tests that start no process, also long ones, with branch coverage
+	@$(BIN)/python -m pytest --cov -m "not process and not soak and not no_cover" $(ARGS)
 
 image-test: dev-environment ## build the container image and scrape it; needs root, buildah and mmdebstrap
 	@hack/prometheus.sh > /dev/null

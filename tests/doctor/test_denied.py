@@ -13,7 +13,7 @@ from exporter.polling.api import ASSUME, DESCRIBE, IDENTITY, LIST, SEARCH, TAGS
 from exporter.simulator import Fault, Faults, Kind, Role
 from tests.doctor.world import EVERYTHING, REGIONS, ROLE, config, denied, simulated, told
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # A policy for each feature that is not needed by default, and settings that need it.
 _OPTIONAL: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from exporter.doctor.report import markdown
 from exporter.polling.api import ASSUME, IDENTITY
 from tests.doctor.world import ACCOUNT, EVERYTHING, ROLE, Wrong, config, simulated, told
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 async def test_everything_is_asked_once_and_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from exporter.cli import main
 from tests.doctor.filled import SECRET, Fill, answer, ended, secret, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 _ACCOUNT = "210987654321"
 _CONFIG = f"""

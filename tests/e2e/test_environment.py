@@ -88,6 +88,7 @@ FILES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ASTRAY)
 def test_nothing_of_the_user_leads_the_demo_astray(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".aws").mkdir()

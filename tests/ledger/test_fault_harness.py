@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 _ONE = os.environ.get("SOAK_SEED")
 SEEDS = [int(_ONE)] if _ONE else range(int(os.environ.get("SOAK_SEEDS") or 1))
 # How many seeds `make test` runs.
-_FIRST = 20
+_FIRST = 12
 
 
 @pytest.mark.parametrize("seed", range(_FIRST))

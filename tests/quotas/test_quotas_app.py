@@ -22,7 +22,7 @@ from tests.e2e.exposed import Exposed, lead_to
 from tests.logged import messages
 
 # They wait for 18 pages at the real pace of five a second.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 REGIONS = ("us-east-1", "eu-west-1")

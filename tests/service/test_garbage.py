@@ -17,7 +17,7 @@ from exporter.service import Service
 from exporter.simulator import Simulator
 from tests.e2e.exposed import lead_to
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from tests.sagemaker import OPERATIONS, Region, jobs
 from tests.service.regions import OFF
 from tests.virtual_time import LoopClock, background
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
 
