@@ -56,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     except UserError as error:
         output.complain(str(error))
     except Exception as error:  # noqa: BLE001
+        # A traceback means nothing to a user, and its message may quote a secret.
         _report_bug(error, options.log_level == "debug")
     return 1
 

@@ -84,7 +84,7 @@ class Board:
     def _own_metrics(self, openmetrics: bool) -> bytes:
         encode = openmetrics_exposition.generate_latest if openmetrics else generate_latest
         text: bytes = encode(self._registry)
-        # What the board ends with comes after it.
+        # Each exposition has one end marker, which `metrics` appends after the last family.
         return text.removesuffix(b"# EOF\n")
 
 

@@ -29,7 +29,6 @@ def share_ledger(
 ) -> SharedLedger:
     """Return a ledger on the PostgreSQL database at `url`, which is called `name` in messages. `password_file` is read
     at each connection, "" for none. `now` returns the monotonic and the Unix time."""
-
     return SharedLedger(partial(_postgres, url, name, password_file), now, backfill)
 
 

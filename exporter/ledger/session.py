@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
+from psycopg.abc import Params
 from psycopg.conninfo import conninfo_to_dict
 
 from exporter.ledger.connection import Connection
@@ -178,9 +179,9 @@ def close(db: Connection) -> None:
         db.close()
 
 
-def row(db: Connection, query: str, parameters: object = None) -> tuple[Any, ...]:
+def row(db: Connection, query: LiteralString, parameters: Params | None = None) -> tuple[Any, ...]:
     """Return the one row of a query. Raises psycopg.Error."""
-    found = db.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    found = db.execute(query, parameters).fetchone()
     if found is None:
         raise psycopg.DataError("a query returned no row")
     return tuple(found)

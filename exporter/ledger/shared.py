@@ -65,6 +65,7 @@ class SharedLedger(Ledger):
                 at = self._now()
                 looked.set_result(Look(*self._shared.replicas(group), at))
             except BaseException as error:  # noqa: BLE001
+                # Whatever it is: nobody else would end the wait for this look.
                 looked.set_exception(error)
 
         self._look = look

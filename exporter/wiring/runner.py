@@ -137,7 +137,7 @@ class TargetRunner:
                         await poller.run()
                 self._clear()
                 await self.parts.clock.sleep(self.parts.pause)
-                # Credentials may be those of another account now: then it has to be held under that name.
+                # The credentials may belong to another account by now; the target is then held under that name.
                 with self._isolated():
                     self._rename(await self._resolved())
         finally:
