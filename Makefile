@@ -26,7 +26,7 @@ test unit long coverage: export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait for sockets and processes: two for each processor keep it busy.
 test unit long coverage: export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 
-test: dev-environment programs ## run the tests, in about five minutes; ARGS=tests/x.py runs only these
+test: dev-environment programs ## run the tests, in four minutes; ARGS=tests/x.py runs only these
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: dev-environment ## the tests that start no process, in a minute; ARGS=tests/http only these
